@@ -123,7 +123,7 @@ class ChangeFrame(Frame):
 
 
 def pack(frame: ChangeFrame) -> bytes:
-    """Encode a change for the bus: `epoch-seq key`, a line break, and the change's JSON.
+    """Return a change encoded for the bus: `epoch-seq key`, a line break, and the change's JSON.
 
     If the JSON has more than BUS_MESSAGE_MAX bytes, the result is only `epoch-seq`.
     """

@@ -22,7 +22,7 @@ def dumps(value: Any) -> bytes:
 
 
 def encoded(value: Any) -> Encoded:
-    """Encode a value as JSON now, so that it can be a part of an object that `dumps` encodes later."""
+    """Encode a value as JSON, and return it as a part for an object that `dumps` encodes later."""
     return Encoded(dumps(value))
 
 

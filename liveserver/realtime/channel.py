@@ -110,6 +110,7 @@ class Channel:
         """Deliver a change to all viewers if its seq is the next one. Returns what was done.
 
         If changes before it are missing (AHEAD), the change is kept, and delivered once the channel has those changes.
+        No more than AHEAD_MAX changes are kept.
         """
         if frame.position.epoch != self.position.epoch:
             return Offer.FOREIGN

@@ -116,8 +116,8 @@ class StoreHistory:
     async def changes(self, topic: Topic, after: int, *, limit: int) -> tuple[Changes, list[Withdrawal]]:
         """Return at most `limit` changes of a topic after a seq, and the entries that its readers mustn't see any more.
 
-        If an entry has tags that the topic doesn't show, a change of the entry becomes a deletion, since the topic's
-        readers may have the entry from before. Raises NotFound and StoreUnavailable.
+        If the topic doesn't show an entry, because of the entry's tags, a change of the entry becomes a deletion: the
+        topic's readers may have the entry from before. Raises NotFound and StoreUnavailable.
         """
         withdrawn: list[Withdrawal] = []
         if topic.delay:
@@ -141,9 +141,10 @@ class StoreHistory:
         return [withdrawal._replace(within=self._confirmations.within(withdrawal.id)) for withdrawal in withdrawals]
 
     async def snapshot(self, topic: Topic, *, limit: int) -> Snapshot:
-        """Return the snapshot that a page of a topic starts with. `limit`: the most entries in it.
+        """Return the snapshot that a page of a topic starts with.
 
-        Raises NotFound and StoreUnavailable.
+        `limit`: the most entries in its list; pinned entries and key events are in lists of their own. Raises NotFound
+        and StoreUnavailable.
         """
         moment = self.moment(topic) if topic.delay else None
         return await self._store.liveblogs.snapshot(topic.slug, limit=limit, tags=topic.tags, moment=moment)

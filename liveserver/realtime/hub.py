@@ -208,7 +208,7 @@ class Hub:
     def committed(self, slug: str, position: Position) -> None:
         """Note the position of a change that this process has committed. `publish` delivers the change later.
 
-        From now on `reached` returns this position, so that pages made now have the change.
+        From now on `reached` returns this position or a later one, so that no reader gets an older page from a cache.
         """
         if (synced_channel := self._registry.ready(Topic(slug), position)) is not None:
             synced_channel.note_position(position)
@@ -230,7 +230,8 @@ class Hub:
     def link_changed(self, up: bool) -> None:
         """Note that the bus went down (False) or came back (True), and poll the store at once.
 
-        While the bus is down, polls come faster. When it is back, the poll finds the changes that the bus has lost.
+        While the bus is down, polls come faster. When it is back, the poll finds the changes that the bus has lost, and
+        the other nodes' numbers of viewers are kept until they are announced again.
         """
         self._poll.soon()
         if up:

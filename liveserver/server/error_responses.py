@@ -28,7 +28,10 @@ def _for_people(request: Request) -> bool:
 
 
 async def our_error(request: Request, error: Exception) -> Response:
-    """Answer a request that raised one of our own errors: people get a page, programs get a problem document."""
+    """Return the answer to a request that raised one of our own errors.
+
+    People get a page. Programs get a problem document.
+    """
     assert isinstance(error, LiveserverError)
     if isinstance(error, ClientGone):
         return _to_nobody()
@@ -47,14 +50,14 @@ async def our_error(request: Request, error: Exception) -> Response:
 
 
 async def ended(request: Request) -> Response:
-    """Answer a request that still waits for its answer while the server ends."""
+    """Return the answer to a request that still waits for its answer when the server ends."""
     if _for_people(request):
         return plain_error_page(request, 503)
     return await handle_error(request, StoreUnavailable("the server ends before the database has answered"))
 
 
 async def http_error(request: Request, error: Exception) -> Response:
-    """Answer a request that Starlette refuses, because the path doesn't exist or doesn't allow the method."""
+    """Return the answer to a request that Starlette refuses: the path doesn't exist, or doesn't allow the method."""
     assert isinstance(error, HTTPException)
     if not is_counted(request.scope["path"]):
         slow_down(request.scope)
@@ -64,7 +67,7 @@ async def http_error(request: Request, error: Exception) -> Response:
 
 
 async def left(_request: Request, _error: Exception) -> Response:
-    """Answer a request whose client went before it had sent the whole request. Nobody reads the answer."""
+    """Return an answer for a request whose client went before it had sent the whole request. Nobody reads it."""
     return _to_nobody()
 
 
@@ -74,7 +77,7 @@ def _to_nobody() -> Response:
 
 
 async def crash(request: Request, error: Exception) -> Response:
-    """Answer a request that failed by an unexpected error, and log the error with its traceback."""
+    """Log an unexpected error with its traceback, and return the answer to the request that raised it."""
     log.error("request.failed", path=request.url.path, exc_info=error)
     if _for_people(request):
         return plain_error_page(request, 500)

@@ -102,7 +102,9 @@ class Server(uvicorn.Server):
     async def _listen(
         self, make: Callable[[], EncryptedHttpProtocol], *, sock: socket.socket, ssl: SSLContext, **_: object
     ) -> TlsListener:
-        """Listen for TLS connections on a socket. A TLS handshake has as much time as a request's head.
+        """Listen for TLS connections on a socket, and return the listener.
+
+        A TLS handshake has as much time as a request's head.
 
         uvicorn calls this in place of the event loop's `create_server`. `make` makes the protocol of a connection.
         """

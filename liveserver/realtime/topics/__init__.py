@@ -1,1 +1,1 @@
-"""Topics (live blogs and their editions): from each change of a live blog, the messages for its topics are made."""
+"""Topics (live blogs and their editions), and how each change of a live blog reaches all topics of the live blog."""

@@ -1,9 +1,9 @@
 """Editions of live blogs: topics that show only entries with certain tags, and topics that are delayed.
 
-A live blog's change is converted once for each edition, for all viewers of the edition. If an entry has tags that the
-edition doesn't show, a change of the entry becomes a deletion. Changes of a delayed edition wait in a queue. A deletion
-doesn't wait: the edition's viewers are told at once that the entry is gone, and waiting changes of the entry lose their
-content.
+A live blog's change is converted once for each edition, for all viewers of the edition. If the edition doesn't show an
+entry, because of the entry's tags, a change of the entry becomes a deletion. Changes of a delayed edition wait in a
+queue. A deletion doesn't wait: the edition's viewers are told at once that the entry is gone, and waiting changes of
+the entry lose their content.
 
 As the bus may lose messages, some of these changes may be missing. Then the hub reads from the store the state that the
 edition shows now.

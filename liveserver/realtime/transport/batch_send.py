@@ -213,7 +213,10 @@ def _ring() -> IoUring | None:
 
 
 class _Local(threading.local):
-    """The `IoUring` of each thread; None if the kernel refuses it. Python calls `__init__` once in each thread."""
+    """The storage of each thread's `IoUring`, which is None if the kernel refuses io_uring.
+
+    Python calls `__init__` once in each thread.
+    """
 
     allowed: ClassVar = True
     """False if no thread may use io_uring."""

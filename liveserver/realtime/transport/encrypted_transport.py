@@ -83,7 +83,7 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
         return self._closing or self._tls.is_closing()
 
     def get_write_buffer_size(self) -> int:
-        """Return the number of bytes that wait here, unencrypted, or in the TLS transport."""
+        """Return the number of bytes that wait to be sent: those not yet encrypted, and those in the TLS transport."""
         return self._waiting_bytes + self._tls.get_write_buffer_size()
 
     def write_eof(self) -> None:

@@ -145,7 +145,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
         self._opening = opening
         """The answer that opens the connection. It is sent with the first message, to save a write and a wake-up."""
         self._spent = 0.0
-        """The time up to which the budget for the viewer's own messages is spent (see `viewer_budget.spent`)."""
+        """The time up to which the budget of what the viewer may send is spent (see `viewer_budget.spent`)."""
         self._patience: asyncio.TimerHandle | None = None
         """The timer that ends the connection if the viewer doesn't complete a frame or message, or doesn't go.
 
@@ -260,9 +260,9 @@ class SocketViewer(asyncio.Protocol, Viewer):
         self._opening = b""
 
     def _affords(self, frames: float) -> bool:
-        """Charge the viewer's budget with frames from the viewer. Returns False if the budget doesn't suffice.
+        """Charge the viewer's budget with frames that the viewer has sent. Returns False if it has sent too many.
 
-        `frames`: their weight (see `viewer_budget.weight`).
+        `frames`: the weight of these frames (see `viewer_budget.weight`).
         """
         now = asyncio.get_running_loop().time()
         self._spent = until = viewer_budget.spent(self._spent, now, frames)

@@ -406,7 +406,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     @property
     def _answered(self) -> bool:
-        """True if no request waits for its answer."""
+        """True if no request on this connection waits for its answer, or for the rest of it."""
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is None or cycle.response_complete
 

@@ -34,7 +34,7 @@ class ServerState(Protocol):
     tasks: set[asyncio.Task[None]]
     """The tasks of the running applications."""
     default_headers: list[tuple[bytes, bytes]]
-    """The headers of every answer. The server may put another list here at any time."""
+    """The headers of every answer. The server may replace this list at any time."""
 
 
 class ConnectionGone(OSError):

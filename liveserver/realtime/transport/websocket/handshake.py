@@ -117,7 +117,7 @@ def read(request: Request, *, deflate: bool = True) -> Offer:
     if request.method != b"GET":
         raise BadHandshake(405, "a WebSocket is opened with GET", ((b"allow", b"GET"),))
     if request.version < "1.1":
-        # An upgrade in an HTTP/1.0 request is to be ignored (RFC 9110, 7.8).
+        # A server must ignore an upgrade in an HTTP/1.0 request (RFC 9110, 7.8).
         raise _no_upgrade()
     headers: dict[bytes, bytes] = {}
     for name, value in request.headers:
