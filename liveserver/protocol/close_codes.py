@@ -1,12 +1,15 @@
-"""WebSocket close codes: those of RFC 6455, 7.4.1, and our own (4000 to 4499: come back; 4500 to 4999: don't)."""
+"""WebSocket close codes: those of RFC 6455, 7.4.1, and our own.
+
+After a code from 4000 to 4499 the client connects again. After a code from 4500 to 4999 it doesn't.
+"""
 
 from __future__ import annotations
 
 CLOSE_NORMAL = 1000
 CLOSE_NO_STATUS = 1005
-"""Never sent: stands for a close frame without a code."""
+"""The code that stands for a close frame without a code. It is never sent."""
 CLOSE_ABNORMAL = 1006
-"""Never sent: stands for a connection that ended without a close frame."""
+"""The code that stands for a connection that ended without a close frame. It is never sent."""
 CLOSE_INVALID_DATA = 1007
 CLOSE_TOO_TALKATIVE = 1008
 CLOSE_TOO_BIG = 1009

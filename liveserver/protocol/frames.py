@@ -1,4 +1,7 @@
-"""Frames: messages as bytes. Each encoding is made at most once, when it is first needed, for all viewers."""
+"""Frames: messages as bytes.
+
+Each encoding of a message is made when the first viewer needs it, and then serves all viewers.
+"""
 
 from __future__ import annotations
 
@@ -14,27 +17,33 @@ from liveserver.domain.change import Position
 from liveserver.protocol import messages
 
 DEFLATE_MIN = 128
-"""Bytes below which a message isn't deflated: that would make it longer, or hardly shorter."""
+"""The size in bytes below which a message isn't deflated: deflating would make it longer, or hardly shorter."""
 
 BUS_MESSAGE_MAX = 64 * 1024
-"""Bytes above which only a change's position travels on the bus; the change is read from the store."""
+"""The size in bytes above which a change isn't put on the bus.
+
+The bus carries only the position of such a change. The receiving process reads the change from the store.
+"""
 
 
 def deflate_extension() -> PerMessageDeflate:
-    """Make permessage-deflate without context takeover (RFC 7692, 7.1.1): one deflated message serves all viewers."""
+    """Return the extension permessage-deflate without context takeover (RFC 7692, 7.1.1).
+
+    Without context takeover, one deflated message serves all viewers.
+    """
     return PerMessageDeflate(True, True, 15, 15)
 
 
 class Frame:
     """A message of the stream, and its encodings.
 
-    `message`: the JSON in UTF-8, on one line, as SSE needs it (orjson escapes line breaks).
+    `message`: the message's JSON in UTF-8. It has no line breaks, which SSE doesn't allow: orjson escapes them.
     """
 
     def __init__(self, message: bytes, event_id: Position | None = None) -> None:
         self.message = message
         self.event_id = event_id
-        """The position that a viewer has reached with this message; None if the message doesn't change it."""
+        """The position of a viewer that has received this message; None if the message doesn't change the position."""
 
     @cached_property
     def text(self) -> str:
@@ -48,7 +57,10 @@ class Frame:
 
     @cached_property
     def ws_deflated(self) -> bytes:
-        """The message as a deflated WebSocket text frame, which can be inflated by itself (RFC 7692, 7.2.1)."""
+        """The message as a deflated WebSocket text frame, which can be inflated by itself (RFC 7692, 7.2.1).
+
+        A message of less than DEFLATE_MIN bytes isn't deflated: then this is the same frame as `ws`.
+        """
         if len(self.message) < DEFLATE_MIN:
             return self.ws
         deflate = deflate_extension()
@@ -62,29 +74,32 @@ class Frame:
 
 
 class ChangeDetails(NamedTuple):
-    """The details of a change that editions depend on."""
+    """The details of a change that editions need: its tags, and the time for a confirmation."""
 
     tags: tuple[str, ...] | None = None
-    """The entry's tags; None if the change isn't one of an entry's content."""
+    """The entry's tags; None if the change is a deletion, or concerns the live blog's own fields."""
     confirm_within: int | None = None
-    """The milliseconds that viewers have to confirm a deletion; None if they aren't asked to."""
+    """The milliseconds in which viewers are to confirm the deletion; None if they aren't asked to confirm it."""
 
 
 class ChangeFrame(Frame):
-    """The frame of a change, with the facts that the hub needs."""
+    """The frame of a change, with the change's position and key, which the hub needs."""
 
     def __init__(self, position: Position, key: str, message: bytes, details: ChangeDetails | None = None) -> None:
-        """`details`: None to read them from `message` when they are first needed."""
+        """`details`: None if the details are to be read from `message` when they are first needed."""
         super().__init__(message, position)
         self.position = position
         self.key = key
-        """The entry's id, or `liveblog`: a change makes earlier ones with the same key superfluous."""
+        """The entry's id; or `liveblog` if the live blog's own fields changed.
+
+        A change makes all earlier changes with the same key superfluous.
+        """
         if details is not None:
             self.details = details
 
     @cached_property
     def details(self) -> ChangeDetails:
-        """The details that editions depend on, read from the message."""
+        """The details that editions need. Unless they were given to the constructor, they are read from the message."""
         message: Any = orjson.loads(self.message)
         tags = tuple(message["entry"]["tags"]) if message["type"] == "entry" else None
         return ChangeDetails(tags, message["confirm"]["within"] if "confirm" in message else None)
@@ -100,19 +115,28 @@ class ChangeFrame(Frame):
         return self.message.startswith(b'{"type":"delete",')
 
     def withdrawn(self) -> ChangeFrame:
-        """Return this change as a deletion without confirmation, for viewers that may not see the entry."""
+        """Return a deletion of the entry with this change's position, for viewers that may not see the entry.
+
+        Viewers aren't asked to confirm this deletion.
+        """
         return ChangeFrame(self.position, self.key, messages.delete_message(self.seq, self.key), ChangeDetails())
 
 
 def pack(frame: ChangeFrame) -> bytes:
-    """Encode a change for the bus: `epoch-seq key`, a line break, its JSON; only `epoch-seq` if it is too large."""
+    """Return a change encoded for the bus: `epoch-seq key`, a line break, and the change's JSON.
+
+    If the JSON has more than BUS_MESSAGE_MAX bytes, the result is only `epoch-seq`.
+    """
     if len(frame.message) > BUS_MESSAGE_MAX:
         return str(frame.position).encode()
     return b"%s %s\n%s" % (str(frame.position).encode(), frame.key.encode(), frame.message)
 
 
 def unpack(data: bytes) -> ChangeFrame | Position | None:
-    """Decode a message that `pack` made: the change, or its position alone; None if it can't be read."""
+    """Decode a message of the bus that `pack` made.
+
+    Returns the change, or its position if the message has only that; None if the message can't be read.
+    """
     head, separator, message = data.partition(b"\n")
     fields = head.decode("ascii", "replace").split(" ")
     position = Position.parse(fields[0])

@@ -9,23 +9,23 @@ import orjson
 
 JSON = dict[str, Any]
 Encoded = orjson.Fragment
-"""A part of an object that is JSON already. In a list of long entries, each is encoded by itself."""
+"""A part of a JSON object that is encoded already. So the entries of a long list can be encoded one by one."""
 
 
 def dumps(value: Any) -> bytes:
     """Encode a value as JSON in UTF-8.
 
-    Returns a copy: orjson's own result keeps the buffer that it was written to, which is up to ten times as large, and
-    many results are kept in memory.
+    Returns a copy of orjson's result. The result itself keeps the buffer that orjson wrote to, which is up to ten times
+    as large. Many encoded values stay in memory, so these buffers would take much of it.
     """
     return bytes(memoryview(orjson.dumps(value)))
 
 
 def encoded(value: Any) -> Encoded:
-    """Encode a value as a part of an object that is given to `dumps` later."""
+    """Encode a value as JSON, and return it as a part for an object that `dumps` encodes later."""
     return Encoded(dumps(value))
 
 
 def timestamp(moment: datetime) -> str:
-    """Return a moment in RFC 3339, in UTC, with milliseconds: `2026-11-22T09:30:00.000Z`."""
+    """Return a moment as text in the format of RFC 3339, in UTC, with milliseconds: `2026-11-22T09:30:00.000Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

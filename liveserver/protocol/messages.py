@@ -10,16 +10,21 @@ if TYPE_CHECKING:
     from liveserver.domain.change import Position
 
 INBOUND_MAX = 512
-"""Bytes that a viewer's message may have. Public streams are receive-only: a larger one closes the stream (1009)."""
+"""The most bytes that a viewer's message may have. A larger message closes the stream with the code 1009.
+
+Viewers send hardly anything on public streams: only answers, such as confirmations.
+"""
 
 HEARD_MAX = 256
-"""Bytes above which a viewer's text message is ignored."""
+"""The size in bytes above which a viewer's text message is ignored."""
 
 
 def hello(position: Position, *, resumed: bool, heartbeat: int, viewer: str = "") -> bytes:
-    """Make the first message of a stream, and of every replay within it: seqs may skip up to its seq.
+    """Return the message `hello`, which comes first on a stream, and before each replay within the stream.
 
-    `viewer`: the id by which a viewer that can't answer on its stream (SSE) is known when it posts an answer.
+    The changes that follow may skip seqs, until the seq of `position` is reached. `heartbeat`: seconds between
+    heartbeats. `viewer`: an id for a viewer that can't answer on its stream (SSE). Such a viewer posts its answers with
+    this id.
     """
     message: JSON = {
         "type": "hello",
@@ -34,12 +39,15 @@ def hello(position: Position, *, resumed: bool, heartbeat: int, viewer: str = ""
 
 
 def entry_message(seq: int, entry: JSON) -> bytes:
-    """Make the message to insert an entry, or replace the one with its id."""
+    """Return the message that tells viewers to insert an entry, or to replace the entry with the same id."""
     return dumps({"type": "entry", "seq": seq, "entry": entry})
 
 
 def delete_message(seq: int, entry_id: str, *, within: int | None = None) -> bytes:
-    """Make the message to remove an entry, and, unless None, to confirm that within so many milliseconds."""
+    """Return the message that tells viewers to remove an entry.
+
+    `within`: the milliseconds in which viewers are to confirm the removal; None if they aren't asked to confirm it.
+    """
     message: JSON = {"type": "delete", "seq": seq, "id": entry_id}
     if within is not None:
         message["confirm"] = {"within": within}
@@ -47,14 +55,18 @@ def delete_message(seq: int, entry_id: str, *, within: int | None = None) -> byt
 
 
 def gone_answer(entry_id: str, *, had: bool) -> bytes:
-    """Make a viewer's confirmation that it doesn't show an entry. `had`: True if it did before."""
+    """Return the message by which a viewer confirms that it doesn't show an entry.
+
+    `had`: True if the viewer showed the entry before.
+    """
     return dumps({"type": "gone", "id": entry_id, "had": had})
 
 
 def withdrawal_message(entry_id: str, *, within: int | None = None) -> bytes:
-    """Make the message to remove an entry at once, for viewers with a delay; its `delete` follows in its turn.
+    """Return the message that tells viewers of a late topic to remove an entry at once.
 
-    Unless None, they are to confirm it at some moment within so many milliseconds.
+    The message `delete` for this entry comes later, when the topic's delay is over. `within`: the milliseconds in which
+    viewers are to confirm the removal, each at a moment of its choice; None if they aren't asked to confirm it.
     """
     message: JSON = {"type": "gone", "id": entry_id}
     if within is not None:
@@ -63,31 +75,34 @@ def withdrawal_message(entry_id: str, *, within: int | None = None) -> bytes:
 
 
 def liveblog_message(seq: int, liveblog: JSON) -> bytes:
-    """Make the message that the live blog's own fields have changed."""
+    """Return the message that the live blog's own fields have changed."""
     return dumps({"type": "liveblog", "seq": seq, "liveblog": liveblog})
 
 
 def heartbeat(seq: int, viewers: int) -> bytes:
-    """Make the message that the stream is alive and has reached `seq`, with the number of viewers."""
+    """Return the message that the stream is alive, with the seq that it has reached and the number of viewers."""
     return dumps({"type": "heartbeat", "seq": seq, "viewers": viewers})
 
 
 def reset(position: Position) -> bytes:
-    """Make the message that the viewer's position is void, so that it takes a snapshot."""
+    """Return the message that the viewer's position is void. The viewer then loads a snapshot."""
     return dumps({"type": "reset", "epoch": position.epoch, "seq": position.seq})
 
 
 def reconnect(after_ms: int) -> bytes:
-    """Make the message that this server ends, and that viewers are to come back after so many milliseconds."""
+    """Return the message that this server is about to end. Viewers connect again after `after_ms` milliseconds."""
     return dumps({"type": "reconnect", "after_ms": after_ms})
 
 
 def changes_object(position: Position, events: list[bytes], *, more: bool) -> bytes:
-    """Make the answer of `changes` from messages that are already encoded."""
+    """Return the body of the API's answer to a request for changes.
+
+    `events`: the changes as encoded messages. `more`: True if there are further changes to ask for.
+    """
     head = dumps({"epoch": position.epoch, "seq": position.seq, "more": more})
     return head[:-1] + b',"events":[' + b",".join(events) + b"]}"
 
 
 def changes_reset(position: Position) -> bytes:
-    """Make the answer of `changes` to a void position."""
+    """Return the body of the API's answer to a request for changes after a position that is void."""
     return dumps({"reset": True, "epoch": position.epoch, "seq": position.seq})

@@ -1,4 +1,4 @@
-"""Resources as JSON objects of the API and the stream. Their fields are defined here only."""
+"""Resources as JSON objects of the API and the stream. Only this module defines the fields of these objects."""
 
 from __future__ import annotations
 
@@ -59,14 +59,15 @@ def partner_object(partner: Partner) -> JSON:
 
 
 def attribution_object(attribution: Attribution | None) -> JSON | None:
-    """Return the attribution that a partner's page shows; None if there is none."""
+    """Return the attribution that a partner's page shows as a JSON object; None for None."""
     return None if attribution is None else attribution._asdict()
 
 
 def entry_object(entry: Entry, *, html: str, url: str) -> JSON:
     """Return an entry as the API and the stream show it.
 
-    It has `publish_at` only while it isn't published, and `via` only if it was taken over from another live blog.
+    The object has `publish_at` only if the entry hasn't been published yet. It has `via` only if the entry was taken
+    over from another live blog.
     """
     value: JSON = {
         "id": entry.id,
@@ -96,7 +97,7 @@ def entry_object(entry: Entry, *, html: str, url: str) -> JSON:
 
 
 def source_object(source: Source) -> JSON:
-    """Return a live blog's source, and its state, as the API shows them."""
+    """Return a source (a live blog elsewhere that one of ours follows) and its state, as the API shows them."""
     return {
         "url": source.page,
         "partner": source.partner,
@@ -137,7 +138,7 @@ def media_object(media: Media, *, url: str, srcset: list[JSON], media_type: str,
 
 
 def takedown_object(takedown: Takedown) -> JSON:
-    """Return the counts of a takedown as the API shows them."""
+    """Return a takedown as the API shows it: the confirmations counted for all viewers, and for each partner."""
     total = ConfirmationCounts()
     for counts in takedown.by_partner.values():
         total.add(counts)

@@ -1,1 +1,1 @@
-"""Delivery of changes to viewers: the hub, its channels, history, fan-out, presence, and the transports."""
+"""Delivery of changes to viewers: the hub with its channels, history, fan-out and presence, and the transports."""

@@ -1,8 +1,9 @@
-"""One topic in the hub's memory: its position, its recent changes, its viewers. Decides; does no I/O.
+"""One topic in the hub's memory: its position, its recent changes, its viewers. This module does no I/O.
 
-The promise of the memory: for every position from `floor` on, `recent` holds the latest state of everything that
-changed after that position. It needn't hold every change, since a later change of an entry makes an earlier one
-superfluous. So a replay may skip seqs, and the `hello` before it has the seq up to which it may.
+The channel's memory (`recent`) promises this: for every position from `floor` on, it holds the latest state of
+everything that changed after that position. It needn't hold every change, since a later change of an entry makes an
+earlier one superfluous. So a replay may skip seqs. The message `hello` before a replay has the seq up to which the
+replay may skip.
 """
 
 from __future__ import annotations
@@ -25,26 +26,26 @@ if TYPE_CHECKING:
     from liveserver.realtime.viewer import Viewer
 
 AHEAD_MAX = 256
-"""Changes that are kept while the gap before them is open. More of them can be read from the store."""
+"""The most changes that are kept while changes before them are missing. Further changes are read from the store."""
 
 RECENT_BYTES = 8 * 1024 * 1024
-"""Bytes that the messages of a topic's recent changes may take, whatever their number."""
+"""The most bytes that the messages of a topic's recent changes may have together, whatever their number."""
 
 
 _NOWHERE = Position("", 0)
-"""The position of a viewer that hasn't taken its `reset` yet: no history has this epoch."""
+"""The position of a viewer that hasn't taken the message `reset` yet. No history has this epoch."""
 
 
 class Replay(NamedTuple):
-    """The changes that the store holds after a seq: the latest state of everything that changed, ascending by seq."""
+    """Changes read from the store: the latest state of everything that changed after a seq, ascending by seq."""
 
     position: Position
-    """The position after the frames; it may lie beyond the last of them."""
+    """The position of a viewer that has received all the frames. It may lie beyond the last frame."""
     floor: int
-    """The seq after which the frames are complete."""
+    """The seq after which no change is missing."""
     frames: list[ChangeFrame]
     withdrawn: tuple[Withdrawal, ...] = ()
-    """Entries that a delayed topic still shows, and must not show any more."""
+    """The entries that are deleted, but whose deletion a delayed topic hasn't reached yet. It must not show them."""
 
 
 class Offer(Enum):
@@ -53,22 +54,25 @@ class Offer(Enum):
     DELIVERED = auto()
     KNOWN = auto()
     AHEAD = auto()
-    """The change is not the next one: read the store for the gap before it."""
+    """Changes before this one are missing: the caller reads them from the store."""
     FOREIGN = auto()
-    """The change is of another history: read the store."""
+    """The change has another epoch than the channel: the caller reads the store."""
 
 
 class Lag(NamedTuple):
-    """The lag of a viewer, which isn't written to until it has drained."""
+    """The lag of a viewer. Nothing is written to the viewer until it has drained."""
 
     position: Position
-    """The last position up to which the viewer has everything."""
+    """The last position up to which the viewer has received everything."""
     since: float
     """The time at which the viewer began to lag, in seconds of the caller's clock."""
 
 
 class Channel:
-    """The channel of one topic: its viewers, and the changes that they get."""
+    """The channel of one topic: its viewers, and the changes that these viewers get.
+
+    `now`, in all methods: the time in seconds of the caller's clock.
+    """
 
     def __init__(self, topic: Topic, start: Replay, *, recent_max: int, heartbeat: int) -> None:
         self.topic = topic
@@ -80,12 +84,15 @@ class Channel:
         self.ahead: dict[int, ChangeFrame] = {}
         self.fanout_queue = FanoutQueue()
         self._hellos: dict[bool, tuple[Position, Frame]] = {}
-        """The last `hello` that was made, for viewers that resume (True) and for those that don't (False)."""
+        """The last `hello` for viewers that resume (True), and the last for viewers that don't (False)."""
         self._recent_bytes = 0
         self._recent_max = recent_max
         self._heartbeat = heartbeat
         self._withdrawn: dict[str, tuple[int, Frame]] = {}
-        """Withdrawn entries, by id, until their deletion has its turn: its seq, and the message for viewers."""
+        """For each withdrawn entry, by id: the seq of its deletion, and the message that viewers get now.
+
+        An entry is here until the channel's position reaches that seq.
+        """
         self._note(start.withdrawn)
         for frame in start.frames:
             self._remember(self._shown(frame))
@@ -100,7 +107,11 @@ class Channel:
         return [*self.viewers, *self.lagging]
 
     def offer(self, frame: ChangeFrame, now: float) -> Offer:
-        """Deliver a change if it is the next one; keep it for a while if it is a later one."""
+        """Deliver a change to all viewers if its seq is the next one. Returns what was done.
+
+        If changes before it are missing (AHEAD), the change is kept, and delivered once the channel has those changes.
+        No more than AHEAD_MAX changes are kept.
+        """
         if frame.position.epoch != self.position.epoch:
             return Offer.FOREIGN
         if frame.seq <= self.position.seq:
@@ -114,9 +125,11 @@ class Channel:
         return Offer.DELIVERED
 
     def repair(self, replay: Replay, now: float) -> bool:
-        """Deliver the changes of a replay beyond the channel's position, and those that waited behind the gap.
+        """Deliver the changes of a replay that the channel lacks, and then the changes that were kept behind the gap.
 
-        Returns False if the replay doesn't reach back to the channel's position; the caller reads again from there.
+        If the replay is of another history, the channel starts anew with it, and all viewers get a `reset`. Returns
+        False if the replay begins after the channel's position. Then the caller reads a replay again, from the
+        channel's position.
         """
         if replay.position.epoch != self.position.epoch:
             self._replace(replay, now)
@@ -135,19 +148,20 @@ class Channel:
         return True
 
     def withdraw(self, withdrawals: Iterable[Withdrawal], now: float) -> None:
-        """Tell viewers at once that entries are gone, and show their content to nobody any more."""
+        """Tell viewers at once that entries are gone. From now on no viewer gets the content of these entries."""
         for frame in self._note(withdrawals):
             self._write(frame, self.position, now)
 
     def covers(self, after: Position) -> bool:
-        """True if memory holds everything that changed after a position."""
+        """Return True if the channel's memory holds everything that changed after a position."""
         return after.epoch == self.position.epoch and self.floor <= after.seq <= self.position.seq
 
     def join(self, viewer: Viewer, after: Position | None, now: float, older: Iterable[ChangeFrame] = ()) -> None:
-        """Register a viewer and bring it to the channel's position.
+        """Register a viewer, and send it the changes after `after`, so that it reaches the channel's position.
 
-        `older`: frames from the store, from `after` up to the memory's floor, for a viewer that memory doesn't cover.
-        `after`: None if the viewer starts from a snapshot. If it is void, the viewer gets a `reset`.
+        `after`: the position that the viewer has; None if the viewer has none, and gets no changes from before. If the
+        channel never had this position, the viewer gets a `reset`. `older`: frames from the store, from `after` up to
+        the memory's floor, which are needed if the channel's memory doesn't reach back to `after`.
         """
         if after is None:
             hello = self._hello(self.position, resumed=False, viewer=viewer.reply_id)
@@ -163,12 +177,12 @@ class Channel:
             self._enter(viewer, [hello, *replay, *self._gone()], after, now)
 
     def resume(self, viewer: Viewer, after: Position, now: float, older: Iterable[ChangeFrame] = ()) -> None:
-        """Bring a lagging viewer to the channel's position, as `join` does. Does nothing if it doesn't lag."""
+        """Bring a lagging viewer to the channel's position, as `join` does. Does nothing if the viewer doesn't lag."""
         if self.lagging.pop(viewer, None) is not None:
             self.join(viewer, after, now, older)
 
     def leave(self, viewer: Viewer) -> bool:
-        """Forget a viewer; False if it is unknown."""
+        """Forget a viewer. Returns False if the channel didn't have it."""
         was_known = viewer in self.viewers or viewer in self.lagging
         self.viewers.discard(viewer)
         self.fanout_queue.left(viewer)
@@ -176,17 +190,17 @@ class Channel:
         return was_known
 
     def beat(self, now: float, elsewhere: int = 0) -> None:
-        """Send a heartbeat with the number of viewers here plus those `elsewhere`."""
+        """Send a heartbeat to all viewers. The number of viewers in it is that of this channel plus `elsewhere`."""
         self._write(Frame(messages.heartbeat(self.position.seq, self.count + elsewhere)), self.position, now)
 
     def overdue(self, before: float) -> list[Viewer]:
-        """Return the viewers that have lagged since before a time."""
+        """Return the viewers that began to lag before a time, and still lag."""
         return [viewer for viewer, lag in self.lagging.items() if lag.since < before]
 
     def _hello(self, position: Position, *, resumed: bool, viewer: str = "") -> Frame:
         if viewer:
             return Frame(messages.hello(position, resumed=resumed, heartbeat=self._heartbeat, viewer=viewer))
-        # Viewers that come while nothing changes get the same bytes.
+        # All viewers that come while the position stays the same get the same bytes.
         last_hello = self._hellos.get(resumed)
         if last_hello is None or last_hello[0] != position:
             frame = Frame(messages.hello(position, resumed=resumed, heartbeat=self._heartbeat))
@@ -206,11 +220,11 @@ class Channel:
         return [frame for _, frame in self._withdrawn.values()]
 
     def _shown(self, frame: ChangeFrame) -> ChangeFrame:
-        """Return the change as viewers may see it: as a deletion, if the entry is withdrawn."""
+        """Return the change as viewers may see it: if the entry is withdrawn, a deletion; else the change itself."""
         return frame.withdrawn() if frame.key in self._withdrawn and not frame.deletes else frame
 
     def _note(self, withdrawals: Iterable[Withdrawal]) -> list[Frame]:
-        """Remember withdrawn entries; return the messages about those that are new."""
+        """Remember withdrawn entries. Returns the messages about those that weren't known to be withdrawn."""
         new_withdrawals = {
             entry_id: (seq, Frame(messages.withdrawal_message(entry_id, within=within)))
             for entry_id, seq, within in withdrawals
@@ -223,7 +237,7 @@ class Channel:
         return [frame for _, frame in new_withdrawals.values()]
 
     def _forget_withdrawn(self) -> None:
-        """Forget the withdrawn entries whose deletion has had its turn."""
+        """Forget the withdrawn entries whose deletion the channel's position has reached."""
         if self._withdrawn:
             waiting = self._withdrawn.items()
             self._withdrawn = {key: value for key, value in waiting if value[0] > self.position.seq}
@@ -270,7 +284,7 @@ class Channel:
             self._write(reset, before, now)
 
     def pump(self, now: float) -> None:
-        """Write the next queued messages to the next batch of viewers."""
+        """Write the next bundle of queued messages to the next batch of viewers, and note which viewers lag now."""
         self._mark(self.fanout_queue.pump(self.viewers), now)
 
     def _write(self, frame: Frame, before: Position, now: float) -> None:
@@ -278,7 +292,7 @@ class Channel:
             for batch in self.viewers.batches():
                 self._mark([(viewer, before) for viewer, _ in batch.write([frame])], now)
         elif not self.fanout_queue.add(frame, before):
-            # A fresh start takes less than the messages that wait.
+            # Too many bytes wait. A `reset` takes less: viewers then load a snapshot instead of the waiting messages.
             self.fanout_queue.replace(Frame(messages.reset(self.position)), _NOWHERE)
 
     def _mark(self, lagging: list[tuple[Viewer, Position]], now: float) -> None:
@@ -297,12 +311,18 @@ class Channel:
 
 
 def _floor(replay: Replay) -> int:
-    """Return the seq after which a replay is complete; for a read from beyond the history's end, that is its end."""
+    """Return the seq after which no change is missing in a replay.
+
+    If the replay was read from beyond the end of the history, that is the seq at the history's end.
+    """
     return min(replay.floor, replay.position.seq)
 
 
 def latest(frames: list[ChangeFrame], after: int) -> list[ChangeFrame]:
-    """Return those of ascending frames after a seq that no later frame replaces."""
+    """Return the frames with a seq above `after`, but of frames with the same key only the last one.
+
+    `frames` is in ascending order, and so is the result.
+    """
     chosen: dict[str, ChangeFrame] = {}
     for frame in reversed(frames):
         if frame.seq <= after:

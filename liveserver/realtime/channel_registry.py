@@ -1,4 +1,7 @@
-"""The channels of the topics that somebody follows here; they are opened on demand, and dropped later."""
+"""The registry of channels: one for each topic that somebody follows in this process.
+
+A channel is opened when somebody asks for its topic. It is dropped when it has had no viewers for a while.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
     from liveserver.realtime.topics.topic_bus import TopicBus
 
 EARLY_MAX = 256
-"""Messages kept for a channel that is being opened. If the oldest is dropped, the next one shows the gap."""
+"""The most messages that are kept for a channel while it is being opened.
+
+If there are more, the oldest are dropped. Then the next message shows the channel that changes are missing."""
 
 
 class ChannelRegistry:
@@ -37,7 +42,11 @@ class ChannelRegistry:
         heartbeat: int,
         recent_max: int,
     ) -> None:
-        """`observer`, `progress`: see `SyncedChannel`; `heartbeat`, `recent_max`: see `Channel`."""
+        """`observer` is told of viewers that come and leave.
+
+        `progress` is set when a viewer has left, or queued messages were written. `heartbeat`: seconds between
+        heartbeats. `recent_max`: the most changes that are kept in memory for each topic.
+        """
         self._history = history
         self._bus = bus
         self._observer = observer
@@ -46,12 +55,12 @@ class ChannelRegistry:
         self._recent_max = recent_max
         self._channels: dict[Topic, SyncedChannel] = {}
         self._by_liveblog: dict[str, dict[Topic, SyncedChannel]] = {}
-        """The channels of each live blog and its editions, by slug."""
+        """The channels of each live blog and of its editions, by the live blog's slug."""
         self._opening: SingleFlight[Topic, SyncedChannel] = SingleFlight(self._open)
         self._early: dict[Topic, deque[TopicMessage]] = {}
-        """Messages for channels that are being opened."""
+        """The messages that have come for channels that are being opened."""
         self._to_locate: set[Topic] = set()
-        """Topics whose positions the next query is to return."""
+        """The topics whose positions are to be read by the next query of the store."""
         self._positions = FreshFlight(self._read_positions)
         self._tasks = BackgroundTasks()
 
@@ -59,11 +68,15 @@ class ChannelRegistry:
         return iter(list(self._channels.values()))
 
     def get(self, topic: Topic) -> SyncedChannel | None:
-        """Return the topic's channel; None if it isn't open."""
+        """Return the topic's channel; None if the channel isn't open."""
         return self._channels.get(topic)
 
     def ready(self, topic: Topic, message: TopicMessage) -> SyncedChannel | None:
-        """Return the channel for a message; None if it isn't open. One that is being opened takes it afterwards."""
+        """Return the channel that is to take a message; None if the topic has no open channel.
+
+        If the channel is being opened, the result is None, too: the message is kept, and the channel takes it once it
+        is open.
+        """
         early = self._early.get(topic)
         if early is not None:
             early.append(message)
@@ -71,27 +84,30 @@ class ChannelRegistry:
         return self._channels.get(topic)
 
     def of(self, slug: str) -> list[SyncedChannel]:
-        """Return all channels of a live blog and its editions."""
+        """Return the open channels of a live blog and of its editions."""
         return list(self._by_liveblog.get(slug, {}).values())
 
     def liveblogs(self) -> list[str]:
-        """Return the slugs of the live blogs that have a channel."""
+        """Return the slugs of the live blogs that have an open channel, themselves or by an edition."""
         return list(self._by_liveblog)
 
     async def open(self, topic: Topic) -> SyncedChannel:
-        """Return the topic's channel; open it if it isn't open. Raises NotFound and StoreUnavailable."""
+        """Return the topic's channel, which is opened if it isn't open yet.
+
+        Raises NotFound if the live blog doesn't exist, and StoreUnavailable.
+        """
         synced_channel = self._channels.get(topic)
         return await self._opening(topic) if synced_channel is None else synced_channel
 
     def drop(self, topic: Topic) -> None:
-        """Forget a channel. The caller unsubscribes from the bus."""
+        """Forget the topic's channel. The caller must end the topic's subscription to the bus."""
         slug = self._channels.pop(topic).liveblog
         del self._by_liveblog[slug][topic]
         if not self._by_liveblog[slug]:
             del self._by_liveblog[slug]
 
     async def close(self) -> None:
-        """Forget all channels, and end the reads for them."""
+        """Forget all channels, and cancel the reads of the store that are under way for them."""
         running = [
             *self._tasks.cancel(),
             *self._positions.cancel(),
@@ -107,13 +123,13 @@ class ChannelRegistry:
         return await self._history.positions(topics)
 
     async def _open(self, topic: Topic) -> SyncedChannel:
-        # Anybody can make up slugs: one query answers for all topics that are asked for at this moment, and nothing is
-        # kept for a live blog that doesn't exist.
+        # Anybody can make up slugs. So one query reads the positions of all topics that are asked for at this moment,
+        # and nothing is kept for a live blog that doesn't exist.
         self._to_locate.add(topic)
         position = (await self._positions()).get(topic)
         if position is None:
             raise NotFound(f"there is no live blog {topic.slug!r}")
-        # Subscribe before reading: changes after the read come by the bus, and are kept in `_early`.
+        # Subscribe to the bus before reading the store: changes after the read come by the bus, and wait in `_early`.
         self._early[topic] = deque(maxlen=EARLY_MAX)
         try:
             await self._bus.subscribe(topic)

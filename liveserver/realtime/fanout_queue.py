@@ -1,8 +1,8 @@
 """A queue of messages for more viewers than can be written to in one turn of the event loop.
 
-Messages are written in order, to one batch of viewers at a time. If they come faster than that, they are bundled, and
-each viewer gets several in one write. One large write costs hardly more than a small one. So under pressure a live blog
-is late, but doesn't fall further and further behind.
+Messages are written in order, to one batch of viewers at a time. If messages come faster than they can be written, they
+are bundled, and each viewer gets several messages in one write. One large write costs hardly more than a small one. So
+under pressure the viewers get their messages late, but don't fall further and further behind.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from liveserver.realtime.viewer import Viewer, ViewerBatch, ViewerSet
 
 BUNDLE_BYTES = 32 * 1024
-"""Bytes of messages that are written together; a viewer's kernel buffer should have room for them."""
+"""The most bytes of messages in one bundle. The kernel's send buffer of each viewer should have room for them."""
 
 BACKLOG_BYTES = 8 * 1024 * 1024
-"""Bytes of messages that may wait. More wait only if changes come faster than this machine can ever write them."""
+"""The most bytes of messages that may wait.
+
+This limit is reached only if changes come faster than this machine can write them even in bundles."""
 
 
 @dataclass(slots=True)
@@ -33,39 +35,48 @@ class Delivery:
     """The number of the first message. Messages are numbered in the order in which they are added to the queue."""
     frames: list[Frame] = field(default_factory=list)
     before: list[Position] = field(default_factory=list)
-    """The position of a viewer that has received everything before a frame, for each frame."""
+    """For each frame: the position of a viewer that has received everything before that frame."""
     size: int = 0
     rest: Iterator[ViewerBatch] | None = None
-    """The batches still to be written to, of those that existed when the writing began; None: it hasn't begun."""
+    """The batches that this bundle must still be written to; None until the writing begins.
+
+    They are batches that existed when the writing began.
+    """
 
     @property
     def last(self) -> int:
-        """The number of the last message."""
+        """The number of the bundle's last message."""
         return self.first + len(self.frames) - 1
 
 
 class FanoutQueue:
-    """The queue of a set of viewers. The caller calls `pump` until it is empty."""
+    """The queue of messages for a set of viewers. The caller calls `pump` until the queue is empty."""
 
     def __init__(self) -> None:
         self._deliveries: deque[Delivery] = deque()
         self._number = 0
         self._size = 0
         self._has: dict[Viewer, int] = {}
-        """The number of the last message that a viewer has already, if it came up to date while messages waited."""
+        """For viewers that were brought up to date while messages waited: the number of the last message they have."""
 
     def __bool__(self) -> bool:
         return bool(self._deliveries)
 
     def add(self, frame: Frame, before: Position) -> bool:
-        """Add a message; False if too much waits already. `before`: the position of a viewer that lacks only this."""
+        """Add a message. Returns False, and adds nothing, if too many bytes wait already.
+
+        `before`: the position of a viewer that has received everything before this message.
+        """
         if self._size + len(frame.message) > BACKLOG_BYTES:
             return False
         self._put(frame, before)
         return True
 
     def replace(self, frame: Frame, before: Position) -> None:
-        """Add a message in place of all bundles whose writing hasn't begun."""
+        """Drop all bundles whose writing hasn't begun, and add a message in their place.
+
+        `before`: the position of a viewer that doesn't get this message because it lags.
+        """
         while self._deliveries and self._deliveries[-1].rest is None:
             self._size -= self._deliveries.pop().size
         self._put(frame, before)
@@ -83,16 +94,19 @@ class FanoutQueue:
         last.size += size
 
     def joined(self, viewer: Viewer) -> None:
-        """Note that a viewer was brought up to date, so that it has all the messages that wait."""
+        """Note that a viewer was brought up to date, so that it needs none of the messages that wait now."""
         if self._deliveries:
             self._has[viewer] = self._number
 
     def left(self, viewer: Viewer) -> None:
-        """Forget a viewer."""
+        """Forget that a viewer was brought up to date: it has left the set. Does nothing for any other viewer."""
         self._has.pop(viewer, None)
 
     def pump(self, viewer_set: ViewerSet) -> list[tuple[Viewer, Position]]:
-        """Write one bundle to the next batch; return the lagging viewers, each with its last complete position."""
+        """Write the first bundle to the next batch of viewers; or, if no batch is left, drop the bundle.
+
+        Returns the viewers that lag now, each with the position up to which it has received everything.
+        """
         delivery = self._deliveries[0]
         if delivery.rest is None:
             delivery.rest = iter(viewer_set.batches())
@@ -115,7 +129,10 @@ class FanoutQueue:
     def _write_rest(
         self, delivery: Delivery, viewer_class: type[Viewer], viewers: list[Viewer]
     ) -> list[tuple[Viewer, int]]:
-        """Write to viewers that may have some of the messages; return the lagging ones, each with how many it has."""
+        """Write a bundle to viewers that may have received some of its messages already. Each gets the others only.
+
+        Returns the viewers that lag now, each with the number of the bundle's messages that it has received.
+        """
         lagging = []
         for viewer in viewers:
             had = max(self._has[viewer] - delivery.first + 1, 0)

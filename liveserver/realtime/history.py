@@ -1,4 +1,4 @@
-"""The store read as frames, for replays by the hub and the API: of whole live blogs, and of editions."""
+"""Reading changes from the store as frames, for the hub and the API: changes of whole live blogs, and of editions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 BATCH = 100
-"""Changes that are read and rendered at a time; between two batches the event loop has its turn."""
+"""The most changes that are read and rendered at a time. Between two such batches the event loop can do other work."""
 
 
 class PendingChange(NamedTuple):
@@ -30,7 +30,7 @@ class PendingChange(NamedTuple):
 
     seq: int
     seconds: float
-    """Seconds until the topic shows it, counted from the call of `pending`; negative if it should show it already."""
+    """Seconds from the call of `pending` until the topic shows the change; negative if it should show it already."""
 
 
 class PendingChanges(NamedTuple):
@@ -39,9 +39,9 @@ class PendingChanges(NamedTuple):
     position: Position
     """The present position of the whole live blog."""
     changes: list[PendingChange]
-    """Ascending by seq."""
+    """The changes, in ascending order of their seqs."""
     withdrawals: list[Withdrawal]
-    """Entries that the topic still shows, and must not show any more."""
+    """The entries that are deleted, but whose deletion the topic hasn't reached yet. It must not show them any more."""
 
 
 class StoreHistory:
@@ -61,9 +61,11 @@ class StoreHistory:
         self._clock = clock
 
     async def after(self, topic: Topic, position: Position) -> Replay:
-        """Return everything after a position; if that is of another history than the store's, the last changes.
+        """Return a replay of everything that changed after a position.
 
-        A seq beyond the store's gives an empty replay at the store's position.
+        If the position has another epoch than the store, the replay has the last BATCH changes of the store's history.
+        If its seq is beyond the store's, the replay has no changes, and the store's position. Raises NotFound and
+        StoreUnavailable.
         """
         frames: list[ChangeFrame] = []
         seq = position.seq
@@ -71,22 +73,28 @@ class StoreHistory:
             changes, withdrawn = await self.changes(topic, seq, limit=BATCH)
             store_position = Position(changes.liveblog.epoch, changes.liveblog.seq)
             if store_position.epoch != position.epoch:
-                # The history may have been replaced since the last batch: the two must not be mixed.
+                # A backup may have been restored since the last batch. Changes of the two histories must not be mixed.
                 return await self.recent(topic, store_position, BATCH)
             frames += await self._encoder.frames(changes)
             if not changes.more:
-                # An entry that changed again between two batches is in both; the later state counts.
+                # An entry that changed again between two batches is in both. Only its later state is kept.
                 newest = {frame.key: frame for frame in frames}
                 ascending = sorted(newest.values(), key=lambda frame: frame.seq)
                 return Replay(store_position, position.seq, ascending, tuple(withdrawn))
             seq = changes.items[-1].seq
 
     async def recent(self, topic: Topic, position: Position, count: int) -> Replay:
-        """Return at most the last `count` changes up to `position`, which was the topic's a moment ago."""
+        """Return a replay of at most the last `count` changes up to `position`, and of all that were committed since.
+
+        `position`: the topic's position, which was read a moment ago. Raises NotFound and StoreUnavailable.
+        """
         return await self.after(topic, Position(position.epoch, max(0, position.seq - count)))
 
     async def positions(self, topics: Collection[Topic]) -> dict[Topic, Position]:
-        """Return the position of each topic; a topic of a live blog that doesn't exist is left out."""
+        """Return the position of each topic. If a topic's live blog doesn't exist, the topic isn't in the result.
+
+        Raises StoreUnavailable.
+        """
         late = {topic: (topic.slug, self.moment(topic)) for topic in topics if topic.delay}
         prompt = {topic.slug for topic in topics if not topic.delay}
         present = await self._store.changes.positions(prompt) if prompt else {}
@@ -95,7 +103,7 @@ class StoreHistory:
         return positions | {topic: past[moment] for topic, moment in late.items() if moment in past}
 
     def moment(self, topic: Topic) -> datetime:
-        """Return the past moment as of which a delayed topic shows its live blog."""
+        """Return the moment in the past whose state of the live blog a delayed topic shows now."""
         return self._clock() - timedelta(seconds=topic.delay)
 
     async def pending(self, topic: Topic) -> PendingChanges:
@@ -106,9 +114,10 @@ class StoreHistory:
         return PendingChanges(position, waiting, self._with_confirmation(withdrawn))
 
     async def changes(self, topic: Topic, after: int, *, limit: int) -> tuple[Changes, list[Withdrawal]]:
-        """Return the changes of a topic after a seq, and the entries that its readers must not see any more.
+        """Return at most `limit` changes of a topic after a seq, and the entries that its readers mustn't see any more.
 
-        A change of an entry that the topic doesn't show counts as a deletion: its readers may have had the entry.
+        If the topic doesn't show an entry, because of the entry's tags, a change of the entry becomes a deletion: the
+        topic's readers may have the entry from before. Raises NotFound and StoreUnavailable.
         """
         withdrawn: list[Withdrawal] = []
         if topic.delay:
@@ -128,10 +137,14 @@ class StoreHistory:
         return changes, withdrawn
 
     def _with_confirmation(self, withdrawals: Iterable[Withdrawal]) -> list[Withdrawal]:
-        """Add to withdrawals from the store whether readers are to confirm them."""
+        """Return withdrawals from the store together with the time in which viewers are to confirm each of them."""
         return [withdrawal._replace(within=self._confirmations.within(withdrawal.id)) for withdrawal in withdrawals]
 
     async def snapshot(self, topic: Topic, *, limit: int) -> Snapshot:
-        """Return the snapshot that a page of a topic starts with."""
+        """Return the snapshot that a page of a topic starts with.
+
+        `limit`: the most entries in its list; pinned entries and key events are in lists of their own. Raises NotFound
+        and StoreUnavailable.
+        """
         moment = self.moment(topic) if topic.delay else None
         return await self._store.liveblogs.snapshot(topic.slug, limit=limit, tags=topic.tags, moment=moment)

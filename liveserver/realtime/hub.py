@@ -1,8 +1,8 @@
-"""The hub: the topics that viewers of this process follow, kept complete.
+"""The hub: the topics that viewers of this process follow. The hub sees to it that no change is missing.
 
-The bus hints and the store orders (see `docs/architecture.md`). If a message isn't the next one, or a poll finds the
-store ahead, the missing changes are read from the store. The hub knows viewers by `realtime/viewer.py` alone, and no
-sockets.
+The bus is fast, but may lose messages; the store has every change in order (see `docs/architecture.md`). If changes are
+missing before a message from the bus, or if a poll shows that the store has newer changes, the hub reads them from the
+store. The hub knows viewers only as `realtime/viewer.py` defines them. It knows nothing of sockets.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Hub:
-    """The hub of one process. All calls are made on the event loop."""
+    """The hub of one process. Its methods must be called on the event loop's thread."""
 
     def __init__(
         self,
@@ -44,9 +44,10 @@ class Hub:
         lag_timeout: float = 15.0,
         recent_max: int = 200,
     ) -> None:
-        """Times are in seconds: between heartbeats, between polls (`poll_fast`: while the bus is down), and of a lag.
+        """`heartbeat`: seconds between two heartbeats. `poll`: seconds between two polls of the store.
 
-        `recent_max`: changes that are kept in memory for each topic.
+        `poll_fast`: the same while the bus is down. `lag_timeout`: seconds after which a lagging viewer is closed.
+        `recent_max`: the most changes that are kept in memory for each topic.
         """
         self.node = secrets.token_hex(8)
         """The id by which the other nodes know this one."""
@@ -54,7 +55,7 @@ class Hub:
         self._draining = False
         self._observers = ViewerObservers()
         self._progress = asyncio.Event()
-        """Set when a viewer has left, or queued messages were written."""
+        """The event that is set when a viewer has left, or queued messages were written."""
         self._registry = ChannelRegistry(
             history, bus, self._observers, self._progress, heartbeat=heartbeat, recent_max=recent_max
         )
@@ -69,17 +70,17 @@ class Hub:
             lag_timeout=lag_timeout,
         )
         self._joining: dict[Viewer, Topic] = {}
-        """Viewers that are about to join, and their topics."""
+        """The viewers whose `join` is under way, and their topics."""
         self._tasks = BackgroundTasks()
 
     async def start(self) -> None:
-        """Connect to the bus, and begin to poll and to send heartbeats."""
+        """Connect to the bus, and begin to poll the store, to send heartbeats, and to announce numbers of viewers."""
         await self._bus.start(self)
         for upkeep in (self._poll.run(), self._counts.run_heartbeats(), self._counts.run_announcements()):
             self._tasks.spawn(upkeep)
 
     async def close(self) -> None:
-        """Stop, and forget all viewers; `server/drain.py` has closed them before."""
+        """Stop all work, and forget all viewers. Their connections must be closed before; `server/drain.py` does it."""
         await self._bus.close()
         running = self._tasks.cancel()
         await self._registry.close()
@@ -93,17 +94,17 @@ class Hub:
         return self._draining
 
     def begin_draining(self) -> None:
-        """Let no viewer in any more: the process is about to end."""
+        """Refuse all viewers from now on, because the process is about to end."""
         self._draining = True
 
     async def flushed(self) -> None:
-        """Return once all published messages have been written."""
+        """Wait until no message waits in a fan-out queue any more."""
         while any(channel.fanout_queue for channel in self.channels()):
             self._progress.clear()
             await self._progress.wait()
 
     async def deserted(self) -> None:
-        """Return once no viewer is connected."""
+        """Wait until no viewer is connected to this process any more."""
         while any(channel.count for channel in self.channels()):
             self._progress.clear()
             await self._progress.wait()
@@ -111,39 +112,42 @@ class Hub:
     # Channels and viewers in memory
 
     def channels(self) -> Iterator[Channel]:
-        """Return the channels in memory."""
+        """Return all channels that this process has in memory."""
         return (synced_channel.channel for synced_channel in self._registry)
 
     def viewers(self) -> list[Viewer]:
-        """Return all viewers that are connected here."""
+        """Return all viewers that are connected to this process."""
         return [viewer for channel in self.channels() for viewer in channel.everyone()]
 
     def viewers_of(self, slug: str) -> list[Viewer]:
-        """Return a live blog's viewers that are connected here, those of its editions included."""
+        """Return a live blog's viewers that are connected to this process, those of its editions included."""
         return [viewer for synced_channel in self._registry.of(slug) for viewer in synced_channel.channel.everyone()]
 
     def count(self, slug: str) -> int:
-        """Return the number of a live blog's viewers that are connected here, those of its editions included."""
+        """Return how many viewers of a live blog are connected to this process, those of its editions included."""
         return self._counts.here(slug)
 
     def count_everywhere(self, slug: str) -> int:
-        """Return the number of a live blog's viewers on all nodes; it may be some seconds old."""
+        """Return the number of a live blog's viewers on all nodes. The numbers of the others may be seconds old."""
         return self._counts.everywhere(slug)
 
     def announce(self) -> None:
-        """Tell the other nodes the numbers of viewers here, at once."""
+        """Tell the other nodes now how many viewers each live blog has on this node."""
         self._counts.announce()
 
     async def enter(self, topic: Topic) -> None:
-        """Take a topic into memory, for viewers to come. Raises Draining, NotFound and StoreUnavailable."""
+        """Load a topic into memory unless it is there, so that `join` and `reached` find it.
+
+        Raises Draining if the process is about to end, NotFound if the live blog doesn't exist, and StoreUnavailable.
+        """
         if self._draining:
             raise Draining
         await self._registry.open(topic)
 
     def reached(self, topic: Topic) -> Position | None:
-        """Return the position that a topic is known to have reached; None if only the store knows it.
+        """Return the position that a topic is known to have reached; None if the store must be asked.
 
-        Costs no I/O. The call keeps the topic in memory for a while, as a viewer does.
+        This call does no I/O. If the topic is in memory, the call keeps it there for a while longer.
         """
         synced_channel = self._registry.get(topic)
         if synced_channel is None:
@@ -154,14 +158,15 @@ class Hub:
     # Viewers
 
     def observe(self, observer: ViewerObserver) -> None:
-        """Tell an observer of all viewers from now on."""
+        """Add an observer, which is told from now on of viewers that come and leave, and of what they send."""
         self._observers.add(observer)
 
     async def join(self, topic: Topic, viewer: Viewer, after: Position | None) -> None:
-        """Register a viewer, and send it `hello`, the changes that it missed, and from then on all changes.
+        """Register a viewer. It gets `hello`, then the changes that it missed, and from then on all changes.
 
-        Raises NotFound for an unknown live blog, StoreUnavailable if the store must be read and can't, and Draining. A
-        viewer that leaves meanwhile is not registered.
+        `after`: the position that the viewer has; None if it has none. Raises Draining if the process is about to end,
+        NotFound if the live blog doesn't exist, and StoreUnavailable if the store must be read but can't be. If `leave`
+        is called for the viewer during this call, the viewer isn't registered.
         """
         self._joining[viewer] = topic
         try:
@@ -177,54 +182,64 @@ class Hub:
             self._joining.pop(viewer, None)
 
     def leave(self, topic: Topic, viewer: Viewer) -> None:
-        """Forget a viewer. Does nothing if it is unknown."""
+        """Forget a viewer. Does nothing if the hub doesn't know the viewer."""
         self._joining.pop(viewer, None)
         if (synced_channel := self._registry.get(topic)) is not None:
             synced_channel.leave(viewer)
 
     def resume(self, topic: Topic, viewer: Viewer) -> None:
-        """Bring a lagging viewer, which can be written to again, up to date."""
+        """Send a viewer that lagged the changes that it missed: its transport has drained.
+
+        Does nothing if the viewer doesn't lag.
+        """
         if (synced_channel := self._registry.get(topic)) is not None:
             synced_channel.resume(viewer)
 
     def said(self, topic: Topic, viewer: Viewer, message: bytes) -> None:
-        """Pass on a short text message that a viewer has sent."""
+        """Pass a short text message that a viewer has sent on to the observers."""
         self._observers.said(topic.slug, viewer, message)
 
     def asked(self, topic: Topic) -> int:
-        """Return the number of answers that each viewer of a topic was asked for lately."""
+        """Return how many answers (such as confirmations) each viewer of a topic was asked for lately."""
         return self._observers.asked(topic.slug)
 
     # Changes
 
     def committed(self, slug: str, position: Position) -> None:
-        """Note a position that this process has committed, before `publish` delivers the change; see `reached`."""
+        """Note the position of a change that this process has committed. `publish` delivers the change later.
+
+        From now on `reached` returns this position or a later one, so that no reader gets an older page from a cache.
+        """
         if (synced_channel := self._registry.ready(Topic(slug), position)) is not None:
             synced_channel.note_position(position)
 
     def publish(self, slug: str, frame: ChangeFrame) -> None:
-        """Deliver a committed change to the viewers here, and hand it to the bus for other nodes."""
+        """Deliver a committed change to this process's viewers, and hand it to the bus for the other nodes."""
         self._bus.publish(slug, frame)
 
     def received(self, topic: Topic, message: TopicMessage) -> None:
-        """Take a message of a topic, published here or elsewhere."""
+        """Take a message of a topic, which this process or another one has published."""
         if (synced_channel := self._registry.ready(topic, message)) is not None:
             synced_channel.take(message)
 
     def announced(self, message: bytes) -> None:
-        """Take an announcement of a node, perhaps this one."""
+        """Take an announcement of a node, which may be this node itself."""
         self._counts.announced(message)
         self._observers.announced(message)
 
     def link_changed(self, up: bool) -> None:
-        """Note that the bus went down (poll faster), or came back (read the changes that it lost)."""
+        """Note that the bus went down (False) or came back (True), and poll the store at once.
+
+        While the bus is down, polls come faster. When it is back, the poll finds the changes that the bus has lost, and
+        the other nodes' numbers of viewers are kept until they are announced again.
+        """
         self._poll.soon()
         if up:
             self._counts.renew()
 
     def _forget(self, topic: Topic) -> None:
-        """Drop a topic from memory, unless somebody is joining it."""
+        """Drop a topic from memory, unless a viewer is joining it."""
         if topic not in self._joining.values():
             self._registry.drop(topic)
-            # Not awaited: a bus that hangs must not hold up the poll, which repairs the bus's losses.
+            # This isn't awaited: a bus that hangs must not hold up the poll, which finds the changes that the bus lost.
             self._tasks.spawn(self._bus.unsubscribe(topic))

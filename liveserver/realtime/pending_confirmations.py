@@ -1,22 +1,28 @@
-"""The deletions that viewers are currently asked to confirm. Decides; does no I/O."""
+"""The deletions that viewers are asked to confirm at present. This module does no I/O."""
 
 from __future__ import annotations
 
 
 class PendingConfirmations:
-    """The pending confirmations of one process. Takedowns write them; makers of deletion messages read them."""
+    """The deletions that viewers are asked to confirm, in one process.
+
+    Takedowns add and remove them. The code that makes messages about deletions looks them up.
+    """
 
     def __init__(self) -> None:
         self._within: dict[str, int] = {}
 
     def ask(self, entry_id: str, within: int) -> None:
-        """Ask viewers to confirm an entry's deletion within so many milliseconds after they get the message."""
+        """Let viewers be asked to confirm an entry's deletion.
+
+        `within`: the milliseconds in which a viewer is to confirm it, from the moment when it gets the message.
+        """
         self._within[entry_id] = within
 
     def within(self, entry_id: str) -> int | None:
-        """Return the milliseconds that viewers have to confirm a deletion; None if they aren't asked to."""
+        """Return the milliseconds in which viewers are to confirm an entry's deletion; None if they needn't."""
         return self._within.get(entry_id)
 
     def forget(self, entry_id: str) -> None:
-        """Ask viewers no more about an entry. Does nothing if it is unknown."""
+        """Don't ask viewers any more to confirm an entry's deletion. Does nothing if they weren't asked."""
         self._within.pop(entry_id, None)

@@ -1,4 +1,4 @@
-"""The ports of realtime: a history to read, an encoder of changes, and observers of viewers."""
+"""The ports of realtime: what it needs of others. A history to read, an encoder of changes, observers of viewers."""
 
 from __future__ import annotations
 
@@ -16,47 +16,54 @@ if TYPE_CHECKING:
     from liveserver.realtime.viewer import Viewer
 
 TopicMessage: TypeAlias = ChangeFrame | Position | Withdrawal | None
-"""A message for a topic: a change; or only the position of a change, which must be read from the store; or a
-withdrawal; or None for a message that can't be read."""
+"""A message for a topic: a change; or only the position of a change, which must then be read from the store; or a
+withdrawal. None stands for a message that can't be read."""
 
 
 class History(Protocol):
-    """The history of committed changes. `after` and `recent` raise NotFound, and all calls StoreUnavailable."""
+    """The history of committed changes.
+
+    `after` and `recent` raise NotFound if the live blog doesn't exist. All methods may raise StoreUnavailable.
+    """
 
     async def after(self, topic: Topic, position: Position) -> Replay:
-        """Return everything after a position; if that is of another history than the store's, the last changes.
+        """Return a replay of everything that changed after a position.
 
-        A seq beyond the store's gives an empty replay at the store's position.
+        If the position has another epoch than the store, the replay has the last changes of the store's history. If its
+        seq is beyond the store's, the replay has no changes, and the store's position.
         """
 
     async def recent(self, topic: Topic, position: Position, count: int) -> Replay:
-        """Return at most the last `count` changes up to `position`, which was the topic's a moment ago."""
+        """Return a replay of at most the last `count` changes up to `position`, and of all that were committed since.
+
+        `position`: the topic's position, which was read a moment ago.
+        """
 
     async def positions(self, topics: Collection[Topic]) -> dict[Topic, Position]:
-        """Return the position of each topic; a topic of a live blog that doesn't exist is left out."""
+        """Return the position of each topic. If a topic's live blog doesn't exist, the topic isn't in the result."""
 
 
 class ChangeEncoder(Protocol):
-    """An encoder, which makes of each change the frame that viewers get."""
+    """An encoder, which turns each change into the frame that viewers get."""
 
     async def frames(self, changes: Changes, /) -> list[ChangeFrame]:
-        """Return one frame for each change, in order. The event loop has its turns meanwhile."""
+        """Return one frame for each change, in the order of the changes. Other tasks can run meanwhile."""
 
 
 class ViewerObserver(Protocol):
-    """An observer of a hub's viewers. No call may block, raise, or call the hub."""
+    """An observer of a hub's viewers. No method may block, raise, or call the hub."""
 
     def came(self, slug: str, viewer: Viewer, /) -> None:
-        """Note that a viewer of the live blog, or of an edition of it, was registered."""
+        """Note that the hub has registered a viewer of the live blog, or of an edition of it."""
 
     def said(self, slug: str, viewer: Viewer, message: bytes, /) -> None:
         """Take a short text message that a viewer has sent."""
 
     def asked(self, slug: str, /) -> int:
-        """Return the number of answers that each viewer of the live blog was asked for lately."""
+        """Return how many answers (such as confirmations) each viewer of the live blog was asked for lately."""
 
     def left(self, slug: str, viewer: Viewer, /) -> None:
         """Note that a registered viewer has left."""
 
     def announced(self, message: bytes, /) -> None:
-        """Take an announcement of a node, perhaps this one."""
+        """Take an announcement of a node, which may be this node itself."""

@@ -1,4 +1,7 @@
-"""Replays for viewers that come back, beyond the channel's memory: read from the store once for many viewers."""
+"""Replays (changes read from the store) for viewers that missed more than the channel's memory holds.
+
+One replay serves many viewers.
+"""
 
 from __future__ import annotations
 
@@ -13,37 +16,48 @@ if TYPE_CHECKING:
     from liveserver.realtime.ports import History
 
 REPLAY_MAX = 300
-"""The most changes that are replayed. A viewer further behind starts afresh, which takes fewer bytes."""
+"""The most changes that a viewer may have missed to get a replay.
+
+A viewer that has missed more loads a snapshot, which takes fewer bytes.
+"""
 
 REPLAY_KEEP = 10.0
-"""Seconds for which a replay is kept for the next viewers that memory doesn't cover.
+"""Seconds for which a replay is kept for the next viewers that missed more than memory holds.
 
-Viewers come in waves: one read serves all of them, whatever their positions. And nobody can cause more than one read in
-that time by opening streams.
+Viewers come in waves: one read of the store serves all of them, whatever their positions. So nobody can cause more than
+one read in that time by opening streams.
 """
 
 REPLAY_BYTES = 8 * 1024 * 1024
-"""The most bytes of messages in a replay, whatever their number. A viewer that needs more starts afresh."""
+"""The most bytes of messages in a replay. A viewer that needs more loads a snapshot."""
 
 
 class ReplayCache:
-    """The cache of a topic's last replay, which was read or is being read."""
+    """The cache of a topic's last replay, from the moment when the read of it begins."""
 
     def __init__(self, topic: Topic, history: History) -> None:
         self._topic = topic
         self._history = history
         self._replay: tuple[Position, asyncio.Task[Replay]] | None = None
-        """The position where the read starts, and its task, which is kept for a while after it is done."""
+        """The position after which the replay was read, and the task that reads it; None if there is no replay.
+
+        The task is kept for REPLAY_KEEP seconds after it has ended.
+        """
 
     def reaches(self, after: Position, position: Position) -> bool:
-        """True if a viewer at `after` is near enough to the channel's position to get a replay."""
+        """Return True if a viewer has missed few enough changes to get a replay.
+
+        `after`: the viewer's position. `position`: the channel's position.
+        """
         return position.seq - after.seq <= REPLAY_MAX
 
     async def read(self, after: Position, position: Position) -> Replay:
-        """Return a replay from `after`, or from further back; if it was cached, it ends some seconds in the past.
+        """Return a replay of the changes after `after`, or after an earlier position.
 
-        `position`: the channel's. The read starts so far back that it serves all viewers within reach. Raises NotFound
-        and StoreUnavailable.
+        If the replay comes from the cache, the changes of the last seconds are missing. If it must be read from the
+        store, the read starts so far back that it serves all viewers for which `reaches` is True. A replay of more than
+        REPLAY_BYTES lacks its oldest changes; its `floor` tells which. `position`: the channel's position. Raises
+        NotFound and StoreUnavailable.
         """
         replay = self._replay
         if replay is None or replay[0].epoch != after.epoch or replay[0].seq > after.seq:
@@ -55,12 +69,12 @@ class ReplayCache:
         return await asyncio.shield(replay[1])
 
     def drop(self) -> None:
-        """Forget the replay, which is too old, unless it is still being read."""
+        """Forget the replay, because it is too old. Does nothing while the replay is still being read."""
         if self._replay is not None and self._replay[1].done():
             self._replay = None
 
     def cancel(self) -> list[asyncio.Task[Replay]]:
-        """Cancel the read under way, and return it for the caller to gather."""
+        """Cancel the read under way. Returns its task, so that the caller can wait for its end; [] if there is none."""
         tasks = [] if self._replay is None else [self._replay[1]]
         for task in tasks:
             task.cancel()

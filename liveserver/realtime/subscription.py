@@ -1,4 +1,4 @@
-"""A viewer's link to the hub, to which its connection reports. The connection knows nothing else of the hub."""
+"""A viewer's subscription, by which its connection reports to the hub. The connection knows nothing else of the hub."""
 
 from __future__ import annotations
 
@@ -22,30 +22,42 @@ class Subscription:
         self.topic = topic
         """The topic that the viewer follows."""
         self.permit: Permit | None = None
-        """The viewer's permit within its address's limit, released when it goes; None: it has none."""
+        """The viewer's permit, by which its stream counts for its address's limit; None if there is none.
+
+        The permit is released when the viewer's connection ends.
+        """
 
     async def enter(self) -> None:
-        """Take the topic into the hub's memory. Raises Draining, NotFound and StoreUnavailable."""
+        """Load the topic into the hub's memory unless it is there.
+
+        Raises Draining if the process is about to end, NotFound if the live blog doesn't exist, and StoreUnavailable.
+        """
         await self._hub.enter(self.topic)
 
     async def join(self, viewer: Viewer, after: Position | None, /) -> None:
-        """Register the viewer with the hub. Raises NotFound, StoreUnavailable and Draining."""
+        """Register the viewer with the hub. `after`: the position that the viewer has; None if it has none.
+
+        Raises Draining if the process is about to end, NotFound if the live blog doesn't exist, and StoreUnavailable.
+        """
         await self._hub.join(self.topic, viewer, after)
 
     def writable(self, viewer: Viewer, /) -> None:
-        """Report that the viewer, which lagged, can be written to again."""
+        """Report to the hub that the viewer, which lagged, can be written to again."""
         self._hub.resume(self.topic, viewer)
 
     def said(self, viewer: Viewer, message: bytes, /) -> None:
-        """Report a short text message of the viewer."""
+        """Report to the hub a short text message that the viewer has sent."""
         self._hub.said(self.topic, viewer, message)
 
     def asked(self) -> int:
-        """Return the number of answers that each viewer was asked for lately; it may send as many more messages."""
+        """Return how many answers (such as confirmations) each viewer of the topic was asked for lately.
+
+        Each viewer may send so many messages more than usual.
+        """
         return self._hub.asked(self.topic)
 
     def gone(self, viewer: Viewer, /) -> None:
-        """Report that the viewer's connection has ended, and release its permit."""
+        """Report to the hub that the viewer's connection has ended, and release the viewer's permit."""
         self._hub.leave(self.topic, viewer)
         permit, self.permit = self.permit, None
         if permit is not None:

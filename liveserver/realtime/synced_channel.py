@@ -1,7 +1,7 @@
 """A synced channel: a channel, the known position of the store, and the reads that keep the channel complete.
 
-A change that isn't the next one shows a gap, which is read from the store. Changes that a viewer missed are read, too,
-if memory doesn't hold them.
+If a change comes whose seq isn't the next one, the changes before it are missing (a gap). They are read from the store.
+Changes that a viewer missed are read from the store, too, if the channel's memory doesn't hold them.
 """
 
 from __future__ import annotations
@@ -29,13 +29,16 @@ if TYPE_CHECKING:
     from liveserver.utils.background import BackgroundTasks
 
 GAP_GRACE = 0.05
-"""Seconds to wait for a missing change before the store is read: messages often arrive in another order."""
+"""Seconds to wait for a missing change before the store is read: it often arrives just after a later change."""
 
 log = structlog.get_logger(__name__)
 
 
 class SyncedChannel:
-    """The channel of a topic that somebody follows here, kept in step with the store: its gaps are found and filled."""
+    """A channel together with the last known position of the store.
+
+    If the channel lacks changes, this object reads them from the store and delivers them.
+    """
 
     def __init__(
         self,
@@ -45,71 +48,78 @@ class SyncedChannel:
         tasks: BackgroundTasks,
         progress: asyncio.Event,
     ) -> None:
-        """`tasks`: keeps the reads under way. `progress`: set when a viewer has left, or queued messages were written.
+        """`observer` is told of viewers that come and leave. `tasks` keeps the reads that are under way.
 
-        `observer`: told of viewers that come and leave.
+        `progress` is set when a viewer has left, or queued messages were written.
         """
         self.channel = channel
         self.liveblog = channel.topic.slug
-        """The slug of the live blog that the viewers follow, or an edition of it."""
+        """The slug of the live blog that the viewers follow, themselves or by an edition."""
         self.idle_since: float | None = now()
-        """The event loop's time since which it has no viewers; None while it has some."""
+        """The time since which the channel has had no viewers, in seconds of the event loop; None while it has some."""
         self.refresh = FreshFlight(self._refresh)
-        """Reads the changes beyond the channel's position, and delivers them. Raises NotFound and StoreUnavailable."""
+        """Reads from the store the changes beyond the channel's position, and delivers them to the viewers.
+
+        Raises NotFound if the live blog doesn't exist, and StoreUnavailable.
+        """
         self._store_position = channel.position
-        """The last known position of the store; the channel may not have got there yet."""
+        """The last known position of the store. The channel may not have the changes up to this position yet."""
         self._history = history
         self._observer = observer
         self._tasks = tasks
         self._progress = progress
         self._replays = ReplayCache(channel.topic, history)
         self._gap_waits = False
-        """True while a missing change is awaited."""
+        """True during the GAP_GRACE seconds in which a missing change may still arrive by the bus."""
         self._pumping = False
-        """True if the next pump is scheduled."""
+        """True if the next writing of queued messages is scheduled."""
 
     def cancel(self) -> list[asyncio.Task[Any]]:
-        """Cancel the reads under way, and return them for the caller to gather."""
+        """Cancel the reads under way, and return their tasks, so that the caller can wait until they have ended."""
         return [*self.refresh.cancel(), *self._replays.cancel()]
 
     # Positions
 
     @property
     def reached(self) -> Position | None:
-        """The position that the topic is known to have reached; None if only the store knows it."""
+        """The position that the topic is known to have reached; None if the store must be asked."""
         delivered, stored = self.channel.position, self._store_position
         if stored.epoch != delivered.epoch:
-            # The history was replaced, and either the channel hasn't followed yet, or the poll hasn't noticed yet.
+            # A backup was restored. Either the channel hasn't taken the new history yet, or the poll hasn't noticed it.
             return None
         return stored if stored.seq > delivered.seq else delivered
 
     def note_position(self, position: Position) -> None:
-        """Note a position that the store has reached."""
+        """Note a position that the store has reached. Does nothing if a later one with the same epoch is known."""
         if position.epoch != self._store_position.epoch or position.seq > self._store_position.seq:
             self._store_position = position
 
     def check(self, position: Position) -> None:
-        """Note a position that the store has reached, and repair the channel if it is behind."""
+        """Note a position that the store has reached. If the channel lacks changes up to it, they are read."""
         self.note_position(position)
         if self._is_behind(position):
             self._repair()
 
     def stay(self) -> None:
-        """Restart the idle time of a channel without viewers."""
+        """Count a channel without viewers as idle only from now on, so that it stays in memory longer."""
         if self.idle_since is not None:
             self.idle_since = now()
 
     # Changes
 
     def take(self, message: TopicMessage) -> None:
-        """Deliver a change if it is the next one; else repair the gap before it. An unreadable message is a gap."""
+        """Take a message of the topic, and deliver it to the viewers.
+
+        If changes before it are missing, or the message has only a position, or can't be read, the store is read.
+        """
         if isinstance(message, Withdrawal):
             self.channel.withdraw([message], now())
             self.pump_soon()
             return
         position = message.position if isinstance(message, ChangeFrame) else message
         if position is not None and position.epoch == self._store_position.epoch:
-            # A message of another epoch may be an old one that comes late. Only the store replaces the history.
+            # A message with another epoch may be an old one that comes late. Only a read of the store tells of a new
+            # history.
             self.note_position(position)
         if isinstance(message, ChangeFrame):
             self._offer(message)
@@ -117,12 +127,12 @@ class SyncedChannel:
             self._repair()
 
     def beat(self, viewers_elsewhere: int) -> None:
-        """Send a heartbeat with the number of viewers here plus those elsewhere."""
+        """Send all viewers a heartbeat with the number of viewers: those of this channel plus those elsewhere."""
         self.channel.beat(now(), viewers_elsewhere)
         self.pump_soon()
 
     def pump_soon(self) -> None:
-        """Schedule the writing of queued messages: one batch of viewers in each turn of the event loop."""
+        """Schedule the writing of queued messages. Each turn of the event loop writes to one batch of viewers."""
         if self.channel.fanout_queue and not self._pumping:
             self._pumping = True
             asyncio.get_running_loop().call_soon(self._pump)
@@ -130,13 +140,19 @@ class SyncedChannel:
     # Viewers
 
     def join(self, viewer: Viewer, after: Position | None, older: Iterable[ChangeFrame]) -> None:
-        """Register a viewer, and bring it up to date: see `Channel.join`."""
+        """Register a viewer, send it the changes after `after`, and tell the observer that it came.
+
+        `after` and `older` are the results of `bridge`; `after` is None if the viewer has no position.
+        """
         self.idle_since = None
         self.channel.join(viewer, after, now(), older)
         self._observer.came(self.liveblog, viewer)
 
     def resume(self, viewer: Viewer) -> None:
-        """Bring a lagging viewer up to date, once the changes it missed are read. Does nothing if it doesn't lag."""
+        """Send a viewer that lagged the changes that it missed. Does nothing if the viewer doesn't lag.
+
+        If the channel's memory doesn't hold these changes, they are read from the store in the background.
+        """
         lag = self.channel.lagging.get(viewer)
         if lag is None:
             return
@@ -146,7 +162,7 @@ class SyncedChannel:
             self._tasks.spawn(self._catch_up(viewer, lag))
 
     def leave(self, viewer: Viewer) -> None:
-        """Forget a viewer. Does nothing if it is unknown."""
+        """Forget a viewer, and tell the observer that it left. Does nothing if the channel doesn't have the viewer."""
         if not self.channel.leave(viewer):
             return
         self._observer.left(self.liveblog, viewer)
@@ -155,27 +171,28 @@ class SyncedChannel:
             self.idle_since = now()
 
     def close(self, viewer: Viewer, code: int) -> None:
-        """Forget a viewer, and close its connection."""
+        """Forget a viewer, and close its connection with a WebSocket close code."""
         self.leave(viewer)
         viewer.close(code)
 
     async def bridge(self, after: Position) -> tuple[Position, list[ChangeFrame]]:
-        """Read the changes that memory lacks for a viewer at `after`, so that `join` can be called for it.
+        """Read from the store the changes that a viewer at `after` missed and that the channel's memory doesn't hold.
 
-        Returns the position and the older frames for `join`. The position is void if `after` lies too far back to be
-        replayed. Raises NotFound and StoreUnavailable.
+        Returns the position and the older frames with which the caller calls `join`. The position is void if the viewer
+        missed too many changes for a replay. Raises NotFound if the live blog doesn't exist, and StoreUnavailable.
         """
         channel = self.channel
         if not self._replays.reaches(after, channel.position):
             return VOID_POSITION, []
         if after.epoch != channel.position.epoch or after.seq > channel.position.seq:
-            # The viewer may come from another node, and be ahead of this one. Only the store can tell that it is void.
+            # The viewer may come from another node, which has got later changes than this one. Only after a read of the
+            # store we know whether its position is void.
             await self.refresh()
         while after.epoch == channel.position.epoch and after.seq < channel.floor:
             replay = await self._replays.read(after, channel.position)
             if replay.position.epoch == channel.position.epoch and replay.position.seq >= channel.floor:
                 return (after if after.seq >= replay.floor else VOID_POSITION), replay.frames
-            # Since that read, memory has gone on, and forgotten changes that came after it.
+            # Since the replay was read, the channel's memory has forgotten changes that came after the replay.
             self._replays.drop()
             await self.refresh()
         return after, []
@@ -186,7 +203,7 @@ class SyncedChannel:
         except (StoreUnavailable, NotFound):
             self.close(viewer, close_codes.CLOSE_TOO_SLOW)
             return
-        # The viewer may have left meanwhile; or an earlier call has caught it up, and it lags again.
+        # The viewer may have left meanwhile. Or an earlier call has brought it up to date, and it lags again.
         if self.channel.lagging.get(viewer) is lag:
             self.channel.resume(viewer, position, now(), older)
 
@@ -208,7 +225,7 @@ class SyncedChannel:
             self._tasks.spawn(self._repair_now())
 
     async def _repair_now(self) -> None:
-        # If the read fails, the gap stays; the poll will find it again.
+        # If the read fails, the changes are still missing. The next poll will notice that.
         with suppress(StoreUnavailable, NotFound):
             await self.refresh()
 

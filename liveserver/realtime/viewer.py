@@ -1,4 +1,4 @@
-"""Viewers, as the hub sees them: a viewer, a batch that is written to in one step, and a set of batches."""
+"""Viewers, as the hub sees them: single viewers, batches of viewers, and the set of all viewers of a topic."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ if TYPE_CHECKING:
     from liveserver.protocol.frames import Frame
 
 BATCH_SIZE = 512
-"""Viewers written to in one turn of the event loop: that takes a few milliseconds, so others get their turn soon."""
+"""The most viewers that are written to in one turn of the event loop.
+
+Writing to them takes a few milliseconds. Then other tasks can run."""
 
 
 class ViewerBatch:
-    """A batch of at most `BATCH_SIZE` viewers of one class, which are written to in one step.
+    """At most `BATCH_SIZE` viewers, all of the same Python class (`viewer_class`).
 
-    `viewers` has no gaps. It is roughly in the order in which they came, which is also their order in memory.
+    A message is written to all of them in one turn of the event loop. `viewers` is in the order of arrival, except that
+    the last viewer takes the place of one that leaves, so there are never gaps.
     """
 
     __slots__ = ("viewer_class", "viewer_set", "viewers")
@@ -33,7 +36,7 @@ class ViewerBatch:
         self.viewers.append(viewer)
 
     def discard(self, viewer: Viewer) -> None:
-        """Remove a viewer; the last one gets its place."""
+        """Remove a viewer. The last viewer takes its place."""
         last = self.viewers.pop()
         if last is not viewer:
             self.viewers[viewer.index] = last
@@ -41,38 +44,47 @@ class ViewerBatch:
         viewer.batch = None
 
     def write(self, frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
-        """Write messages to all viewers; return the lagging ones, each with the number of messages that it took."""
+        """Write messages to all viewers of the batch.
+
+        Returns the viewers that lag now, each with the number of messages that it took before.
+        """
         return self.viewer_class.write_all(self.viewers, frames)
 
 
 class Viewer(ABC):
-    """A viewer, as the hub knows it. No call raises, waits, or calls the hub."""
+    """A viewer, as the hub knows it. None of its methods raises, waits, or calls the hub."""
 
     __slots__ = ("batch", "index", "partner", "reply_id")
 
     batch_type: ClassVar[type[ViewerBatch]] = ViewerBatch
-    """The class of batches for viewers of this class."""
+    """The class of the batches that hold viewers of this class."""
 
     def __init__(self, reply_id: str = "") -> None:
         self.reply_id = reply_id
-        """The id from its `hello` that it gives when it answers by POST; "" if it can answer on its stream."""
+        """The id that the viewer gets in `hello`, and names when it answers by POST; "" if it answers on its stream."""
         self.partner = ""
-        """The id of the partner whose page it is on; "" for none."""
+        """The id of the partner on whose page the viewer is; "" if it isn't on a partner's page."""
         self.batch: ViewerBatch | None = None
-        """The viewer's batch in a `ViewerSet`, which alone changes this; None if it is in no set."""
+        """The batch that the viewer is in; None if it is in no set. Only the batch changes this."""
         self.index = 0
 
     @abstractmethod
     def write(self, frame: Frame, /) -> bool:
-        """Take one message. False: the viewer took nothing of it and lags, until `Hub.resume` is called."""
+        """Take one message, and return True. Returns False if the viewer lags: then it took nothing of the message.
+
+        The viewer lags until its transport has drained. Then its connection calls `Hub.resume`.
+        """
 
     @abstractmethod
     def close(self, code: int, /) -> None:
-        """End the viewer's connection with a WebSocket close code (SSE just ends)."""
+        """End the viewer's connection. `code`: the WebSocket close code to send; an SSE stream ends without a code."""
 
     @classmethod
     def write_all(cls, viewers: Sequence[Viewer], frames: Sequence[Frame], /) -> list[tuple[Viewer, int]]:
-        """Write messages to many viewers of this class; return the lagging ones, each with how many it took."""
+        """Write messages to many viewers of this Python class.
+
+        Returns the viewers that lag now, each with the number of messages that it took before.
+        """
         lagging = []
         for viewer in viewers:
             for taken, frame in enumerate(frames):
@@ -83,12 +95,12 @@ class Viewer(ABC):
 
 
 class ViewerSet:
-    """A set of viewers, in batches. A viewer is in one set at most."""
+    """A set of viewers, which it keeps in batches. A viewer can be in only one set at a time."""
 
     def __init__(self) -> None:
         self._batches: dict[ViewerBatch, None] = {}
         self._open: dict[type[Viewer], dict[ViewerBatch, None]] = {}
-        """The batches with room for more, by viewer class."""
+        """The batches that have room for one more viewer, by the Python class of their viewers."""
         self._count = 0
 
     def __len__(self) -> int:
@@ -131,8 +143,8 @@ class ViewerSet:
             del self._batches[batch]
 
     def batches(self) -> list[ViewerBatch]:
-        """Return the present batches.
+        """Return the batches that the set has now.
 
-        A new viewer may be added to any of them; a viewer stays in its batch until it leaves.
+        New viewers may be added to any of them later. A viewer stays in its batch until it leaves the set.
         """
         return list(self._batches)

@@ -1,4 +1,4 @@
-"""All observers of a hub's viewers, as one observer."""
+"""One observer that stands for all observers of a hub's viewers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class ViewerObservers:
-    """A `ViewerObserver` that passes each call on to all observers, in the order in which they were added."""
+    """A `ViewerObserver` that passes each call on to all added observers, in the order in which they were added."""
 
     def __init__(self) -> None:
         self._observers: list[ViewerObserver] = []
@@ -20,25 +20,25 @@ class ViewerObservers:
         self._observers.append(observer)
 
     def came(self, slug: str, viewer: Viewer, /) -> None:
-        """Pass on that a viewer was registered."""
+        """Tell all observers that a viewer was registered."""
         for observer in self._observers:
             observer.came(slug, viewer)
 
     def said(self, slug: str, viewer: Viewer, message: bytes, /) -> None:
-        """Pass on a short text message of a viewer."""
+        """Pass a short text message of a viewer on to all observers."""
         for observer in self._observers:
             observer.said(slug, viewer, message)
 
     def asked(self, slug: str, /) -> int:
-        """Return the number of answers that all observers together have asked each viewer for lately."""
+        """Return how many answers all observers together have asked each viewer of the live blog for lately."""
         return sum(observer.asked(slug) for observer in self._observers)
 
     def left(self, slug: str, viewer: Viewer, /) -> None:
-        """Pass on that a registered viewer has left."""
+        """Tell all observers that a registered viewer has left."""
         for observer in self._observers:
             observer.left(slug, viewer)
 
     def announced(self, message: bytes, /) -> None:
-        """Pass on an announcement of a node, perhaps this one."""
+        """Pass an announcement of a node, which may be this node itself, on to all observers."""
         for observer in self._observers:
             observer.announced(message)

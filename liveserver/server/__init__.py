@@ -1,1 +1,1 @@
-"""The running process: composition root, sockets, uvicorn, supervision of several processes, drain."""
+"""The running server: its composition root, sockets, uvicorn, the supervision of several processes, and the drain."""

@@ -48,12 +48,12 @@ if TYPE_CHECKING:
 
 @cache
 def _front_end() -> dict[str, Representation]:
-    """The built front end, read once in a process."""
+    """Return the files of the built front end, by path. A process reads them only once."""
     return files_below(resources.files("liveserver.rendering") / "static")
 
 
 def create_app(settings: Settings) -> Starlette:
-    """Make the ASGI application. Its parts are in `app.state.services` while it runs."""
+    """Return the ASGI application. While it runs, the process's parts are in `app.state.services`."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
@@ -69,7 +69,7 @@ def create_app(settings: Settings) -> Starlette:
         expose_headers=EXPOSED_HEADERS,
         max_age=86_400,
     )
-    # A redirect to the path without its last slash would go to the host that the Host header names.
+    # Paths with a superfluous slash aren't redirected: such a redirect would go to the host that the Host header names.
     api = Router([*STREAM_ROUTES, *API_ROUTES], redirect_slashes=False, default=nowhere)
     app = Starlette(
         routes=[

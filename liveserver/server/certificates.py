@@ -1,4 +1,4 @@
-"""TLS in the process: the server's certificate, and its TLS settings (RFC 9325)."""
+"""The server's TLS certificate, and the TLS settings of its connections (RFC 9325)."""
 
 from __future__ import annotations
 
@@ -12,44 +12,50 @@ if TYPE_CHECKING:
     from liveserver.settings import Settings
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-"""The ciphers for TLS 1.2: those with forward secrecy and authenticated encryption. TLS 1.3 has no others."""
+"""The ciphers for TLS 1.2: those with forward secrecy and authenticated encryption. All ciphers of TLS 1.3 are so."""
 
 MISMATCHES = {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"}
-"""OpenSSL's reasons if a key belongs to another certificate; the last one if it is of another type (RSA, EC)."""
+"""The reasons that OpenSSL gives if a key belongs to another certificate.
+
+It gives the last one if the key is of another type (RSA, EC) than the certificate."""
 
 
 class Certificate:
-    """A certificate with its chain, and its key, read from two PEM files. `context` is for uvicorn.
+    """A certificate with its chain, and the certificate's key. They are read from two PEM files.
 
-    Raises SettingsError if the files can't be read, aren't a certificate and a key, or don't belong together.
+    Raises SettingsError if a file can't be read, if the files aren't a certificate and a key, or if the key is that of
+    another certificate.
     """
 
     def __init__(self, certificate: str, key: str) -> None:
         self._files = (certificate, key)
         self.context = self._new_context()
-        """The context that the server listens with. Each connection gets the newest context as it begins."""
+        """The context with which uvicorn listens. When a connection begins, it gets the newest context instead."""
         self._newest = self.context
         self.context.sni_callback = self._use_newest
 
     def read(self) -> None:
-        """Read the files again, for new connections; open connections keep their certificate.
+        """Read the files again. New connections get the new certificate; open connections keep theirs.
 
-        Raises SettingsError if they can't be used; the certificate then stays as it was.
+        Raises SettingsError if the files can't be used. Then new connections get the old certificate as before.
         """
         self._newest = self._new_context()
 
     def _use_newest(
         self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext
     ) -> None:
-        """Give a connection the newest context. OpenSSL calls this for each handshake, even without a server name."""
+        """Give a connection the newest context. OpenSSL calls this in each handshake, even if it has no server name."""
         connection.context = self._newest
 
     def _new_context(self) -> ssl.SSLContext:
-        """Make a context from the files. It is a new one: an old certificate would stay beside one of another type."""
+        """Read the files, and return a new context with the certificate and the key.
+
+        The old context isn't used again: in it, the old certificate would stay beside a new one of another type.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(CIPHERS)
-        # No second handshake within a connection (TLS 1.2): older versions of OpenSSL let clients ask for one.
+        # Refuse a second handshake within a connection (TLS 1.2): older versions of OpenSSL let clients ask for one.
         context.options |= ssl.OP_NO_RENEGOTIATION
         context.set_alpn_protocols(["http/1.1"])
         self._load(context)
@@ -70,13 +76,16 @@ class Certificate:
             raise SettingsError(f"{certificate} and {key} are no TLS certificate and key in PEM") from None
 
     def _no_password(self) -> str:
-        """Raise SettingsError. OpenSSL calls this for a key with a password; otherwise it would ask at the terminal."""
+        """Raise SettingsError. OpenSSL calls this if the key has a password; else it would ask at the terminal."""
         key = self._files[1]
         raise SettingsError(f"the TLS key {key} has a password: give it without one (openssl pkey -in {key})")
 
 
 def configured_certificate(settings: Settings) -> Certificate | None:
-    """Read the certificate that the settings name; None if they name none. Raises SettingsError if it can't be read."""
+    """Read and return the certificate that the settings name; None if they name none.
+
+    Raises SettingsError if the certificate or its key can't be used.
+    """
     if settings.tls_certificate is None or settings.tls_key is None:
         return None
     return Certificate(settings.tls_certificate, settings.tls_key)

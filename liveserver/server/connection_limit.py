@@ -1,4 +1,7 @@
-"""The number of connections that a process may have: each takes a descriptor, as do its other files and sockets."""
+"""The number of connections that a process may have.
+
+Each connection takes a file descriptor, as do the process's files and its other sockets.
+"""
 
 from __future__ import annotations
 
@@ -6,32 +9,36 @@ import resource
 from typing import NamedTuple
 
 OWN = 128
-"""Descriptors that the process needs besides its connections to clients and to the database: for listening sockets,
-Redis, files that are being sent, picture processes, and a few connections that are being turned away."""
+"""The number of descriptors that the process needs besides its connections to clients and to the database.
+
+They are for listening sockets, Redis, files that are being sent, picture processes, and a few connections that are
+being turned away."""
 
 FILES = 3
-"""Descriptors for each connection to the database: SQLite opens its file, the WAL and the WAL's index."""
+"""The number of descriptors for each connection to the database: SQLite opens its file, the WAL and the WAL's index."""
 
 SHARE = 10
 RESERVE_MAX = 1_000
-"""The most connections that are kept for requests, streams apart. A request needs its connection for milliseconds only,
-so this is enough even where there is room for 10,000 and more."""
+"""The most connections that are kept for requests, so that streams can't take them.
+
+A request needs its connection for milliseconds only. So this is enough even if there is room for 10,000 connections."""
 
 UNLIMITED = 1_048_576
-"""Descriptors that the kernel allows a process without a limit of its own (`fs.nr_open`)."""
+"""The number of descriptors that the kernel allows a process without a limit of its own (`fs.nr_open`)."""
 
 
 class Capacity(NamedTuple):
-    """The number of connections that a process may have, and the number up to which it accepts new streams."""
+    """The most connections that a process may have, and the number of connections up to which it accepts streams."""
 
     connections: int
     streams: int
 
 
 def capacity(descriptors: int, *, most: int = 0, database_pool: int = 0) -> Capacity:
-    """Compute the capacity for so many descriptors; `most`: an upper limit of connections (0: none).
+    """Return the capacity of a process that may have so many descriptors open.
 
-    A tenth of the connections, at most a thousand, is kept for requests: pages, the API and monitoring still work when
+    `most`: an upper limit of connections; 0 for none. `database_pool`: the number of connections to the database. A
+    tenth of the connections, at most a thousand, is kept for requests. So pages, the API and monitoring still work when
     there is no room for one more stream.
     """
     room = max(1, descriptors - OWN - 2 * FILES * database_pool)
@@ -40,6 +47,6 @@ def capacity(descriptors: int, *, most: int = 0, database_pool: int = 0) -> Capa
 
 
 def descriptors() -> int:
-    """Return the number of files and sockets that this process may have open."""
+    """Return how many descriptors (files and sockets) this process may have open at a time."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return UNLIMITED if soft == resource.RLIM_INFINITY else soft

@@ -1,8 +1,8 @@
 """The drain: viewers leave one by one before the process ends.
 
-If all left at once, they would all connect to the remaining nodes at once. So each viewer is told a moment of its own,
-gets the changes until then, and is closed at that moment. When it connects again, few others do so with it, even if it
-ignores what it was told.
+If all viewers left at once, all would connect to the remaining nodes at once. So each viewer is told a moment of its
+own. It gets all changes until this moment, and then its connection is closed. So only few viewers connect again at the
+same time, even if they ignore the moment that they were told.
 """
 
 from __future__ import annotations
@@ -20,23 +20,29 @@ if TYPE_CHECKING:
     from liveserver.realtime.viewer import Viewer
 
 SLOTS = 1_000
-"""The number of different moments; if there are more viewers, several share one."""
+"""The most different moments at which viewers leave. If there are more viewers, several leave at the same moment."""
 
 PATIENCE = 1.0
-"""Seconds to wait for messages under way when the drain begins, and for the last closed connections to end."""
+"""Seconds to wait until queued messages are written when the drain begins.
+
+At the end of the drain, as many seconds are left for the last closed connections to end."""
 
 
 def timetable(count: int, window: float) -> list[int]:
-    """Return when each of `count` viewers leaves: milliseconds from now, within `window` seconds, ascending."""
+    """Return the moment at which each of `count` viewers leaves, in milliseconds from now, in ascending order.
+
+    All moments are within `window` seconds.
+    """
     slots = min(count, SLOTS)
     moments = [round(1000 * window * (slot + random.uniform(0.25, 0.75)) / slots) for slot in range(slots)]
     return [moments[number * slots // count] for number in range(count)]
 
 
 async def farewell(hub: Hub, window: float) -> None:
-    """Accept no more viewers, and close those that are connected within `window` seconds.
+    """Accept no more viewers, and close the connected viewers one by one within `window` seconds.
 
-    Returns when all have gone, or a second after the window: then only viewers that don't read are left.
+    Returns when all viewers have gone, or PATIENCE seconds after the window. In the second case, only viewers that
+    don't read are left.
     """
     hub.begin_draining()
     with suppress(TimeoutError):
@@ -64,7 +70,7 @@ async def _close_in_turn(turns: dict[int, list[Viewer]]) -> None:
     for moment, viewers in turns.items():
         frame = Frame(messages.reconnect(moment))
         for viewer in viewers:
-            # A lagging viewer isn't told, but is closed all the same.
+            # A lagging viewer doesn't take this message, but is closed all the same.
             viewer.write(frame)
         await asyncio.sleep(0)
     for moment, viewers in turns.items():

@@ -1,4 +1,4 @@
-"""Answers to errors: pages for people, problem documents (RFC 9457) for programs."""
+"""Answers to requests that fail: pages for people, and problem documents (RFC 9457) for programs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ def _for_people(request: Request) -> bool:
 
 
 async def our_error(request: Request, error: Exception) -> Response:
-    """Answer an error of ours: with a page for people, a problem document for programs."""
+    """Return the answer to a request that raised one of our own errors.
+
+    People get a page. Programs get a problem document.
+    """
     assert isinstance(error, LiveserverError)
     if isinstance(error, ClientGone):
         return _to_nobody()
@@ -37,7 +40,7 @@ async def our_error(request: Request, error: Exception) -> Response:
         slow_down(request.scope)
     if _for_people(request):
         if isinstance(error, TooManyRequests):
-            # This page needs no database: refusing must cost less than serving.
+            # This page is made without the database: a refusal must cost less than an answer.
             return too_many_page(request, error)
         if isinstance(error, Busy):
             return plain_error_page(request, 503)
@@ -47,14 +50,14 @@ async def our_error(request: Request, error: Exception) -> Response:
 
 
 async def ended(request: Request) -> Response:
-    """Answer a request that was still waiting when the server ended."""
+    """Return the answer to a request that still waits for its answer when the server ends."""
     if _for_people(request):
         return plain_error_page(request, 503)
     return await handle_error(request, StoreUnavailable("the server ends before the database has answered"))
 
 
 async def http_error(request: Request, error: Exception) -> Response:
-    """Answer a request that Starlette refuses: no such route, no such method."""
+    """Return the answer to a request that Starlette refuses: the path doesn't exist, or doesn't allow the method."""
     assert isinstance(error, HTTPException)
     if not is_counted(request.scope["path"]):
         slow_down(request.scope)
@@ -64,17 +67,17 @@ async def http_error(request: Request, error: Exception) -> Response:
 
 
 async def left(_request: Request, _error: Exception) -> Response:
-    """End the request of a client that went before its request was complete."""
+    """Return an answer for a request whose client went before it had sent the whole request. Nobody reads it."""
     return _to_nobody()
 
 
 def _to_nobody() -> Response:
-    """Return an answer that nobody reads: the client has gone. There is nothing to log either."""
+    """Return an answer that nobody reads, because the client has gone. Nothing is logged."""
     return Response(status_code=400)
 
 
 async def crash(request: Request, error: Exception) -> Response:
-    """Answer a request that failed by an unexpected error, and log its traceback."""
+    """Log an unexpected error with its traceback, and return the answer to the request that raised it."""
     log.error("request.failed", path=request.url.path, exc_info=error)
     if _for_people(request):
         return plain_error_page(request, 500)

@@ -1,4 +1,4 @@
-"""The composition root: makes and connects the parts of one process, starts them in order, and ends them."""
+"""The composition root, which makes and connects the parts of one process, starts them in order, and ends them."""
 
 from __future__ import annotations
 
@@ -52,11 +52,10 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Container]:
-    """Start the parts of one process, yield them, and end them. Raises SettingsError if one can't start.
+    """Start the parts of one process, yield them, and end them afterwards. Raises SettingsError if one can't start.
 
-    A part that has something to end is in the exit stack before anything else is started: if a later part fails to
-    start, those before it are ended. Parts end in the opposite order: those that work on their own first, the store
-    last.
+    Parts that must be ended are put on the exit stack as soon as they are made. So if one part fails to start, the
+    parts before it are ended. Parts are ended in the opposite order: first the tasks in the background, last the store.
     """
     entries = EntryRenderer(
         Urls(settings.base_url, media_url=settings.media_public_url),

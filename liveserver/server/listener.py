@@ -17,18 +17,21 @@ if TYPE_CHECKING:
 
 BACKLOG = 4096
 SEND_BUFFER = 64 * 1024
-"""Bytes of the kernel's send buffer for one connection (Linux doubles it, for its own bookkeeping)."""
+"""The size in bytes of the kernel's send buffer for each connection. Linux doubles it for its own bookkeeping."""
 
 
 @contextmanager
 def listening(settings: Settings) -> Iterator[socket.socket]:
-    """Yield a socket that listens at the address of the settings. Raises SettingsError if it can't."""
+    """Yield a socket that listens at the address in the settings, and close it afterwards.
+
+    Raises SettingsError if the process can't listen at this address.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections inherit these options. The kernel's buffer is a queue, too: if it grew to megabytes, it would hide
-        # a slow viewer's lag. And the kernel cuts off a peer that reads nothing for the lag timeout: a transport
-        # that was told to close would wait until its buffer is read.
+        # Connections inherit these options. SO_SNDBUF: the kernel's buffer is a queue, too. If it grew to megabytes, it
+        # would hide a slow viewer's lag. TCP_USER_TIMEOUT: the kernel cuts off a peer that has read nothing for the lag
+        # timeout. Without it, a transport that was told to close would wait until the peer has read its buffer.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         if sys.platform == "linux":
             patience = round(settings.lag_timeout * 1000)
@@ -46,5 +49,5 @@ def listening(settings: Settings) -> Iterator[socket.socket]:
 
 
 def address_of(settings: Settings) -> str:
-    """Return host and port as they stand in a URL."""
+    """Return the host and the port of the settings as they are written in a URL: `127.0.0.1:8000`, `[::1]:8000`."""
     return f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"

@@ -1,4 +1,4 @@
-"""Logs, ours and those of libraries: one event a line, readable at a terminal, JSON elsewhere."""
+"""The configuration of logs, ours and those of libraries: readable text at a terminal, lines of JSON elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def configure(settings: Settings) -> None:
-    """Send every log of this process to standard error, in the format of the settings."""
+    """Send everything that this process logs to standard error, in the format that the settings ask for."""
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -29,7 +29,7 @@ def configure(settings: Settings) -> None:
         last = [
             structlog.dev.ConsoleRenderer(
                 colors=sys.stderr.isatty(),
-                # The default shows every frame's variables, API keys among them.
+                # structlog's default shows the variables of every frame of a traceback. API keys may be among them.
                 exception_formatter=structlog.dev.plain_traceback,
             )
         ]
@@ -52,9 +52,9 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
-    # We log start and end ourselves; only uvicorn's warnings stay.
+    # We log the server's start and end ourselves, so that we need only uvicorn's warnings.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    # It warns about every malformed form that anyone sends.
+    # This library warns about every malformed form that a client sends.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
     for chatty in ("httpx2", "httpcore2", "asyncio", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""A serving process: the application in uvicorn, configured by the settings."""
+"""One serving process: uvicorn with the application, configured by the settings."""
 
 from __future__ import annotations
 
@@ -30,17 +30,20 @@ if TYPE_CHECKING:
     from liveserver.settings import Settings
 
 ACCEPTORS = 8
-"""Connections accepted in one turn of the event loop. uvloop accepts one from each listening descriptor, and a turn in
-which a batch of viewers is written to takes milliseconds."""
+"""The most connections that are accepted in one turn of the event loop.
+
+In one turn, uvloop accepts one connection from each listening descriptor, so the listening socket is duplicated. A turn
+in which a batch of viewers is written to takes milliseconds."""
 
 log = structlog.get_logger(__name__)
 
 
 def run(settings: Settings, listener: socket.socket, beside: Beside | None = None) -> None:
-    """Serve on a listening socket until SIGINT or SIGTERM. Raises SettingsError if the certificate can't be read.
+    """Serve the connections of a listening socket until SIGINT or SIGTERM comes.
 
-    `beside` runs on the event loop while connections are accepted, and is cancelled before the server's parts are
-    closed.
+    `beside` is a coroutine function that runs on the event loop beside the server. It begins when connections are
+    accepted, and is cancelled before the server's parts are closed. Raises SettingsError if the certificate can't be
+    used.
     """
     heap.give_back()
     app = create_app(settings)
@@ -55,7 +58,7 @@ def run(settings: Settings, listener: socket.socket, beside: Beside | None = Non
         access_log=False,
         server_header=False,
         proxy_headers=True,
-        # uvicorn understands the star only if it is the whole value.
+        # uvicorn understands the star (all addresses) only if it is the whole value.
         forwarded_allow_ips="*" if "*" in settings.forwarded_allow_ips else settings.forwarded_allow_ips,
         ws="liveserver.viewer_protocol:ViewerProtocol",
         ws_max_size=4096,
@@ -65,7 +68,7 @@ def run(settings: Settings, listener: socket.socket, beside: Beside | None = Non
         ),
         timeout_graceful_shutdown=max(1, round(settings.graceful_timeout)),
         backlog=BACKLOG,
-        # Each request on a connection gets context variables of its own: they say who makes this very request.
+        # Each request on a connection gets context variables of its own, because they say who makes the request.
         reset_contextvars=True,
         ssl_context_factory=None if certificate is None else lambda _config, _default: certificate.context,
     )
@@ -82,8 +85,8 @@ def run(settings: Settings, listener: socket.socket, beside: Beside | None = Non
             pid=os.getpid(),
         )
 
-    # A socket from another process is taken for a blocking one, and copying it would really make it block, in all
-    # processes that share it. Their event loops would then hang in `accept`.
+    # Python takes a socket that comes from another process for a blocking one. Copying the socket would then really
+    # make it blocking, in all processes that share it, and their event loops would hang in `accept`.
     listener.setblocking(False)
     with _quiet_end():
         server = Server(config, app, started, beside, certificate)
@@ -92,7 +95,11 @@ def run(settings: Settings, listener: socket.socket, beside: Beside | None = Non
 
 @contextmanager
 def _quiet_end() -> Iterator[None]:
-    """Ignore the ending signal, which uvicorn raises again at its end, when everything has been closed properly."""
+    """Ignore SIGINT and SIGTERM within this context, except while uvicorn handles them.
+
+    When uvicorn has closed everything, it raises the signal that ended it once more. The signal would then kill the
+    process.
+    """
     handlers = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

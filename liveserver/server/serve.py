@@ -1,4 +1,4 @@
-"""Running a server by its settings: checks first, then one process or several."""
+"""Running a server by its settings. They are checked first; then one process or several are started."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ log = structlog.get_logger(__name__)
 
 
 def serve(settings: Settings, *, beside: Beside | None = None) -> None:
-    """Run a server until SIGINT or SIGTERM. Raises SettingsError if the server can't start.
+    """Run a server until SIGINT or SIGTERM comes. Raises SettingsError if the server can't start.
 
-    `beside` runs on the event loop while connections are accepted, and is cancelled before the server's parts are
-    closed; with several workers it never runs.
+    `beside` is a coroutine function that runs on the event loop beside the server. It begins when connections are
+    accepted, and is cancelled before the server's parts are closed. With several workers it never runs.
     """
     log_config.configure(settings)
     if unreadable := unreadable_lines():
@@ -44,13 +44,13 @@ def serve(settings: Settings, *, beside: Beside | None = None) -> None:
     if unknown := unknown_settings():
         log.warning("settings.unknown", meant=unknown)
     if settings.tls_certificate is not None:
-        # Until there is a handler, the signal to read the certificate again would end us.
+        # SIGHUP asks the server to read its certificate again. Until there is a handler, it would end this process.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
-    # Before the lock file is made, which would stay beside a file that is no database.
+    # This check comes before `_alone` makes a lock file, which would stay beside a file that is no database.
     check(settings.database_url)
     with listening(settings) as listener, _alone(settings):
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-        # So an error of the database is reported once, in one line, before any process is started.
+        # The settings are checked before any process is started, so that an error is reported only once, in one line.
         asyncio.run(_check(settings))
         if settings.workers == 1:
             process.run(settings, listener, beside)
@@ -66,7 +66,11 @@ async def _check(settings: Settings) -> None:
 
 
 def _alone(settings: Settings) -> AbstractContextManager[None]:
-    """Allow one server to an SQLite file without Redis: two wouldn't hear of each other's changes. Returns its lock."""
+    """Return a context manager that holds the lock of an SQLite file, so that only one server uses the file.
+
+    Without Redis, two servers wouldn't hear of each other's changes. With Redis or PostgreSQL, no lock is taken.
+    Entering the context raises SettingsError if another server holds the lock.
+    """
     if settings.redis_url is not None:
         return nullcontext()
     complaint = f"another server runs on {settings.database_url}: more than one process needs Redis"

@@ -1,4 +1,4 @@
-"""Several processes on one listening socket. A process that dies is replaced; all end together."""
+"""The supervision of several processes on one listening socket. A process that dies is replaced. All end together."""
 
 from __future__ import annotations
 
@@ -22,18 +22,21 @@ if TYPE_CHECKING:
     from liveserver.settings import Settings
 
     Worker = Callable[[Settings, socket.socket], None]
-    """The function that a process runs; it must be one that can be pickled."""
+    """The function that each process runs. It must be possible to pickle it."""
 
 OVERTIME = 5.0
-"""Seconds that a process gets in addition to its longest regular end, before it is killed."""
+"""Seconds by which a process may take longer to end than the settings allow, before it is killed."""
 RESTART_PAUSE = 1.0
-"""Seconds before a process that died is replaced, so that one that can't start doesn't flood the log."""
+"""Seconds before a process that died is replaced. So a process that can't start doesn't flood the log."""
 
 log = structlog.get_logger(__name__)
 
 
 class Supervisor:
-    """The first process: it starts the others, and passes signals on to them. It serves nothing itself."""
+    """The supervisor, which runs in the first process. It starts the other processes, and passes signals on to them.
+
+    The first process serves no requests.
+    """
 
     def __init__(self, worker: Worker, settings: Settings, listener: socket.socket) -> None:
         self._worker = worker
@@ -43,11 +46,12 @@ class Supervisor:
         self._processes: list[SpawnProcess] = []
         self._stopping = False
         self._blocked = {signal.SIGINT}
-        """Signals that each new process inherits as blocked."""
+        """The signals that are blocked in each new process when it starts."""
 
     def run(self) -> None:
-        """Keep the processes running until SIGINT or SIGTERM; return once all of them have ended."""
-        # If it were started later, it would undo the blocking of signals in `_start`.
+        """Keep the processes running until SIGINT or SIGTERM comes. Returns once all of them have ended."""
+        # multiprocessing starts its resource tracker when it is first needed. If that were in `_start`, it would undo
+        # the blocking of signals there.
         resource_tracker.ensure_running()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
@@ -64,7 +68,8 @@ class Supervisor:
 
     def _start(self) -> None:
         process = self._context.Process(target=_run, args=(self._worker, self._settings, self._listener))
-        # Ctrl+C at a terminal goes to every process of the group. Only the first acts on it, and then tells the others.
+        # Ctrl+C at a terminal sends SIGINT to every process of the group. Only the first process may act on it; it then
+        # sends SIGTERM to the others.
         signal.pthread_sigmask(signal.SIG_BLOCK, self._blocked)
         try:
             process.start()
@@ -80,12 +85,12 @@ class Supervisor:
         if not self._stopping:
             log.error("worker.died", pid=process.pid, exit_code=process.exitcode)
             time.sleep(RESTART_PAUSE)
-        # The signal may have come during the pause.
+        # The signal to end may have come during the pause.
         if not self._stopping:
             self._start()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        # A second signal is passed on, too: it makes the processes end at once.
+        # A second signal is passed on, too, and makes the processes end at once.
         self._stopping = True
         for process in self._processes:
             process.terminate()
@@ -109,7 +114,10 @@ def _run(worker: Worker, settings: Settings, listener: socket.socket) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when the first one ends. If that was killed, this one would go on holding the port."""
+    """Wait until the first process ends, and then end this process.
+
+    Otherwise this process would go on holding the port if the first process was killed.
+    """
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

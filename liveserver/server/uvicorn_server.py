@@ -1,4 +1,4 @@
-"""uvicorn's server with a drain: viewers leave before uvicorn's shutdown cuts them off."""
+"""uvicorn's server with a drain: viewers leave one by one before uvicorn's shutdown would cut them off."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ if TYPE_CHECKING:
     from liveserver.server.protocols.tls_listener import Handshake
 
     Beside = Callable[[Container], Coroutine[object, object, None]]
-    """A coroutine function that gets the server's parts, and runs on the event loop beside the server."""
+    """A coroutine function that is given the server's parts, and runs on the event loop beside the server."""
 
 GC_THRESHOLD = 50_000
-"""New objects after which the garbage collector looks for cycles again."""
+"""The number of new objects after which the garbage collector looks for reference cycles again."""
 CTRL_C_SECONDS = 1.0
 """The longest drain, in seconds, after Ctrl+C: somebody sits at the terminal and waits."""
 SECOND = 1.0
-"""Seconds for which the Date header is good."""
+"""Seconds for which a Date header is good. After that it is made anew."""
 TICK = 0.1
-"""Seconds between checks for a second signal."""
+"""Seconds between two checks whether a second signal has come."""
 FORCED_SECONDS = 2.0
-"""Seconds to close the database after a second signal."""
+"""Seconds that closing the server's parts, such as the store, may take after a second signal."""
 
 log = structlog.get_logger(__name__)
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which drains before its own shutdown, and accepts TLS connections by `TlsListener`."""
+    """uvicorn's server with changes: it drains before its shutdown, and accepts TLS connections by `TlsListener`."""
 
     def __init__(
         self,
@@ -71,28 +71,28 @@ class Server(uvicorn.Server):
         self._beside = beside
         self._work: asyncio.Task[None] | None = None
         self._interrupted = False
-        """True if the first signal was Ctrl+C."""
+        """True if the signal that ends the server was that of Ctrl+C (SIGINT)."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending = asyncio.Event()
-        """Set by a signal."""
+        """The event that is set when a signal to end has come."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start accepting connections, and call `on_start`."""
+        """Begin to accept connections, call `on_start`, and start the work beside the server."""
         asyncio.get_running_loop().set_exception_handler(exhausted)
         if self._certificate is not None:
-            # uvicorn calls this for each listening socket.
+            # uvicorn calls the loop's `create_server` for each listening socket.
             asyncio.get_running_loop().create_server = self._listen  # type: ignore[method-assign,assignment]
         await super().startup(sockets)
         if self.started:
             read_languages()
-            # Objects made by start-up stay for good: going through them at every collection would cost each connect a
-            # third of its time. Short-lived objects are freed by their reference counts.
+            # Objects that were made until now stay for good. If every collection went through them, that would be a
+            # third of the time that each connect takes. Short-lived objects are freed by their reference counts.
             gc.collect()
             gc.freeze()
             gc.set_threshold(GC_THRESHOLD)
             if self._certificate is not None:
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renew, self._certificate)
-                # A worker starts with this signal blocked, and may have been sent it already.
+                # A process starts with SIGHUP blocked. The signal may have come already; then it is handled now.
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
             parts = self._app.state.services
             self._on_start(parts)
@@ -102,7 +102,12 @@ class Server(uvicorn.Server):
     async def _listen(
         self, make: Callable[[], EncryptedHttpProtocol], *, sock: socket.socket, ssl: SSLContext, **_: object
     ) -> TlsListener:
-        """Listen for TLS connections. A handshake has as much time as a request's head."""
+        """Listen for TLS connections on a socket, and return the listener.
+
+        A TLS handshake has as much time as a request's head.
+
+        uvicorn calls this in place of the event loop's `create_server`. `make` makes the protocol of a connection.
+        """
 
         def make_after_handshake(handshake: Handshake) -> EncryptedHttpProtocol:
             protocol = make()
@@ -118,7 +123,7 @@ class Server(uvicorn.Server):
 
     @staticmethod
     def _renew(certificate: Certificate) -> None:
-        """Read the certificate again: SIGHUP says that there is a newer one."""
+        """Read the certificate again, because SIGHUP says that there is a newer one. Logs whether it can be used."""
         try:
             certificate.read()
         except SettingsError as error:
@@ -127,10 +132,13 @@ class Server(uvicorn.Server):
             log.info("certificate.read", pid=os.getpid())
 
     async def main_loop(self) -> None:
-        """Serve until a signal comes. uvicorn's own loop looks ten times a second, which wakes an idle machine."""
+        """Serve until a signal comes, and trim the heap when many connections have left.
+
+        uvicorn's own loop looks for a signal ten times a second, which keeps an idle machine awake.
+        """
         loop = self._loop = asyncio.get_running_loop()
         departures = heap.Departures()
-        # With 0, `on_tick` also brings the Date header up to date.
+        # If its argument is 0, `on_tick` also makes the Date header anew.
         while not await self.on_tick(0):
             if departures.many(len(self.server_state.connections), loop.time()):
                 loop.run_in_executor(None, heap.trim)
@@ -139,7 +147,10 @@ class Server(uvicorn.Server):
                     await self._ending.wait()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to end: the server isn't ready from now on. A second signal, whichever it is, ends it at once."""
+        """Handle a signal to end. The first one begins the server's end: from now on no viewer is accepted.
+
+        A second signal, SIGINT or SIGTERM, ends the server at once.
+        """
         if self.should_exit:
             self.force_exit = True
         elif self.started:
@@ -147,14 +158,15 @@ class Server(uvicorn.Server):
             self._app.state.services.hub.begin_draining()
         super().handle_exit(sig, frame)
         if self._loop is not None:
-            # In a signal handler, only this wakes a waiting loop.
+            # From a signal handler, only a call that is thread-safe wakes an event loop that waits.
             self._loop.call_soon_threadsafe(self._ending.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Drain, then run uvicorn's shutdown.
+        """Drain, and then run uvicorn's shutdown.
 
-        uvicorn's shutdown begins by closing the listening socket and cutting WebSockets off. So it comes last: until
-        the viewers have gone, all but new viewers is served, and a load balancer has time to notice.
+        uvicorn's shutdown begins by closing the listening socket and ending WebSockets. So it comes last. Until the
+        viewers have gone, the server answers all requests except those of new viewers. So a load balancer has time to
+        notice that the server ends.
         """
         start = time.monotonic()
         parts = self._app.state.services
@@ -171,12 +183,12 @@ class Server(uvicorn.Server):
         if isinstance(outcome, Exception):
             log.error("server.farewell_failed", exc_info=outcome)
         if self.config.timeout_graceful_shutdown is not None:
-            # The drain counts towards the time that requests have.
+            # The seconds of the drain are taken from the time that requests under way have.
             spent = round(time.monotonic() - start)
             self.config.timeout_graceful_shutdown = max(1, self.config.timeout_graceful_shutdown - spent)
         await super().shutdown(sockets)
         if self.force_exit:
-            # uvicorn leaves this out, but the database is to be closed properly.
+            # After a second signal, uvicorn doesn't shut the application down. But the store must be closed properly.
             with suppress(TimeoutError):
                 async with asyncio.timeout(FORCED_SECONDS):
                     await self.lifespan.shutdown()
@@ -184,9 +196,11 @@ class Server(uvicorn.Server):
 
 
 def exhausted(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Handle an error that nobody has caught; if descriptors or memory ran out, count it as a refusal.
+    """Handle an error that was raised in the event loop and that no code has caught.
 
-    The event loops would log each such error with a traceback of some kilobytes.
+    If descriptors or memory ran out while a connection was accepted, count a refusal. Such an error can come very
+    often, and the event loop's own handler would log it each time, with a traceback of some kilobytes. Other errors go
+    to that handler.
     """
     error = context.get("exception")
     if isinstance(error, OSError) and error.errno in EXHAUSTED and not {"task", "future"} & context.keys():

@@ -1,4 +1,4 @@
-"""Commits with a follow-up that is never left out, even if the caller is cancelled meanwhile."""
+"""Commits with a follow-up, which runs even if the caller is cancelled during the commit."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ T = TypeVar("T")
 
 
 class AfterCommit:
-    """A runner of writes, each with a follow-up, which runs even if the caller is cancelled during the write.
+    """A runner of writes. After each write it calls a follow-up, even if the caller is cancelled during the write.
 
-    A client may leave at any moment. A write that succeeds at that moment needs its follow-up all the same.
+    A client may leave at any moment, and its request is then cancelled. If the write succeeds all the same, its
+    follow-up is needed.
     """
 
     def __init__(self) -> None:
         self._under_way = BackgroundTasks()
 
     async def __call__(self, writing: Coroutine[Any, Any, T], then: Callable[[T], None]) -> T:
-        """Run `writing`, call `then` with its result, and return that. If `writing` raises, `then` isn't called."""
+        """Run `writing`, call `then` with the result of `writing`, and return this result.
+
+        If `writing` raises an exception, it is raised here, and `then` isn't called.
+        """
         task = self._under_way.spawn(writing)
         try:
             written = await asyncio.shield(task)

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class BackgroundTasks:
-    """Running tasks, each kept until it ends: the event loop has no strong reference to a task."""
+    """A set of running tasks. Each is kept until it ends, because the event loop has no strong reference to a task."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[Any]] = set()
@@ -27,14 +27,14 @@ class BackgroundTasks:
         return iter(list(self._running))
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Start `work` as a task."""
+        """Start `work` as a task, keep the task until it ends, and return it."""
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return task
 
     def cancel(self) -> list[asyncio.Task[Any]]:
-        """Cancel the running tasks, and return them for the caller to gather."""
+        """Cancel the running tasks, and return them, so that the caller can wait until they have ended."""
         running = list(self._running)
         for task in running:
             task.cancel()
@@ -46,7 +46,7 @@ class BackgroundTasks:
 
 
 class Periodic:
-    """A call that is repeated until it is cancelled, even if it raises."""
+    """A call that is repeated, even after exceptions, until the task that repeats it is cancelled."""
 
     def __init__(
         self,
@@ -60,12 +60,12 @@ class Periodic:
         wake: asyncio.Event | None = None,
         wait_first: bool = False,
     ) -> None:
-        """`work` returns the seconds until the next call, or None: that is `interval()` then.
+        """`work` returns the seconds until it is called again. If it returns None, `interval()` gives these seconds.
 
-        An `expected` exception is ignored. Any other is logged as `failure_event`, with its traceback. After either,
-        the next call comes in `retry()` seconds (by default `interval()`). Setting `wake` ends a wait. It is cleared
-        before each call, so setting it during a call leads to another call at once. With `wait_first` the first call
-        comes after a wait.
+        An `expected` exception is ignored. Any other exception is logged as `failure_event`, with its traceback. After
+        an exception of either kind, the next call comes in `retry()` seconds (by default `interval()` seconds).
+        Setting the event `wake` ends a wait. `wake` is cleared before each call. So if it is set during a call, another
+        call follows at once. With `wait_first`, the first call comes after `interval()` seconds.
         """
         self._work = work
         self._interval = interval
@@ -77,7 +77,7 @@ class Periodic:
         self._wait_first = wait_first
 
     async def run(self) -> None:
-        """Call `work` again and again until cancelled."""
+        """Call `work` again and again, until the task that runs this method is cancelled."""
         if self._wait_first:
             await self._wait(self._interval())
         while True:
@@ -86,7 +86,7 @@ class Periodic:
             await self._wait(await self._call())
 
     async def _call(self) -> float:
-        """Call `work` once, and return the seconds to wait."""
+        """Call `work` once, and return the seconds to wait before the next call."""
         try:
             seconds = await self._work()
         except self._expected:

@@ -1,4 +1,7 @@
-"""The heap of glibc: memory that large answers and many connections took is given back to the system."""
+"""Settings and calls of glibc's heap, so that freed memory is given back to the operating system.
+
+Large answers and many connections leave such memory behind.
+"""
 
 from __future__ import annotations
 
@@ -6,31 +9,35 @@ import ctypes
 import platform
 
 LARGE = 128 * 1024
-"""Bytes from which an allocation gets a mapping of its own.
+"""The size in bytes from which an allocation gets a memory mapping of its own.
 
-This is glibc's initial value (mallopt(3)). Unless it is set, it grows with the largest allocation that was freed. Then
-answers of hundreds of entries are allocated between small objects that stay, and leave holes."""
+This is glibc's initial value (mallopt(3)). Unless a program sets the value, it grows to the size of the largest
+allocation that was freed. Then answers of hundreds of entries are allocated between small objects that stay. When the
+answers are freed, they leave holes."""
 
 TRIM = 4 * 1024 * 1024
-"""Bytes at the heap's end that may be free before they are given back.
+"""Free bytes that the heap may have at its end. If there are more, glibc gives them back to the operating system.
 
-With 128 KB, connecting viewers made the heap's end go back and forth: a connect took 156 instead of 138 µs, medians of
-6 (docs/performance.md)."""
+With 128 KB, connecting viewers made the heap's end go back and forth. A connect took 156 µs instead of 138 µs (medians
+of 6 measurements; docs/performance.md)."""
 
 LEFT = 500
-"""Connections that must have left before the heap is trimmed.
+"""The number of connections that must have left before the heap is trimmed.
 
-A thousand TLS connections leave some 30 MB behind, which glibc by itself gives back only at the heap's end."""
+A thousand TLS connections that left leave some 30 MB of free memory behind. By itself, glibc gives back only the part
+that lies at the heap's end."""
 
 LEFT_SECONDS = 10.0
-"""Seconds before it may be trimmed again: trimming takes 5 ms for 50 MB, and ten times as long on a busy machine."""
+"""Seconds before the heap may be trimmed again.
+
+Trimming takes 5 ms for 50 MB, and ten times as long on a busy machine."""
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 
 
 def give_back() -> bool:
-    """Set LARGE and TRIM for this process; True if the C library can do that."""
+    """Set LARGE and TRIM for this process. Returns True if the C library is glibc and took both values."""
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
@@ -38,24 +45,28 @@ def give_back() -> bool:
 
 
 def trim() -> bool:
-    """Give back all free memory, wherever it lies; True if there was any."""
+    """Give all free memory of the heap back to the operating system, not only that at the heap's end.
+
+    Returns True if any memory was given back; False also if the C library isn't glibc.
+    """
     if platform.libc_ver()[0] != "glibc":
         return False
     return bool(ctypes.CDLL(None).malloc_trim(0))
 
 
 class Departures:
-    """A count of connections that have left, which says when to trim the heap. Pure; times are in seconds."""
+    """A count of connections that have left, which says when to trim the heap. It does no I/O and has no clock."""
 
     def __init__(self) -> None:
         self._most = 0
-        """The most connections at a time since the heap was trimmed last."""
+        """The greatest number of connections at a time since the heap was trimmed last."""
         self._not_before = 0.0
 
     def many(self, connections: int, now: float) -> bool:
-        """True if so many connections have left that the heap should be trimmed. Call this each second or so.
+        """Return True if so many connections have left that the heap should be trimmed now.
 
-        `connections`: the present number.
+        Call this about once a second. `connections`: the present number of connections. `now`: the time in seconds,
+        from any beginning.
         """
         self._most = max(self._most, connections)
         if self._most - connections < LEFT or now < self._not_before:

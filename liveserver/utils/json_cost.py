@@ -1,7 +1,8 @@
-"""A limit on the values of a JSON text, checked by one scan, so that no text is parsed that makes too many objects.
+"""A limit on the number of values in a JSON text. A scan checks it before the text is parsed.
 
-A parser lets nothing else run until it is done, not even if it runs in a thread. A megabyte of text takes it a
-millisecond and a megabyte of memory; a megabyte of empty lists takes forty times as long, and twenty times the memory.
+A JSON parser lets no other code run until it has finished, even if it runs in a thread. For a megabyte of plain text it
+takes a millisecond and a megabyte of memory. For a megabyte of empty lists it takes forty times as long, and twenty
+times as much memory.
 """
 
 from __future__ import annotations
@@ -9,16 +10,18 @@ from __future__ import annotations
 import asyncio
 
 VALUES_MAX = 100_000
-"""Names, values and the signs between them that a text may have. The longest page of changes, with 25 entries of 200
-corrections each, has 60,000."""
+"""The most names, values and signs between them that a text may have.
+
+The longest page of changes, with 25 entries of 200 corrections each, has 60,000 of them."""
 SLICE = 128 * 1024
-"""Bytes that are scanned at a time, which takes 3 ms at most."""
+"""Bytes that are scanned in one turn of the event loop. Scanning them takes 3 ms at most."""
 
 
 async def has_too_many(text: bytes) -> bool:
-    """True if a JSON text has more than `VALUES_MAX` names, values and signs. The event loop has its turns meanwhile.
+    """Return True if a JSON text has more than `VALUES_MAX` names, values and signs between them.
 
-    In a text that isn't JSON, at least the part is counted that a parser reads before it finds out.
+    The text is scanned slice by slice, and other tasks can run between two slices. If the text isn't JSON, the count is
+    at least right for the part that a parser reads before it finds the error.
     """
     count = start = 0
     # 1 if the slice begins within a string, else 0.
@@ -27,7 +30,7 @@ async def has_too_many(text: bytes) -> bool:
         piece = text[start : start + SLICE]
         start += len(piece)
         if (len(piece) - len(piece.rstrip(b"\\"))) % 2 and start < len(text):
-            # The last backslash escapes a character of the next slice: put it there, too.
+            # The last backslash escapes the first character of the next slice: let the next slice begin with it.
             piece = piece[:-1]
             start -= 1
         plain = piece.replace(rb"\\", b"").replace(rb"\"", b"")
@@ -38,7 +41,7 @@ async def has_too_many(text: bytes) -> bool:
             return True
         structure = b"".join(plain.split(b'"')[in_string::2])
         in_string ^= quotes & 1
-        # Each value that isn't a string begins after one of these.
+        # Each value that isn't a string begins with or after one of these signs.
         count += sum(map(structure.count, (b",", b":", b"[", b"{")))
         if count > VALUES_MAX:
             return True

@@ -1,4 +1,7 @@
-"""A cache of limited weight, which forgets the least recently used values, and first those used only once."""
+"""A cache of limited weight. It first forgets values that weren't used since they were put.
+
+After them, it forgets the values that were used least recently.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +16,27 @@ K = TypeVar("K", bound="Hashable")
 V = TypeVar("V")
 
 OFTEN_SHARE = 0.75
-"""The greatest share of the budget for values that were used again: the rest is for new ones."""
+"""The greatest share of the budget that values take which were used again. The rest is for new values."""
 
 KEPT_BYTES = 288
-"""Bytes that a value takes besides itself and its key, in a cache that weighs bytes: its places in two tables."""
+"""Bytes that the cache's own tables take for each value, besides the value and its key.
+
+A caller whose weights are bytes adds them to the weight of each value."""
 
 
 def size_of(value: object) -> int:
-    """Return the bytes that a text, a number or a tuple of such values takes, with everything in it."""
+    """Return the number of bytes in memory of a text, a number, or a tuple with everything in it."""
     size = getsizeof(value)
     return size + sum(map(size_of, value)) if isinstance(value, tuple) else size
 
 
 class LruCache(Generic[K, V]):
-    """A cache that keeps values while their weights together don't exceed `budget`. For one thread.
+    """A cache that keeps values while their weights together don't exceed `budget`. Only one thread may use it.
 
-    A value that is heavier than the whole budget isn't kept at all. Values that were used since they were put are
-    forgotten after all others: a thousand values that are asked for once each push out none that is used again and
-    again. `once_share`: the greatest share of the budget for values that weren't used yet (but one of them is kept
-    whatever its weight).
+    A value that is heavier than the whole budget isn't kept. Values that were used since they were put are forgotten
+    after all others. So a thousand values that are asked for once each don't push out a value that is used again and
+    again. `once_share`: the greatest share of the budget for values that weren't used since they were put. One such
+    value is kept even if it is heavier than that share.
     """
 
     def __init__(self, budget: int, *, once_share: float = 1.0) -> None:
@@ -47,15 +52,18 @@ class LruCache(Generic[K, V]):
         return len(self._once) + len(self._often)
 
     def __contains__(self, key: K) -> bool:
-        """True if the key has a value. This doesn't count as use."""
+        """Return True if the key has a value. This call doesn't count as a use."""
         return key in self._often or key in self._once
 
     def is_often(self, key: K) -> bool:
-        """True if the key's value, or an earlier one of the key, was used since it was put. Doesn't count as use."""
+        """Return True if the key's value, or an earlier value in whose place it was put, was used since it was put.
+
+        This call doesn't count as a use.
+        """
         return key in self._often
 
     def get(self, key: K) -> V | None:
-        """Return the value, which is now the last to be forgotten; None if there is none."""
+        """Return the key's value; None if it has none. The value is used now, so it is forgotten after all others."""
         item = self._often.get(key)
         if item is not None:
             self._often.move_to_end(key)
@@ -67,7 +75,10 @@ class LruCache(Generic[K, V]):
         return item[0]
 
     def put(self, key: K, value: V, weight: int) -> None:
-        """Keep a value in place of the key's old one, and forget others until all fit."""
+        """Put a value in place of the key's old one, and forget other values until all fit.
+
+        If the value is heavier than the whole budget, it isn't kept, and the old value is forgotten all the same.
+        """
         often = key in self._often
         self.drop(key)
         if weight > self._budget:
@@ -83,7 +94,7 @@ class LruCache(Generic[K, V]):
             self.drop(next(iter(self._once)))
 
     def drop(self, key: K) -> None:
-        """Forget a value, if there is one."""
+        """Forget the key's value. Does nothing if the key has none."""
         item = self._once.pop(key, None)
         if item is None:
             item = self._often.pop(key, None)

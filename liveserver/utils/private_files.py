@@ -1,4 +1,7 @@
-"""Files and directories that only their owner may read, whatever the umask, from the moment when they are created."""
+"""Files and directories that only their owner may read, whatever the umask is.
+
+This is so from the moment when a file or directory is created.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ _OTHERS = 0o077
 
 
 def write_to(path: Path) -> BinaryIO:
-    """Open a file to write it anew; only its owner may read it. An existing file of another user keeps its mode."""
+    """Open a file to write it anew, and take the rights to it from all but its owner. Returns the open file.
+
+    An existing file of another user keeps its rights.
+    """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE)
     if stat.S_IMODE(os.fstat(descriptor).st_mode) & _OTHERS:
         with suppress(PermissionError):
@@ -25,16 +31,17 @@ def write_to(path: Path) -> BinaryIO:
 
 
 def create(path: Path) -> None:
-    """Create an empty file for its owner alone; an existing file is left as it is."""
+    """Create an empty file that only its owner may read and write. An existing file is left as it is."""
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE))
 
 
 def tighten(path: Path) -> bool:
-    """Take all rights to a file from others; True if they had any. Does nothing for a missing file or a folder.
+    """Take all rights to a file from everybody but its owner. Returns True if others had any.
 
-    The file isn't opened: closing it would undo the locks that SQLite has on it in this process (fcntl). Raises
-    PermissionError for another user's file.
+    Does nothing, and returns False, if the path is missing or isn't a file. Raises PermissionError if others have
+    rights to a file of another user. The file isn't opened: closing it would end the locks that SQLite has on it in
+    this process (fcntl).
     """
     try:
         mode = path.stat().st_mode
@@ -47,12 +54,18 @@ def tighten(path: Path) -> bool:
 
 
 def may_write(path: Path) -> bool:
-    """True if this user may read and write a file, or create files in a folder; False on a read-only disk."""
+    """Return True if this process may read and write a file, or create files in a folder.
+
+    False if the path is missing, or lies on a read-only disk.
+    """
     return os.access(path, os.W_OK | (os.X_OK if path.is_dir() else os.R_OK), effective_ids=True)
 
 
 def make_directories(path: Path, mode: int = DIRECTORY) -> None:
-    """Create a directory, and missing ones above it, with at most these rights; existing ones stay as they are."""
+    """Create a directory and the missing directories above it, with the rights `mode` less those that the umask takes.
+
+    Existing directories keep their rights.
+    """
     for directory in (*reversed(path.parents), path):
         if not directory.is_dir():
             directory.mkdir(mode, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Work that many callers share: they join the run under way, or wait for the next one."""
+"""Work that many callers share: they get the result of the run that is under way, or of the next one."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[K, T]):
-    """Work that runs once at a time for each key; a call during a run gets the result of that run."""
+    """Work that runs once at a time for each key. A call during a run gets the result of that run."""
 
     def __init__(self, work: Callable[[K], Coroutine[Any, Any, T]]) -> None:
         self._work = work
         self._running: dict[K, asyncio.Task[T]] = {}
 
     async def __call__(self, key: K) -> T:
-        """Return the result of the run for `key` under way, or of one that begins now. Raises the errors of the run.
+        """Return the result of the run for `key` that is under way. If there is none, a run begins now.
 
-        The run goes on if a caller is cancelled.
+        Raises the exception that the run raises. If a caller is cancelled, the run goes on.
         """
         task = self.start(key)
         try:
             return await asyncio.shield(task)
         finally:
-            # The task's exception refers to this frame, and this frame to the task: a reference cycle, which would keep
-            # the callers' frames, and everything in them, until the garbage collector runs.
+            # The task's exception refers to this frame, and this frame refers to the task. Such a reference cycle would
+            # keep the callers' frames, and everything in them, until the garbage collector runs.
             del task
 
     def start(self, key: K) -> asyncio.Task[T]:
-        """Return the run for `key` under way; begin one if there is none."""
+        """Return the task of the run for `key` that is under way. If there is none, a run begins now."""
         task = self._running.get(key)
         if task is None:
             task = self._running[key] = asyncio.create_task(self._work(key))
@@ -41,15 +41,21 @@ class SingleFlight(Generic[K, T]):
         return task
 
     def abandon(self, key: K) -> None:
-        """Let no more callers join the run for `key`. It goes on for the others, but `is_current` is False in it."""
+        """Let no more callers share the run for `key`: the next call begins a new run.
+
+        The old run goes on for the callers that wait for it. In the old run, `is_current` returns False.
+        """
         self._running.pop(key, None)
 
     def is_current(self, key: K) -> bool:
-        """True if the calling task is the run for `key`, and wasn't abandoned."""
+        """Return True if the calling task is the run for `key`, and this run wasn't abandoned."""
         return self._running.get(key) is asyncio.current_task()
 
     def cancel(self) -> list[asyncio.Task[T]]:
-        """Cancel the runs under way, and return them for the caller to gather."""
+        """Cancel the runs under way, and return their tasks, so that the caller can wait until they have ended.
+
+        Abandoned runs aren't cancelled.
+        """
         tasks = list(self._running.values())
         for task in tasks:
             task.cancel()
@@ -63,8 +69,8 @@ class SingleFlight(Generic[K, T]):
 class FreshFlight(Generic[T]):
     """Work that runs once at a time; calls during a run share the result of the next run.
 
-    A `SingleFlight` would give them the run under way, which may have read its data before a change that the callers
-    must see.
+    A `SingleFlight` would give these callers the result of the run under way. That run may have read its data before a
+    change that the callers must see.
     """
 
     def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
@@ -73,18 +79,18 @@ class FreshFlight(Generic[T]):
         self._next: asyncio.Task[T] | None = None
 
     async def __call__(self) -> T:
-        """Return the result of a run that begins after this call."""
+        """Wait for a run that begins after this call, and return its result. Raises the exception that it raises."""
         if self._next is None:
             self._next = asyncio.create_task(self._run(self._running))
         return await asyncio.shield(self._next)
 
     @property
     def pending(self) -> bool:
-        """True if a run is about to begin whose result a call made now would get."""
+        """True if the next run waits to begin. A call that is made now gets the result of that run."""
         return self._next is not None
 
     def cancel(self) -> list[asyncio.Task[T]]:
-        """Cancel the run under way and the next, and return them for the caller to gather."""
+        """Cancel the run under way and the next run. Returns their tasks, so that the caller can wait for their end."""
         tasks = [task for task in (self._running, self._next) if task is not None]
         for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Charts as SVG: scales, lines and text, without scripts, for light and dark pages. Pure."""
+"""Charts as SVG: scales, lines and text, without scripts, for light and dark pages. The functions only return text."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Scale(NamedTuple):
     logarithmic: bool = False
 
     def __call__(self, value: float) -> float:
-        """Return the coordinate of a value; a value beyond an end is drawn at that end."""
+        """Return the coordinate of a value. A value below `low` or above `high` is drawn at `start` or at `end`."""
         value = min(max(value, self.low), self.high)
         if self.logarithmic:
             share = math.log(value / self.low) / math.log(self.high / self.low)
@@ -45,7 +45,7 @@ class Scale(NamedTuple):
         return self.start + share * (self.end - self.start)
 
     def ticks(self, count: int = 4) -> list[float]:
-        """Return some round values between the ends, about `wanted` of them if the scale is linear."""
+        """Return some round values between `low` and `high` for the axis: about `count` of them on a linear scale."""
         if self.logarithmic:
             powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             steps = (1,) if len(powers) > 4 else (1, 2, 5) if len(powers) < 3 else (1, 3)
@@ -57,7 +57,10 @@ class Scale(NamedTuple):
 
 
 def round_up(value: float) -> float:
-    """Round up to the next of 1, 2, 2.5, 5, 10, 20, 25 …"""
+    """Return the smallest of the numbers … 0.5, 1, 2, 2.5, 5, 10, 20, 25 … that isn't less than `value`.
+
+    Returns 1 if `value` isn't positive.
+    """
     if value <= 0:
         return 1.0
     power: float = 10.0 ** math.floor(math.log10(value))
@@ -65,22 +68,22 @@ def round_up(value: float) -> float:
 
 
 def text(x: float, y: float, content: str, *, css: str = "", anchor: str = "start") -> str:
-    """Return a line of text."""
+    """Return the SVG of one line of text. `css`: its CSS classes, as for all shapes of this module."""
     return f'<text x="{x:.1f}" y="{y:.1f}" class="{css}" text-anchor="{anchor}">{escape(content)}</text>'
 
 
 def line(x1: float, y1: float, x2: float, y2: float, css: str) -> str:
-    """Return a straight line."""
+    """Return the SVG of a straight line."""
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{css}"/>'
 
 
 def rectangle(x: float, y: float, width: float, height: float, css: str) -> str:
-    """Return a filled rectangle."""
+    """Return the SVG of a rectangle. If its width or height is negative, it is drawn as 0."""
     return f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0):.1f}" height="{max(height, 0):.1f}" class="{css}"/>'
 
 
 def path(points: Sequence[tuple[float, float]], css: str) -> str:
-    """Return a line through points; a single point is a dot."""
+    """Return the SVG of a line through some points. A single point is drawn as a dot."""
     if len(points) == 1:
         ((x, y),) = points
         # A line without length, but with round ends.
@@ -89,7 +92,10 @@ def path(points: Sequence[tuple[float, float]], css: str) -> str:
 
 
 def area(points: Sequence[tuple[float, float]], bottom: float, css: str) -> str:
-    """Return the area between points and the bottom."""
+    """Return the SVG of the area between a line through some points and a `bottom`; "" if there are no points.
+
+    `bottom`: the y-coordinate of the area's lower edge.
+    """
     if not points:
         return ""
     outline = [(points[0][0], bottom), *points, (points[-1][0], bottom)]
@@ -97,7 +103,7 @@ def area(points: Sequence[tuple[float, float]], bottom: float, css: str) -> str:
 
 
 def document(width: int, height: int, title: str, parts: Iterable[str]) -> str:
-    """Return a whole SVG document."""
+    """Return a whole SVG document with a title. `parts`: the SVG of its shapes."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         f'role="img" aria-label="{escape(title, {chr(34): "&quot;"})}" style="max-width:100%;height:auto">\n'

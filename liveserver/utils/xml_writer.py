@@ -1,27 +1,30 @@
-"""Writing XML: names with their prefixes as given, and values without characters that XML forbids."""
+"""Writing XML. Names are written with the prefixes that the caller gives. Characters that XML forbids are left out."""
 
 from __future__ import annotations
 
 import re
 from xml.etree import ElementTree
 
-# XML 1.0, 2.2: no document may have any of these characters.
+# The characters that no XML document may have (XML 1.0, 2.2).
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def new_document(tag: str, attributes: dict[str, str]) -> ElementTree.Element:
-    """Make the root of a document; its attributes must declare the prefixes of all names in it."""
+    """Return the root element of a new document.
+
+    `attributes` must declare (by `xmlns:…`) the prefixes of all names that the document uses.
+    """
     return ElementTree.Element(tag, {name: _NOT_XML.sub("", value) for name, value in attributes.items()})
 
 
 def element(parent: ElementTree.Element, tag: str, text: str | None = None, **attributes: str) -> ElementTree.Element:
-    """Add a last child, with a text (None: none) and attributes, and return it."""
+    """Add a child element at the end of `parent`, and return the child. `text`: None if the child has no text."""
     child = ElementTree.SubElement(parent, tag, {name: _NOT_XML.sub("", value) for name, value in attributes.items()})
     child.text = None if text is None else _NOT_XML.sub("", text)
     return child
 
 
 def document(root: ElementTree.Element) -> bytes:
-    """Return the document in UTF-8."""
+    """Return the whole document in UTF-8, with the XML declaration."""
     content: bytes = ElementTree.tostring(root, encoding="utf-8")
     return b'<?xml version="1.0" encoding="UTF-8"?>\n' + content

@@ -1,4 +1,4 @@
-"""The in-process bus: the default, and a medium that several hubs in one process can share."""
+"""The in-process bus, which is the default. Several hubs in one process can be connected by it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ if TYPE_CHECKING:
 
 
 class Medium:
-    """The connection between the ends of an in-process bus."""
+    """The medium that connects the ends of an in-process bus. Each hub has one end."""
 
     def __init__(self) -> None:
         self.ends: set[MemoryBus] = set()
 
 
 class MemoryBus:
-    """One end of an in-process bus. If it is alone on its medium, it delivers messages to their publisher only."""
+    """One end of an in-process bus. If its medium has no other end, it delivers messages to their publisher only."""
 
     def __init__(self, medium: Medium | None = None) -> None:
         self._medium = medium or Medium()

@@ -6,43 +6,52 @@ from typing import Protocol
 
 
 class Receiver(Protocol):
-    """The receiver that a bus calls, on the event loop. No call may block or raise."""
+    """The receiver of a bus's messages. The bus calls it on the event loop. No method may block or raise."""
 
     def received(self, slug: str, message: bytes) -> None:
-        """Take a message of a subscribed live blog. It may be late, doubled, or the receiver's own."""
+        """Take a message of a subscribed live blog.
+
+        The message may come late or twice. It may have been published by the receiver's own process.
+        """
 
     def announced(self, message: bytes) -> None:
-        """Take an announcement of a process, perhaps the receiver's own. It may be late or doubled."""
+        """Take an announcement of a process, perhaps of the receiver's own. The announcement may come late or twice."""
 
     def link_changed(self, up: bool) -> None:
-        """Note that the bus went down, or came back. Messages published while it was down are lost."""
+        """Note that the bus went down (False) or came back (True). Messages published while it was down are lost."""
 
 
 class Bus(Protocol):
     """One process's end of the bus.
 
-    `publish` neither waits nor raises: if the bus is down or full, the message is lost, and the hub repairs that from
-    the store. `subscribe` and `unsubscribe` may be called while the bus is down; they take effect when it is back.
+    `publish` neither waits nor raises. If the bus is down or full, the message is lost, and the hub reads the change
+    from the store. `subscribe` and `unsubscribe` may be called while the bus is down. They take effect when it is back.
     """
 
     @property
     def up(self) -> bool:
-        """True if messages can be expected to arrive."""
+        """True if the bus works, as far as this process knows, so that messages arrive."""
 
     async def start(self, receiver: Receiver) -> None:
-        """Begin to deliver to `receiver`. A bus that can't be reached yet is down, not an error."""
+        """Begin to deliver messages to `receiver`. Raises nothing if the bus can't be reached: then it is down."""
 
     async def close(self) -> None:
-        """Stop delivering, and free all resources."""
+        """Stop delivering messages, and free all resources."""
 
     def publish(self, slug: str, message: bytes) -> None:
         """Hand `message` to every process that subscribes to the live blog, this one included."""
 
     def announce(self, message: bytes) -> None:
-        """Hand `message` to every other process, whatever it subscribes to."""
+        """Hand `message` to every other process, whatever live blogs it subscribes to.
+
+        This process may get the message, too.
+        """
 
     async def subscribe(self, slug: str) -> None:
-        """Deliver the live blog's messages from now on; return when that has taken effect, or when the bus is down."""
+        """Deliver the live blog's messages from now on.
+
+        Returns when the subscription has taken effect. If the bus is down or too slow, it returns before that.
+        """
 
     async def unsubscribe(self, slug: str) -> None:
-        """Deliver the live blog's messages no more."""
+        """Stop delivering the live blog's messages."""

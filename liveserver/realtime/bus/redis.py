@@ -1,8 +1,10 @@
-"""The bus over Redis pub/sub: a Redis channel for each live blog that is read here, and one for all nodes.
+"""The bus over Redis pub/sub. It has a Redis channel for each live blog, and one for announcements of all nodes.
 
-Redis delivers at most once, and a subscription can stop receiving without an error (a half-open connection, a
-subscriber that was dropped for its full buffer; redis-py #2417, python-socketio #1581). So the subscriber tests itself:
-it publishes to a channel of its own, and makes a new connection if that probe doesn't come back.
+A process subscribes to the Redis channels of those live blogs that somebody follows in the process. Redis delivers each
+message at most once. A subscription can stop receiving without an error: the connection may be half-open, or Redis may
+have dropped the subscriber for its full buffer (redis-py #2417, python-socketio #1581). So the subscriber tests itself:
+it publishes a message (the probe) to a Redis channel of its own. If it receives nothing, not even the probe, it makes a
+new connection.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from liveserver.realtime.bus.port import Receiver
 
-# Seconds.
+# These times are in seconds.
 CONNECT_TIMEOUT = 2.0
 COMMAND_TIMEOUT = 2.0
 PROBE_INTERVAL = 1.0
@@ -35,9 +37,9 @@ PROBE_TIMEOUT = 4.0
 BACKOFF_MAX = 2.0
 
 OUTBOX_MESSAGES = 2_000
-"""Messages that may wait to be published; more are lost."""
+"""The most messages that may wait to be published. Any further message is lost."""
 OUTBOX_BYTES = 32 * 1024 * 1024
-"""Bytes of messages that may wait to be published."""
+"""The most bytes of messages that may wait to be published. A message that doesn't fit is lost."""
 
 _FAILURES = (RedisError, OSError, TimeoutError)
 
@@ -45,7 +47,7 @@ log = structlog.get_logger(__name__)
 
 
 class Deaf(Exception):
-    """The error of a subscription that is open but receives nothing."""
+    """The error that ends a subscription which is open but receives nothing, not even the probe."""
 
 
 class RedisBus:
@@ -61,7 +63,7 @@ class RedisBus:
         self._receiver: Receiver | None = None
         self._pubsub: PubSub | None = None
         self._commands = asyncio.Lock()
-        """Keeps SUBSCRIBE and UNSUBSCRIBE commands in the order of the calls."""
+        """The lock that keeps the commands SUBSCRIBE and UNSUBSCRIBE in the order of the calls."""
         self._up = False
         self._heard_at = 0.0
         self._outbox: deque[tuple[str, bytes]] = deque()
@@ -83,8 +85,8 @@ class RedisBus:
         await first_attempt.wait()
 
     async def close(self) -> None:
-        # Once isn't enough: redis-py sends by `asyncio.wait_for`, which up to Python 3.11 swallows a cancellation that
-        # comes just as the awaited call is done (bpo-37658).
+        # One cancellation isn't enough: redis-py sends by `asyncio.wait_for`. Up to Python 3.11, `wait_for` swallows a
+        # cancellation that comes just as the awaited call is done (bpo-37658).
         while running := [task for task in self._tasks if not task.done()]:
             for task in running:
                 task.cancel()
@@ -113,7 +115,8 @@ class RedisBus:
         if pubsub is None:
             return
         confirmed = self._confirmed.setdefault(slug, asyncio.Event())
-        # Any exception: the listener may be losing this connection now, and redis-py isn't made for two users of one.
+        # Suppress any exception: the listener may be losing this connection now, and redis-py raises all sorts of
+        # exceptions if two tasks use one connection.
         with contextlib.suppress(Exception):
             async with asyncio.timeout(COMMAND_TIMEOUT):
                 async with self._commands:
@@ -133,14 +136,14 @@ class RedisBus:
         return f"{self._prefix}:liveblog:{slug}"
 
     def _forget_confirmations(self) -> None:
-        # Wake all that wait for a confirmation: the bus is down, and none will come.
+        # Wake all calls of `subscribe` that wait for a confirmation: the bus is down, so no confirmation will come.
         for confirmed in self._confirmed.values():
             confirmed.set()
         self._confirmed.clear()
 
     def _client(self) -> Redis:
-        # Errors must reach our loops, which handle them: redis-py's own retries would subscribe again silently, and
-        # nobody would read from the store the messages that were lost in between.
+        # Errors must reach our loops, which handle them. redis-py's own retries would subscribe again silently. Then
+        # the hub wouldn't know that messages were lost, and wouldn't read the changes from the store.
         return Redis.from_url(
             self._url,
             retry=Retry(NoBackoff(), 0),
@@ -163,7 +166,7 @@ class RedisBus:
                     log.warning("bus.down", url=hide_password(self._url), error=str(error) or type(error).__name__)
                 failures += 1
             except Exception:
-                # Nobody would notice that the subscriber has ended, so it goes on after any error.
+                # Nobody would notice if the subscriber ended, so it goes on after any error.
                 log.exception("bus.broken")
                 failures += 1
             finally:
@@ -174,7 +177,7 @@ class RedisBus:
             await asyncio.sleep(random.uniform(0.1, min(BACKOFF_MAX, 0.1 * 2 ** min(failures, 10))))
 
     async def _open(self, pubsub: PubSub) -> set[str]:
-        """Subscribe to all wanted live blogs; return their slugs once Redis has confirmed that."""
+        """Subscribe to all wanted live blogs. Returns their slugs once Redis has confirmed every subscription."""
         slugs = set(self._wanted)
         missing = {self._probe_channel, self._nodes_channel, *(self._channel(slug) for slug in slugs)}
         async with asyncio.timeout(CONNECT_TIMEOUT + COMMAND_TIMEOUT):
@@ -239,5 +242,5 @@ class RedisBus:
                             pipeline.publish(channel, message)
                         await pipeline.execute()
                 except Exception as error:
-                    # After any error, later messages must still be sent.
+                    # This loop must go on after any error, so that later messages are sent.
                     log.warning("bus.publish_lost", messages=len(batch), error=str(error) or type(error).__name__)

@@ -1,1 +1,1 @@
-"""Topics, which viewers follow, made of live blogs' changes that are published here or arrive on the bus."""
+"""Topics (live blogs and their editions), and how each change of a live blog reaches all topics of the live blog."""

@@ -1,4 +1,4 @@
-"""The queue of changes that wait for their time in a delayed topic. Decides; does no I/O, and has no clock."""
+"""The queue of changes that wait for their time in a delayed topic. This module does no I/O, and has no clock."""
 
 from __future__ import annotations
 
@@ -11,47 +11,55 @@ if TYPE_CHECKING:
     from liveserver.domain.change import Position
 
 QUEUE_BYTES = 8 * 1024 * 1024
-"""Bytes of messages that wait in one queue. Beyond them, only a change's position waits; the store is read later."""
+"""The most bytes of messages that wait in one queue.
+
+If a change doesn't fit, only its position waits. The change is read from the store when its time has come."""
 
 
 class DelayQueue:
-    """A queue of one topic's changes that nobody may see yet. Times are seconds of the caller's clock."""
+    """A queue of those changes of one topic that nobody may see yet. Times are in seconds of the caller's clock."""
 
     def __init__(self) -> None:
         self.position: Position | None = None
-        """The last known position of the live blog; None: it hasn't been read yet."""
+        """The last known position of the live blog; None if it hasn't been read yet."""
         self._released = 0
-        """The seq up to which nothing waits any more."""
+        """The seq up to which no change waits any more."""
         self._waiting: dict[int, ChangeFrame | Position] = {}
-        """The waiting changes by seq. If there is only a position, the change is read from the store at its time."""
+        """The waiting changes by seq. For some there is only a position; they are read from the store when due."""
         self._due: list[tuple[float, int]] = []
-        """A heap of times and seqs."""
+        """A heap of the times when changes are due, each with the change's seq."""
         self._size = 0
 
     @property
     def due(self) -> float | None:
-        """The time when the next change is due; None while nothing waits."""
+        """The time when the next change is due; None while no change waits."""
         return self._due[0][0] if self._due else None
 
     def restart(self, position: Position, released: int) -> None:
-        """Empty the queue for a history at `position`; changes up to the seq `released` don't wait any more."""
+        """Empty the queue, and start again at a position of the live blog.
+
+        `released`: the seq up to which viewers may see the changes already.
+        """
         self._waiting.clear()
         self._due.clear()
         self._size = 0
         self.position, self._released = position, released
 
     def is_behind(self, position: Position) -> bool:
-        """True if a position of the live blog is beyond the last known one, or of another history."""
+        """Return True if a position of the live blog is later than the last known one, or has another epoch."""
         last = self.position
         return last is None or position.epoch != last.epoch or position.seq > last.seq
 
     def note_position(self, position: Position) -> None:
-        """Note a position that the live blog has reached, in the same history."""
+        """Note a position that the live blog has reached. It must have the same epoch as the last known one."""
         if self.position is not None and position.seq > self.position.seq:
             self.position = position
 
     def put(self, seq: int, change: ChangeFrame | Position, due: float) -> None:
-        """Add a change, unless its time is over; a change that waits already keeps its time."""
+        """Add a change that is due at the time `due`. Does nothing if the change waits, or was released, already.
+
+        If only its position waits, the change takes the place of the position, but the time stays the same.
+        """
         waiting = self._waiting.get(seq)
         if seq <= self._released or isinstance(waiting, ChangeFrame):
             return
@@ -65,7 +73,7 @@ class DelayQueue:
         self._waiting[seq] = change
 
     def take(self, now: float) -> list[ChangeFrame | Position]:
-        """Remove and return the changes that are due, ascending by seq."""
+        """Remove the changes that are due at the time `now`. Returns them in ascending order of their seqs."""
         seqs = []
         while self._due and self._due[0][0] <= now:
             seqs.append(heapq.heappop(self._due)[1])
@@ -75,7 +83,7 @@ class DelayQueue:
         return changes
 
     def withdraw(self, entry_id: str) -> None:
-        """Turn all waiting changes of an entry into deletions."""
+        """Turn all waiting changes of an entry into deletions. Positions that wait stay as they are."""
         for seq, change in self._waiting.items():
             if isinstance(change, ChangeFrame) and change.key == entry_id and not change.deletes:
                 deletion = change.withdrawn()

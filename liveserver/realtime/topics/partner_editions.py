@@ -1,11 +1,12 @@
-"""Derived topics, made of a live blog's changes: those with certain tags only, and those that are delayed.
+"""Editions of live blogs: topics that show only entries with certain tags, and topics that are delayed.
 
-For each edition, a change is converted once for all its viewers. A change of an entry that the topic doesn't show
-becomes a deletion. Delayed changes wait in a queue. A deletion doesn't wait: the topic's viewers are told at once that
-the entry is gone, and its waiting changes lose their content.
+A live blog's change is converted once for each edition, for all viewers of the edition. If the edition doesn't show an
+entry, because of the entry's tags, a change of the entry becomes a deletion. Changes of a delayed edition wait in a
+queue. A deletion doesn't wait: the edition's viewers are told at once that the entry is gone, and waiting changes of
+the entry lose their content.
 
-Like everything from the bus, these changes are hints. If some are missing, the hub reads them from the store, as of the
-topic's moment.
+As the bus may lose messages, some of these changes may be missing. Then the hub reads from the store the state that the
+edition shows now.
 """
 
 from __future__ import annotations
@@ -31,31 +32,31 @@ if TYPE_CHECKING:
     from liveserver.realtime.topics.topic_bus import TopicReceiver
 
 MARGIN = 0.002
-"""Seconds that are added to times read from the store, which are kept in milliseconds."""
+"""Seconds that are added to times read from the store, because the store keeps times in milliseconds only."""
 
 
 @dataclass(slots=True, eq=False)
 class DelayedTopic:
-    """A delayed topic, and the queue of its changes."""
+    """A delayed topic, with the queue of its waiting changes and the timer that releases them."""
 
     topic: Topic
     check: FreshFlight[None]
-    """Reads from the store the changes that the queue lacks."""
+    """The run that reads from the store the changes which the queue lacks."""
     queue: DelayQueue = field(default_factory=DelayQueue)
     timer: asyncio.Handle | None = None
-    """The timer of the next change; None while nothing waits."""
+    """The timer that releases the next change; None while no change waits."""
     rings_at: float = 0.0
-    """The timer's time, by the event loop's clock. (uvloop's handle doesn't know it once the time has come.)"""
+    """The time at which the timer runs, by the event loop's clock. uvloop's handle doesn't tell it afterwards."""
 
     def stop(self) -> None:
-        """Stop the timer: no waiting change is released any more."""
+        """Stop the timer, so that no waiting change is released any more."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
 
 
 class PartnerEditions:
-    """The editions of one process. Topics that are neither filtered nor delayed don't come here."""
+    """The editions that somebody follows in this process. Only delayed topics are kept; each has a queue."""
 
     def __init__(self, history: StoreHistory) -> None:
         self._history = history
@@ -64,11 +65,11 @@ class PartnerEditions:
         self._tasks = BackgroundTasks()
 
     def start(self, receiver: TopicReceiver) -> None:
-        """Begin to deliver to `receiver`."""
+        """Begin to deliver the editions' messages to `receiver`."""
         self._receiver = receiver
 
     async def close(self) -> None:
-        """Stop delivering, and end the reads under way."""
+        """Stop delivering messages, and cancel the reads of the store that are under way."""
         self._receiver = None
         running = self._tasks.cancel()
         for delayed in self._delayed.values():
@@ -77,33 +78,42 @@ class PartnerEditions:
         await asyncio.gather(*running, return_exceptions=True)
 
     def add(self, topic: Topic) -> None:
-        """Add a topic: if it is delayed, its changes wait in a queue, once `prepare` has returned."""
+        """Add a topic. If it is delayed, it gets a queue for its changes, which `prepare` then fills."""
         if topic.delay and topic not in self._delayed:
             self._delayed[topic] = DelayedTopic(topic, FreshFlight(partial(self._read_into, topic)))
 
     async def prepare(self, topic: Topic) -> None:
-        """Read the waiting changes of a delayed topic, unless it was removed. Raises NotFound and StoreUnavailable."""
+        """Read from the store the changes that a delayed topic doesn't show yet, and put them into its queue.
+
+        Does nothing for other topics, or if the topic was removed. Raises NotFound and StoreUnavailable.
+        """
         if (delayed := self._delayed.get(topic)) is not None:
             await delayed.check()
 
     def remove(self, topic: Topic) -> None:
-        """Remove a topic, and drop its waiting changes. Does nothing if it is unknown."""
+        """Remove a topic, and drop its waiting changes. Does nothing if the topic isn't delayed, or wasn't added."""
         if (delayed := self._delayed.pop(topic, None)) is not None:
             delayed.stop()
 
     def origins(self, topics: Iterable[Topic]) -> set[Topic]:
-        """Return the topics of the whole live blogs behind those topics that are delayed."""
+        """Return the topic of the whole live blog for each of the given topics that is delayed."""
         return {Topic(topic.slug) for topic in topics if topic in self._delayed}
 
     def check(self, positions: Mapping[Topic, Position]) -> None:
-        """Read lost changes of delayed topics, given the store's positions of topics and of their `origins`."""
+        """Read from the store the changes that are missing in the queues of delayed topics.
+
+        `positions`: the store's positions of the topics, and of the whole live blogs that `origins` returned for them.
+        """
         for topic, delayed in self._delayed.items():
             origin = positions.get(Topic(topic.slug)) if topic in positions else None
             if origin is not None and delayed.queue.is_behind(origin):
                 self._check(delayed)
 
     def derive(self, topics: Iterable[Topic], change: ChangeFrame | Position) -> None:
-        """Convert a live blog's change for each of its editions given here, and deliver or queue it."""
+        """Convert a live blog's change for each of the given editions of it. Then deliver the change, or queue it.
+
+        A change is queued if the edition is delayed.
+        """
         deletion: ChangeFrame | None = None
         for topic in topics:
             shown = change
@@ -121,21 +131,22 @@ class PartnerEditions:
             self._receiver.received(topic, message)
 
     def _queue(self, delayed: DelayedTopic, change: ChangeFrame | Position, shown: ChangeFrame | Position) -> None:
-        """Put a change into a topic's queue; `shown`: the change as converted for the topic."""
+        """Put a change into a delayed topic's queue. `shown`: the change as it was converted for the topic."""
         position = change.position if isinstance(change, ChangeFrame) else change
         last_position = delayed.queue.position
         if last_position is None or position.epoch != last_position.epoch:
-            # The queue is being filled; or the history was replaced, which only the store knows for sure.
+            # The queue is being filled. Or a backup was restored; only the store tells that for sure.
             self._check(delayed)
             return
         if position.seq > last_position.seq + 1:
-            # A missing change may be a deletion, which must not wait. If it can't be read now, the poll will find it.
+            # Changes are missing. One may be a deletion, which must not wait. If they can't be read now, the next poll
+            # will notice that.
             self._check(delayed)
         else:
             delayed.queue.note_position(position)
         deletes = isinstance(change, ChangeFrame) and change.deletes
         if isinstance(change, ChangeFrame) and deletes:
-            # Viewers confirm the withdrawal now, and not the deletion once more in its turn.
+            # Viewers confirm the withdrawal, which they get now. They must not be asked again when the deletion comes.
             shown = change.withdrawn()
         delayed.queue.put(position.seq, shown, self._now() + delayed.topic.delay)
         self._wind(delayed)
@@ -147,7 +158,7 @@ class PartnerEditions:
         self._deliver(delayed.topic, withdrawal)
 
     def _wind(self, delayed: DelayedTopic) -> None:
-        """Set the timer for the next due change."""
+        """Set the timer to the time when the next change is due."""
         due = delayed.queue.due
         if due is not None and (delayed.timer is None or delayed.rings_at > due):
             delayed.stop()
@@ -155,7 +166,7 @@ class PartnerEditions:
             delayed.timer = asyncio.get_running_loop().call_at(due, self._release, delayed)
 
     def _release(self, delayed: DelayedTopic) -> None:
-        """Deliver the changes that are due."""
+        """Deliver the changes that are due now. The topic's timer calls this."""
         delayed.timer = None
         for change in delayed.queue.take(self._now()):
             self._deliver(delayed.topic, change)
@@ -171,7 +182,10 @@ class PartnerEditions:
             await delayed.check()
 
     async def _read_into(self, topic: Topic) -> None:
-        """Put the pending changes in the store into the topic's queue."""
+        """Read from the store the changes that a delayed topic doesn't show yet, and put them into its queue.
+
+        Entries that were deleted meanwhile are withdrawn.
+        """
         delayed = self._delayed.get(topic)
         if delayed is None:
             return

@@ -1,6 +1,7 @@
-"""The bus as a hub sees it: with changes of topics, while the bus itself carries bytes of live blogs.
+"""The bus as a hub sees it. It delivers changes of topics; the bus below it carries changes of live blogs as bytes.
 
-Changes that this process publishes reach its own topics directly. Only messages from the bus are unpacked.
+A change that this process publishes reaches the process's own topics directly, without the bus. Only messages that come
+by the bus are decoded.
 """
 
 from __future__ import annotations
@@ -20,22 +21,25 @@ if TYPE_CHECKING:
 
 
 class TopicReceiver(Protocol):
-    """The receiver that a `TopicBus` calls, on the event loop. No call may block or raise."""
+    """The receiver of a `TopicBus`'s messages. It is called on the event loop. No method may block or raise."""
 
     def received(self, topic: Topic, message: TopicMessage, /) -> None:
-        """Take a message of a subscribed topic. It may be late, doubled, or the receiver's own."""
+        """Take a message of a subscribed topic.
+
+        The message may come late or twice. It may have been published by the receiver's own process.
+        """
 
     def announced(self, message: bytes, /) -> None:
-        """Take an announcement of a process, perhaps the receiver's own."""
+        """Take an announcement of a process, perhaps of the receiver's own."""
 
     def link_changed(self, up: bool, /) -> None:
-        """Note that the bus went down, or came back. Messages published while it was down are lost."""
+        """Note that the bus went down (False) or came back (True). Messages published while it was down are lost."""
 
 
 class TopicBus:
-    """One process's end of a bus, which delivers each change of a live blog to all its topics subscribed here.
+    """One process's end of a bus. It delivers each change of a live blog to all subscribed topics of the live blog.
 
-    Calls behave as those of `Bus`. Implements the bus's `Receiver`.
+    Its methods behave as those of `Bus`. It implements the bus's `Receiver`.
     """
 
     def __init__(self, bus: Bus, derived: PartnerEditions) -> None:
@@ -43,51 +47,55 @@ class TopicBus:
         self._derived = derived
         self._receiver: TopicReceiver | None = None
         self._topics: dict[str, set[Topic]] = {}
-        """The topics that are subscribed, by their live blog's slug."""
+        """The subscribed topics, by the slug of their live blog."""
         self._publishing: bytes | None = None
-        """The message that is being handed to the bus; None at other times."""
+        """The message that `publish` is handing to the bus at this moment; else None."""
 
     @property
     def up(self) -> bool:
-        """True if messages can be expected to arrive."""
+        """True if the bus works, as far as this process knows, so that messages arrive."""
         return self._bus.up
 
     async def start(self, receiver: TopicReceiver) -> None:
-        """Begin to deliver to `receiver`."""
+        """Connect to the bus, and begin to deliver messages to `receiver`."""
         self._receiver = receiver
         self._derived.start(receiver)
         await self._bus.start(self)
 
     async def close(self) -> None:
-        """Stop delivering, and free all resources."""
+        """Stop delivering messages, and free all resources."""
         await self._bus.close()
         self._receiver = None
         await self._derived.close()
 
     def publish(self, slug: str, frame: ChangeFrame) -> None:
-        """Deliver a live blog's change to its topics here, and hand it to the bus for every other process."""
+        """Deliver a live blog's change to its topics in this process, and hand it to the bus for other processes."""
         try:
-            # Here, and not when the message comes back: the bus may be down.
+            # The change is delivered now, and not when the bus brings the message back: the bus may be down.
             self._deliver(slug, frame)
         finally:
-            # Even if the delivery here fails, viewers elsewhere get the change.
+            # Even if the delivery in this process fails, viewers of the other processes get the change.
             self._publishing = pack(frame)
             self._bus.publish(slug, self._publishing)
             self._publishing = None
 
     def announce(self, message: bytes) -> None:
-        """Hand `message` to every other process."""
+        """Hand `message` to every other process, whatever it subscribes to. This process may get the message, too."""
         self._bus.announce(message)
 
     async def subscribe(self, topic: Topic) -> None:
-        """Deliver a topic's messages from now on. Raises NotFound and StoreUnavailable if it is delayed."""
+        """Deliver a topic's messages from now on.
+
+        For a delayed topic the store is read. Then this raises NotFound if the live blog doesn't exist, and
+        StoreUnavailable.
+        """
         self._topics.setdefault(topic.slug, set()).add(topic)
         self._derived.add(topic)
         await self._bus.subscribe(topic.slug)
         await self._derived.prepare(topic)
 
     async def unsubscribe(self, topic: Topic) -> None:
-        """Deliver a topic's messages no more."""
+        """Stop delivering a topic's messages."""
         topics = self._topics.get(topic.slug, set())
         topics.discard(topic)
         self._derived.remove(topic)
@@ -96,31 +104,40 @@ class TopicBus:
             await self._bus.unsubscribe(topic.slug)
 
     def origins(self, topics: Collection[Topic]) -> set[Topic]:
-        """Return the whole live blogs whose positions `check` needs, too, to find changes that the bus lost."""
+        """Return the topic of the whole live blog for each of the given topics that is delayed.
+
+        `check` needs the positions of these topics, too.
+        """
         return self._derived.origins(topics)
 
     def check(self, positions: Mapping[Topic, Position]) -> None:
-        """Read changes of delayed topics that the bus lost, given the store's positions of topics and their origins."""
+        """Read from the store the changes of delayed topics that the bus has lost.
+
+        `positions`: the store's positions of the topics, and of the topics that `origins` returned for them.
+        """
         self._derived.check(positions)
 
     def received(self, slug: str, message: bytes) -> None:
-        """Take a message of a live blog."""
-        # The in-process bus brings our own message back at once: it has been delivered already.
+        """Take a message of a live blog from the bus, and deliver it to the live blog's topics."""
+        # The in-process bus brings the message that we publish back at once. It has been delivered already.
         if message is not self._publishing:
             self._deliver(slug, unpack(message))
 
     def announced(self, message: bytes) -> None:
-        """Pass on an announcement of a process."""
+        """Pass an announcement of a process on to the receiver."""
         if self._receiver is not None:
             self._receiver.announced(message)
 
     def link_changed(self, up: bool) -> None:
-        """Pass on that the bus went down, or came back."""
+        """Tell the receiver that the bus went down (False) or came back (True)."""
         if self._receiver is not None:
             self._receiver.link_changed(up)
 
     def _deliver(self, slug: str, change: ChangeFrame | Position | None) -> None:
-        """Deliver a live blog's change to its topics; None stands for a message that can't be read."""
+        """Deliver a live blog's change to its topics. None stands for a message that can't be read.
+
+        Only the topic of the whole live blog gets None.
+        """
         topics, whole = self._topics.get(slug, set()), Topic(slug)
         if self._receiver is not None and whole in topics:
             self._receiver.received(whole, change)

@@ -1,1 +1,1 @@
-"""Viewers on sockets: WebSocket connections (RFC 6455), event streams, and writing to many sockets at once."""
+"""Viewers on sockets: WebSocket connections (RFC 6455) and event streams. Many sockets are written to at once."""

@@ -1,8 +1,9 @@
-"""Sending the same bytes to many sockets, in one system call where Linux allows it (io_uring(7), since 6.1).
+"""Sending the same bytes to many sockets, in one system call where Linux allows it (by io_uring(7), from Linux 6.1 on).
 
-A loop of writes pays twice for each socket: for the interpreter's work, and for the system call. With a ring of
-submissions in memory shared with the kernel, one call does hundreds of writes. Where that is refused (another system,
-an older kernel, the seccomp profile of Docker, `kernel.io_uring_disabled`), a loop does the same.
+A loop of writes costs twice for each socket: for the interpreter's work, and for the system call. io_uring has a queue
+of requests (its submission queue) in memory that the process shares with the kernel. One system call then does hundreds
+of writes. Where io_uring is refused (on another system, by an older kernel, by Docker's seccomp profile, or by the
+setting `kernel.io_uring_disabled`), a loop of writes does the same.
 """
 
 from __future__ import annotations
@@ -21,32 +22,35 @@ from typing import ClassVar
 import structlog
 
 ENTRIES = 512
-"""Writes in one call. It must be a power of two."""
+"""The most writes in one system call. The number must be a power of two."""
 
 FEW = 4
-"""Sockets up to which separate writes are faster than a submission."""
+"""The number of sockets up to which separate writes are faster than io_uring."""
 
-# include/uapi/linux/io_uring.h; the two calls have these numbers on every architecture but Alpha.
+# These constants are from include/uapi/linux/io_uring.h. The two system calls have these numbers on every architecture
+# but Alpha.
 SYS_SETUP, SYS_ENTER = 425, 426
 SINGLE_ISSUER, DEFER_TASKRUN = 1 << 12, 1 << 13
 GETEVENTS = 1
 OP_SEND = 26
 OFFSET_SUBMISSIONS = 0x10000000
 PARAMS_BYTES = 120
-"""`struct io_uring_params`: sq_entries, cq_entries, flags, …; `sq_off` from 40 on, `cq_off` from 80 on."""
+"""The size in bytes of `struct io_uring_params`. It begins with sq_entries, cq_entries and flags.
+
+Its member `sq_off` begins at byte 40, and `cq_off` at byte 80."""
 SUBMISSION = struct.Struct("=BBHiQQIIQ24x")
-"""`struct io_uring_sqe`: opcode, flags, ioprio, fd, off, addr, len, msg_flags, user_data."""
+"""`struct io_uring_sqe`, with the members opcode, flags, ioprio, fd, off, addr, len, msg_flags, user_data."""
 COMPLETION = struct.Struct("=QiI")
-"""`struct io_uring_cqe`: user_data, res, flags."""
+"""`struct io_uring_cqe`, with the members user_data, res, flags."""
 
 log = structlog.get_logger(__name__)
 
 
 def send_all(descriptors: array[int], data: bytes) -> list[tuple[int, int]]:
-    """Write data to sockets (an array of C ints), which must be non-blocking.
+    """Write the same data to many sockets, which must be non-blocking. `descriptors`: an array of C ints.
 
-    Returns the sockets that didn't take all of it: their indices in `descriptors`, each with the number of bytes that
-    it took, or with a negative errno. Never raises.
+    Returns a pair for each socket that didn't take all the data: its index in `descriptors`, and the number of bytes
+    that it took or, if the write failed, its errno as a negative number. This function never raises.
     """
     ring = _ring() if len(descriptors) > FEW else None
     if ring is None:
@@ -58,12 +62,12 @@ def send_all(descriptors: array[int], data: bytes) -> list[tuple[int, int]]:
 
 
 def batched() -> bool:
-    """True if io_uring is used in this thread."""
+    """Return True if this thread writes by io_uring."""
     return _ring() is not None
 
 
 def one_by_one() -> None:
-    """Don't use io_uring in this process."""
+    """Don't use io_uring in this process from now on."""
     _Local.allowed = False
 
 
@@ -82,21 +86,21 @@ def _one_by_one(descriptors: array[int], data: bytes) -> list[tuple[int, int]]:
 
 
 class IoUring:
-    """A queue of submissions and one of completions, for the thread that makes them and no other.
+    """io_uring's two queues: one of submissions (requests to the kernel), one of completions (their results).
 
-    When the call returns, each submission has been done in whole, in part, or not at all: the kernel never keeps a
-    request with MSG_DONTWAIT. So both queues are empty between two calls, and neither side waits for the other.
+    Only the thread that makes the object may use it. When the system call returns, each submission has been done in
+    whole, in part, or not at all: because of MSG_DONTWAIT, the kernel never keeps one for later. So both queues are
+    empty between two calls. Making the object raises OSError if the kernel refuses io_uring.
 
-    Raises OSError if the kernel refuses.
+    The process and the kernel share the following memory, as `io_uring_setup(2)` describes it. That system call writes
+    the offsets into its parameters.
 
-    The kernel's memory, as `io_uring_setup(2)` describes it; offsets come back in its parameters:
-
-    | mapping | what is in it | here |
+    | mapping | content | attributes |
     |---|---|---|
-    | rings | heads and tails of both queues, as u32 | `_head`, `_tail`; `_seen`, `_done` |
-    | rings, at `order` | which submissions are meant, in order, as u32 | `_order` |
+    | rings | heads and tails of both queues, as u32 | `_head`, `_tail` (submissions); `_seen`, `_done` (completions) |
+    | rings, at `order` | the indices of the submissions, in the order of the queue, as u32 | `_order` |
     | rings, at `cqes` | completions: u64 index of the submission, i32 result, u32 flags | `_completions` |
-    | submissions | of 64 bytes: socket at 4, address at 16, length at 24 | `_sockets`, `_addresses`, `_lengths` |
+    | submissions | 64 bytes each: socket at 4, address at 16, length at 24 | `_sockets`, `_addresses`, `_lengths` |
     """
 
     def __init__(self) -> None:
@@ -123,18 +127,22 @@ class IoUring:
         self._sockets = submissions.cast("i")[1::16]
         self._addresses = submissions.cast("Q")[2::8]
         self._lengths = submissions.cast("I")[6::16]
-        # The order of submissions is a queue of its own, of indices; we always begin with submission 0.
+        # The kernel takes submissions in the order of their indices in `_order`, which is a ring. We write the indices
+        # so that submission 0 always comes next.
         self._order = rings[order : order + 4 * ENTRIES].cast("I")
         self._twice = memoryview(array("I", [*range(ENTRIES)] * 2))
         self._start = -1
-        """The start of the queue when `_order` was written last."""
+        """The first index in `_order` when `_order` was written last; -1 if it hasn't been written yet."""
         self._data = b""
-        """The data in the submissions: addresses and lengths stay there from one call to the next."""
+        """The data whose address and length are in all submissions. They stay there from one call to the next.
+
+        This reference keeps the data in memory.
+        """
         counters = rings.cast("I")
         self._head, self._tail = counters[sq_head // 4 : sq_head // 4 + 1], counters[sq_tail // 4 : sq_tail // 4 + 1]
         self._seen, self._done = counters[cq_head // 4 : cq_head // 4 + 1], counters[cq_tail // 4 : cq_tail // 4 + 1]
         self._completions = rings[cqes : cqes + COMPLETION.size * completions]
-        # The completions of a call in which every socket took everything.
+        # These bytes are the completions of a system call in which every socket took all the data.
         expected = bytearray(COMPLETION.size * ENTRIES)
         for index in range(ENTRIES):
             COMPLETION.pack_into(expected, COMPLETION.size * index, index, 0, 0)
@@ -146,7 +154,7 @@ class IoUring:
             os.close(self._descriptor)
 
     def send(self, descriptors: array[int], data: bytes) -> list[tuple[int, int]]:
-        """Write data to at most `ENTRIES` sockets; see `send_all`."""
+        """Write the same data to at most `ENTRIES` sockets. Returns the same pairs as `send_all`."""
         count, size = len(descriptors), len(data)
         if data is not self._data:
             self._set_data(data)
@@ -160,11 +168,11 @@ class IoUring:
         if completions == self._expected[: COMPLETION.size * count].tobytes():
             return []
         rest = [(index, sent) for index, sent, _ in COMPLETION.iter_unpack(completions) if sent != size]
-        # Sockets that couldn't be submitted are treated like those with a full buffer: the transport writes to them.
+        # A socket whose submission the kernel didn't take is treated like one with a full buffer: its transport writes.
         return rest + [(index, -errno.EAGAIN) for index in range(submitted, count)]
 
     def _set_data(self, data: bytes) -> None:
-        """Make all submissions send this data."""
+        """Write the address and length of this data into all submissions."""
         address = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0
         lengths = memoryview(array("I", [len(data)]) * ENTRIES)
         self._addresses[:] = memoryview(array("Q", [address]) * ENTRIES)
@@ -173,7 +181,7 @@ class IoUring:
         self._data = data
 
     def _submit(self, count: int) -> int:
-        """Hand the first submissions to the kernel; return how many it took."""
+        """Hand the first `count` submissions to the kernel. Returns the number of submissions that the kernel took."""
         tail = self._tail[0]
         self._tail[0] = (tail + count) & 0xFFFFFFFF
         submitted = 0
@@ -186,7 +194,10 @@ class IoUring:
         return submitted
 
     def _completed(self, count: int) -> bytes:
-        """Take the next completions off the queue, which is circular."""
+        """Remove the next `count` completions from io_uring's completion queue, and return them as bytes.
+
+        The queue is a ring: after its last place follows its first.
+        """
         head = self._seen[0]
         first = head * COMPLETION.size % len(self._completions)
         end = first + count * COMPLETION.size
@@ -202,10 +213,13 @@ def _ring() -> IoUring | None:
 
 
 class _Local(threading.local):
-    """The ring of each thread; `__init__` is called once in each."""
+    """The storage of each thread's `IoUring`, which is None if the kernel refuses io_uring.
+
+    Python calls `__init__` once in each thread.
+    """
 
     allowed: ClassVar = True
-    """False if io_uring mustn't be used, in any thread."""
+    """False if no thread may use io_uring."""
 
     def __init__(self) -> None:
         self.ring: IoUring | None = None

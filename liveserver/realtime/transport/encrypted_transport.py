@@ -1,8 +1,8 @@
-"""A TLS transport that encrypts only as much as its peer takes; the rest waits as the bytes that viewers share.
+"""A TLS transport that encrypts only as much as its peer takes. The rest waits, as the bytes that viewers share.
 
-TLS encrypts everything at once, for each connection anew, and two layers buffer the result. With 64 KB in each, a
-viewer that doesn't read took 130 KB and more, and the C library's heap kept them. Here TLS gets the next piece when the
-socket has taken the one before.
+The event loop's TLS transport encrypts everything at once, for each connection anew, and two layers buffer the result.
+With 64 KB in each layer, a viewer that doesn't read took 130 KB and more, and the C library's heap kept them. This
+transport gives TLS the next piece only when the socket has taken the piece before.
 """
 
 from __future__ import annotations
@@ -12,19 +12,25 @@ from collections import deque
 from typing import Any, cast
 
 PIECE = 16 * 1024
-"""Bytes that are encrypted at a time: the content of a full record (RFC 8446, 5.1)."""
+"""The most bytes that are encrypted at a time: the content of a full TLS record (RFC 8446, 5.1)."""
 
 WAITING_MAX = 128 * 1024
-"""Bytes that may wait unencrypted before the viewer is told to pause: as many as the two layers of TLS held.
+"""Bytes that may wait unencrypted. If there are more, the protocol is told to pause.
 
-The hub owns these bytes, and all viewers of an encoding share them: here they cost a reference."""
+The two layers of TLS held as many. All viewers with the same encoding share these bytes, so each transport holds only
+references to them."""
 
 ANY = 1
-"""The high-water mark of TLS, in bytes: it pauses if the socket doesn't take everything. (With 0 it always would.)"""
+"""The high-water mark of the TLS transport, in bytes. TLS pauses whenever the socket doesn't take everything.
+
+With 0 it would always pause."""
 
 
 class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
-    """A layer between a TLS transport and its protocol: the transport of the one, and the protocol of the other."""
+    """A layer between a TLS transport and a protocol. It is the protocol of the TLS transport.
+
+    For the other protocol, it is the transport.
+    """
 
     __slots__ = ("_closing", "_paused", "_protocol", "_tls", "_told_to_pause", "_waiting", "_waiting_bytes")
 
@@ -33,19 +39,19 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
         self._tls = tls
         self._protocol = protocol
         self._waiting: deque[memoryview[Any]] | None = None
-        """Data that TLS wasn't given yet; None if there is none: an empty deque takes 700 bytes."""
+        """The data that TLS wasn't given yet; None if there is none, since an empty deque takes 700 bytes."""
         self._waiting_bytes = 0
         self._told_to_pause = False
-        """True while the protocol is told to pause."""
+        """True from the protocol's `pause_writing` until its `resume_writing`."""
         self._closing = False
-        """True if the transport is closed, or is to be closed once nothing waits."""
+        """True if the transport is closed, or will be closed once no data waits."""
         self._paused = tls.get_write_buffer_size() > ANY
-        """True while TLS takes no more data."""
+        """True while TLS is given no more data, because it holds data that the socket doesn't take."""
         tls.set_protocol(self)
         tls.set_write_buffer_limits(ANY)
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
-        """See asyncio.WriteTransport."""
+        """Send data, or let it wait while TLS takes no more. Does nothing if the transport is closing."""
         view = memoryview(data)
         if self._closing or not view:
             return
@@ -61,79 +67,83 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
                 self._protocol.pause_writing()
 
     def close(self) -> None:
-        """See asyncio.BaseTransport."""
+        """Close the connection once all waiting data is sent."""
         self._closing = True
         if not self._waiting:
             self._tls.close()
 
     def abort(self) -> None:
-        """See asyncio.WriteTransport."""
+        """Close the connection at once, and drop all waiting data."""
         self._closing = True
         self._forget()
         self._tls.abort()
 
     def is_closing(self) -> bool:
-        """See asyncio.BaseTransport."""
+        """Return True if the transport is closed, or is being closed."""
         return self._closing or self._tls.is_closing()
 
     def get_write_buffer_size(self) -> int:
-        """See asyncio.WriteTransport."""
+        """Return the number of bytes that wait to be sent: those not yet encrypted, and those in the TLS transport."""
         return self._waiting_bytes + self._tls.get_write_buffer_size()
 
     def write_eof(self) -> None:
-        """Raise NotImplementedError: under TLS no direction ends by itself."""
+        """Raise NotImplementedError: a TLS connection can't end in one direction only."""
         raise NotImplementedError
 
     def can_write_eof(self) -> bool:
-        """See asyncio.WriteTransport."""
+        """Return False: `write_eof` raises."""
         return False
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """See asyncio.BaseTransport."""
+        """Return what the TLS transport knows of the connection under this name; `default` if it knows nothing."""
         return self._tls.get_extra_info(name, default)
 
     def is_reading(self) -> bool:
-        """See asyncio.ReadTransport."""
+        """Return True unless reading is paused."""
         return self._tls.is_reading()
 
     def pause_reading(self) -> None:
-        """See asyncio.ReadTransport."""
+        """Read nothing from the peer until `resume_reading` is called."""
         self._tls.pause_reading()
 
     def resume_reading(self) -> None:
-        """See asyncio.ReadTransport."""
+        """Read from the peer again."""
         self._tls.resume_reading()
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """See asyncio.BaseTransport."""
+        """Return the protocol that this transport serves."""
         return self._protocol
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """See asyncio.BaseTransport."""
+        """Serve this protocol from now on. It must be an `asyncio.Protocol`."""
         self._protocol = cast("asyncio.Protocol", protocol)
 
     def data_received(self, data: bytes) -> None:
-        """Pass on data from the peer."""
+        """Pass data from the peer on to the protocol."""
         self._protocol.data_received(data)
 
     def eof_received(self) -> bool | None:
-        """Pass on that the peer sends nothing more."""
+        """Tell the protocol that the peer sends nothing more. Returns the protocol's answer."""
         return self._protocol.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Drop waiting data, and pass on that the connection has ended."""
+        """Drop all waiting data, and tell the protocol that the connection has ended."""
         self._closing = True
         self._forget()
         self._protocol.connection_lost(exc)
-        # A reference cycle would stay in memory until the garbage collector runs.
+        # The protocol refers to this transport. This reference cycle would stay in memory until the garbage collector
+        # runs.
         del self._protocol
 
     def pause_writing(self) -> None:
-        """Note that TLS holds data that the socket doesn't take."""
+        """Give TLS no more data: it holds data that the socket doesn't take."""
         self._paused = True
 
     def resume_writing(self) -> None:
-        """Encrypt more of the waiting data: the socket has taken everything."""
+        """Give TLS more of the waiting data: the socket has taken everything before.
+
+        If no data is left, close the transport if that was asked for; else tell the protocol that it may write again.
+        """
         self._paused = False
         waiting = self._waiting
         while waiting and not self._paused:
@@ -154,7 +164,7 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
             self._protocol.resume_writing()
 
     def _encrypt(self, view: memoryview[Any]) -> memoryview[Any]:
-        """Give TLS as much as it takes, and return the rest."""
+        """Give TLS as much of the data as it takes, and return the rest of the data."""
         while view and not self._paused:
             self._tls.write(view[:PIECE])
             view = view[PIECE:]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class EventStreamViewer(SocketViewer):
-    """A viewer of a text/event-stream. The stream ends with its connection."""
+    """A viewer of server-sent events. Its stream is the answer to an HTTP request, and ends with the connection."""
 
     __slots__ = ()
 
@@ -22,14 +22,17 @@ class EventStreamViewer(SocketViewer):
         return frame.sse
 
     def close(self, code: int) -> None:
-        """End the stream after the messages that were written."""
+        """End the stream after the messages that were written. SSE has no close code, so `code` isn't sent."""
         if self._state is not State.CLOSED:
             self.open()
             self._ended()
             self._close_when_read()
 
     def data_received(self, data: bytes) -> None:
-        """Count data, of which an HTTP client should send none now, and end the connection if there is too much."""
+        """Count data from the client, and end the connection if there is too much. The data is thrown away.
+
+        An HTTP client shouldn't send anything on the connection of an event stream.
+        """
         if self._state is State.CLOSED:
             self._came_late(len(data))
         elif not self._affords(viewer_budget.weight(1, len(data))):

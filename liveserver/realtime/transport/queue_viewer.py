@@ -1,4 +1,7 @@
-"""A viewer behind ASGI's `send`, on any server: a bounded queue, emptied by one task."""
+"""A viewer that is written to by ASGI's `send`, so that it works on any ASGI server.
+
+Its messages wait in a queue of limited size. One task sends them.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,11 @@ if TYPE_CHECKING:
     from liveserver.protocol.frames import Frame
 
 QUEUE_BYTES = 512 * 1024
-"""Bytes that may wait for one viewer, besides those in its transport; beyond them no message is taken."""
+"""Bytes of messages that may wait in one viewer's queue. From this size on, the queue takes no more messages."""
 
 
 class QueueViewer(Viewer):
-    """A viewer behind ASGI's `send`: a bounded queue, emptied by one task."""
+    """A viewer with a queue of messages, of limited size. One task, which calls `run`, sends them."""
 
     def __init__(self, on_drained: Callable[[QueueViewer], None], reply_id: str = "") -> None:
         super().__init__(reply_id)
@@ -31,9 +34,10 @@ class QueueViewer(Viewer):
         self._running: asyncio.Task[object] | None = None
 
     def write(self, frame: Frame) -> bool:
-        """Queue a frame; False if the queue is full.
+        """Put a frame into the queue. Returns False if the queue is full, or if the viewer lags already.
 
-        Only frames that wait already count: a frame larger than the whole queue must get through, too.
+        Only the size of the frames that wait already counts, so that a frame of more than QUEUE_BYTES is taken, too. If
+        the viewer is closed, the frame is thrown away, and the result is True.
         """
         if self._close_code is not None:
             return True
@@ -46,16 +50,16 @@ class QueueViewer(Viewer):
         return True
 
     def close(self, code: int) -> None:
-        """End the connection after the queued messages, or at once if the viewer lags."""
+        """End the connection after the messages in the queue; or at once if the viewer lags."""
         if self._close_code is None:
             self._close_code = code
             self._filled.set()
             if self._lagging and self._running is not None:
-                # `send` may never return: a viewer that doesn't read must not keep its queue in memory.
+                # `send` may never return. A viewer that doesn't read must not keep its queue in memory.
                 self._running.cancel()
 
     async def run(self, send: Callable[[Frame], Awaitable[None]]) -> int:
-        """Send queued messages until the hub closes the viewer; return the close code."""
+        """Send the messages of the queue until the hub closes the viewer. Returns the close code."""
         self._running = asyncio.current_task()
         try:
             return await self._run(send)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 EXTENSION = "liveserver.viewer"
-"""The extension's name in `scope["extensions"]`. Its value is a dictionary, in which only `hand_over` is there on
-every connection:
+"""The extension's name in `scope["extensions"]`. Its value is a dictionary with these keys. A server may leave out any
+of them but `hand_over`.
 
-| key | kind of scope | meaning |
+| key | kind of scope | value |
 |---|---|---|
-| `hand_over` | both | makes the connection a viewer; the endpoint returns without sending anything |
-| `full` | both | whether the remaining connections are kept for requests, so that no stream is accepted |
-| `gone` | HTTP | whether the client has gone |
-| `rest` | HTTP | has nothing read from the client for some seconds after the answer |
-| `unread` | HTTP | bytes that an address, or an owner, was sent and hasn't read |
-| `owner` | HTTP | the API key for which unread bytes count, instead of the address; set by the code that answers |
-| `body` | HTTP | the body that is being sent; set by the code that answers |
+| `hand_over` | both | a function that makes the connection a viewer; then the endpoint returns, and sends nothing |
+| `full` | both | True if the last free connections are kept for requests, so that no stream is to be accepted |
+| `gone` | HTTP | a function that returns True if the client has gone |
+| `rest` | HTTP | a function: after the answer, the server reads nothing from the client for some seconds |
+| `unread` | HTTP | a function that returns how many bytes wait because an address, or an owner, doesn't read them |
+| `owner` | HTTP | the API key that unread bytes count for, instead of the address; the answering code sets it |
+| `body` | HTTP | the body that is being sent; the answering code sets it |
 """

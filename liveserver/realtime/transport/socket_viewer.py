@@ -1,9 +1,9 @@
-"""A viewer on a socket: a transport, a descriptor, and a place in a batch. A connection becomes this by its hand-over.
+"""A viewer on a socket: a transport, a descriptor, and a place in a batch. The hand-over makes a connection a viewer.
 
-It has no task, no queue and no parser. The hub sends bytes that all viewers of an encoding share. While nothing waits
-in the transport, they are written directly to the socket, to hundreds of sockets in one call
-(`realtime/transport/batch_send.py`); otherwise they go through the transport, which keeps the order. Nothing here
-depends on the server that accepted the connection.
+A viewer has no task, no queue and no parser of its own. The hub sends bytes that all viewers with the same encoding
+share. While no bytes wait in the transport, the viewer's socket is written to directly, together with hundreds of other
+sockets in one call (`realtime/transport/batch_send.py`). Otherwise the bytes go through the transport, so that they
+stay in order. This module doesn't depend on the server that accepted the connection.
 """
 
 from __future__ import annotations
@@ -32,31 +32,33 @@ LAST_SECONDS = 1.0
 """Seconds that a viewer has to read its waiting messages when the server ends."""
 
 LINGER = 5.0
-"""Seconds that a peer has to go once its connection is ended, before it is cut off."""
+"""Seconds that a peer has to close its side of an ended connection. After that it is cut off."""
 
 LATE_FRAMES = 240
-"""The weight, in frames (`realtime/transport/viewer_budget.py`), of data that is read and thrown away after the end of
-a connection: 64 KB.
+"""The most data that is read and thrown away after the end of a connection, as a weight in frames: 64 KB.
 
-That much may be under way from a viewer that hasn't seen the end yet. More isn't read: it waits in the kernel, which
-takes no more once its buffer is full.
+`realtime/transport/viewer_budget.py` defines the weight. A viewer that hasn't seen the end yet may have sent so much.
+More data isn't read. It waits in the kernel, which takes no more once its buffer is full.
 """
 
 INDIRECT = -1
-"""Stands in place of a descriptor if everything goes through the transport."""
+"""The value in place of a descriptor if a viewer's messages go through its transport."""
 
 
 class ViewerEvents(Protocol):
-    """The receiver of a viewer's events. It is called on the event loop, never from within `write` or `close`."""
+    """The receiver of a viewer's events. The viewer calls it on the event loop, but never from `write` or `close`."""
 
     def writable(self, viewer: Viewer, /) -> None:
         """Note that the viewer, which lagged, can be written to again."""
 
     def said(self, viewer: Viewer, message: bytes, /) -> None:
-        """Take a short text message of the viewer."""
+        """Take a short text message that the viewer has sent."""
 
     def asked(self) -> int:
-        """Return the number of answers that each viewer was asked for lately; it may send as many more messages."""
+        """Return how many answers (such as confirmations) each viewer of the topic was asked for lately.
+
+        A viewer may send so many messages more than usual.
+        """
 
     def gone(self, viewer: Viewer, /) -> None:
         """Note that the viewer's connection has ended."""
@@ -67,13 +69,16 @@ class State(Enum):
 
     FOLLOWING = auto()
     LAGGING = auto()
-    """The transport holds more than its high-water mark: nothing is written until it has drained."""
+    """The transport holds more bytes than its high-water mark. Nothing is written until the transport has drained."""
     CLOSED = auto()
     """The connection is ending, or has ended."""
 
 
 class SocketBatch(ViewerBatch):
-    """A batch with its viewers' descriptors in one array. If all can be written to directly, no viewer is touched."""
+    """A batch with its viewers' descriptors in one array.
+
+    If all sockets can be written to directly, `write` needs only this array, and none of the viewers.
+    """
 
     __slots__ = ("_descriptors", "_indirect")
 
@@ -83,26 +88,26 @@ class SocketBatch(ViewerBatch):
         self._indirect = 0
 
     def add(self, viewer: Viewer) -> None:
-        """See ViewerBatch."""
+        """Add a viewer and its descriptor at the end."""
         super().add(viewer)
         descriptor = cast("SocketViewer", viewer)._descriptor
         self._descriptors.append(descriptor)
         self._indirect += descriptor == INDIRECT
 
     def discard(self, viewer: Viewer) -> None:
-        """See ViewerBatch."""
+        """Remove a viewer and its descriptor. The last viewer and its descriptor take their places."""
         self._indirect -= self._descriptors[viewer.index] == INDIRECT
         self._descriptors[viewer.index] = self._descriptors[-1]
         self._descriptors.pop()
         super().discard(viewer)
 
     def redirect(self, index: int, descriptor: int) -> None:
-        """Change the descriptor of the viewer at an index (INDIRECT: its transport is written to)."""
+        """Change the descriptor of the viewer at an index. INDIRECT: its messages go through its transport."""
         self._indirect += (descriptor == INDIRECT) - (self._descriptors[index] == INDIRECT)
         self._descriptors[index] = descriptor
 
     def write(self, frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
-        """See ViewerBatch."""
+        """Write messages to all viewers. Returns the viewers that lag already, which took none of them (0)."""
         if self._indirect:
             return super().write(frames)
         data = cast("type[SocketViewer]", self.viewer_class).joined(frames)
@@ -112,7 +117,10 @@ class SocketBatch(ViewerBatch):
 
 
 class SocketViewer(asyncio.Protocol, Viewer):
-    """Base of the viewers of every encoding: a `Viewer` for the hub, and the protocol of its transport."""
+    """Base class of the viewers on sockets, with a subclass for each encoding.
+
+    An object is a `Viewer` for the hub, and the protocol of its own transport.
+    """
 
     __slots__ = ("_connections", "_descriptor", "_events", "_opening", "_patience", "_spent", "_state", "_transport")
 
@@ -122,23 +130,27 @@ class SocketViewer(asyncio.Protocol, Viewer):
         self, transport: asyncio.Transport, events: ViewerEvents, connections: set[Any], opening: bytes = b""
     ) -> None:
         Viewer.__init__(self)
-        # Under TLS we can't write to the socket ourselves.
+        # Under TLS we can't write to the socket directly.
         encrypted = transport.get_extra_info("sslcontext") is not None
         self._transport = EncryptedTransport(transport, self) if encrypted else transport
         self._events = events
         self._connections = connections
         self._state = State.FOLLOWING
         self._descriptor = INDIRECT
-        """The socket's descriptor while it may be written to directly. At first the answer may wait in the transport.
+        """The socket's descriptor while the socket may be written to directly, else INDIRECT.
 
-        The batch has a copy (`_redirect`).
+        It is INDIRECT at first, since the answer that opens the connection may wait in the transport. The batch has a
+        copy of it, which `_redirect` changes, too.
         """
         self._opening = opening
         """The answer that opens the connection. It is sent with the first message, to save a write and a wake-up."""
         self._spent = 0.0
-        """The time up to which its messages are charged (`realtime/transport/viewer_budget.py`)."""
+        """The time up to which the budget of what the viewer may send is spent (see `viewer_budget.spent`)."""
         self._patience: asyncio.TimerHandle | None = None
-        """The timer for a frame or message that isn't complete, or for a peer that hasn't gone after the end."""
+        """The timer that ends the connection if the viewer doesn't complete a frame or message, or doesn't go.
+
+        None if no such timer runs.
+        """
         connections.add(self)
         if not encrypted:
             transport.set_protocol(self)
@@ -148,20 +160,23 @@ class SocketViewer(asyncio.Protocol, Viewer):
     @staticmethod
     @abstractmethod
     def encoded(frame: Frame) -> bytes:
-        """Return a message in the encoding of these viewers."""
+        """Return a message as bytes, in the encoding of this class of viewers."""
 
     def write(self, frame: Frame) -> bool:
-        """Write one message; False while the viewer lags."""
+        """Write one message. Returns False if the viewer lags; then nothing was written.
+
+        If the connection has ended, the message is thrown away, and the result is True.
+        """
         return self._send(self.encoded(frame))
 
     @classmethod
     def joined(cls, frames: Sequence[Frame]) -> bytes:
-        """Return several messages in the encoding of these viewers, joined."""
+        """Return several messages as bytes, one after the other, in the encoding of this class of viewers."""
         return b"".join([cls.encoded(frame) for frame in frames])
 
     @classmethod
     def write_all(cls, viewers: Sequence[Viewer], frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
-        """Write messages to many viewers; return the lagging ones, which took none of them (0)."""
+        """Write messages to many viewers. Returns the viewers that lag already, which took none of them (0)."""
         data = cls.joined(frames)
         ours = cast("Sequence[SocketViewer]", viewers)
         direct = [viewer for viewer in ours if viewer._descriptor != INDIRECT]
@@ -174,36 +189,36 @@ class SocketViewer(asyncio.Protocol, Viewer):
         return lagging
 
     def open(self) -> None:
-        """Send the answer that opens the connection, unless it was sent with the first message."""
+        """Send the answer that opens the connection. Does nothing if it was sent already, with the first message."""
         if self._opening:
             opening, self._opening = self._opening, b""
             self._transport.write(opening)
 
     def shutdown(self) -> None:
-        """End the connection, because the server ends. uvicorn calls this."""
+        """End the connection, because the server ends. uvicorn calls this for each open connection."""
         self.close(close_codes.CLOSE_RESTART)
-        # A closing transport waits until the peer has read everything; that mustn't hold up the end.
+        # A closing transport waits until the peer has read everything. The server's end mustn't wait for that.
         asyncio.get_running_loop().call_later(LAST_SECONDS, self._transport.abort)
 
     def pause_writing(self) -> None:
-        """Begin to lag: the transport holds more than its high-water mark."""
+        """Begin to lag, because the transport holds more bytes than its high-water mark."""
         if self._state is State.FOLLOWING:
             self._state = State.LAGGING
-            # Answers to the viewer (pongs) would only add to the waiting bytes.
+            # Our answers (pongs) to what the viewer sends would only add to the waiting bytes.
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """End the lag: the transport has drained."""
+        """End the lag, because the transport has drained."""
         if self._state is State.LAGGING:
             self._state = State.FOLLOWING
             self._transport.resume_reading()
             self._events.writable(self)
 
     def eof_received(self) -> None:
-        """Let the transport close: the viewer sends nothing more."""
+        """Let the transport close the connection, because the viewer sends nothing more."""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Report that the connection has ended."""
+        """Report to the hub that the connection has ended."""
         self._ended()
         self._cancel_timer()
         self._connections.discard(self)
@@ -224,33 +239,37 @@ class SocketViewer(asyncio.Protocol, Viewer):
         return True
 
     def _redirect(self, descriptor: int) -> None:
-        """Write to a descriptor from now on (INDIRECT: through the transport)."""
+        """Write directly to a descriptor from now on. INDIRECT: write through the transport."""
         self._descriptor = descriptor
         if self.batch is not None:
             cast("SocketBatch", self.batch).redirect(self.index, descriptor)
 
     def _unsent(self, data: bytes, sent: int) -> None:
-        """Leave the rest of data to the transport: the socket took `sent` bytes, or failed with a negative errno.
+        """Let the transport write the rest of data of which the socket didn't take everything.
 
-        Later messages go there, too, until it is empty again. If the peer is gone, the transport finds out.
+        `sent`: the number of bytes that the socket took; or, if the write failed, its errno as a negative number. Later
+        messages go through the transport, too, until it is empty again. If the peer is gone, the transport notices it.
         """
         self._redirect(INDIRECT)
         self._transport.write(memoryview(data)[max(sent, 0) :])
 
     def _ended(self) -> None:
-        """Note that nothing more is written."""
+        """Note that the connection is ending: no message is written from now on."""
         self._state = State.CLOSED
         self._redirect(INDIRECT)
         self._opening = b""
 
     def _affords(self, frames: float) -> bool:
-        """Charge frames of a weight to the viewer's budget; False if it has less left."""
+        """Charge the viewer's budget with frames that the viewer has sent. Returns False if it has sent too many.
+
+        `frames`: the weight of these frames (see `viewer_budget.weight`).
+        """
         now = asyncio.get_running_loop().time()
         self._spent = until = viewer_budget.spent(self._spent, now, frames)
         return viewer_budget.allowed(until, now) or viewer_budget.allowed(until, now, self._events.asked())
 
     def _dismiss(self, code: int = close_codes.CLOSE_TOO_TALKATIVE) -> None:
-        """End the connection for what the viewer sends: too much, or nothing complete."""
+        """End the connection because the viewer sends too much, or doesn't complete what it sends. Counts a refusal."""
         peer = self._transport.get_extra_info("peername")
         refusals.note(Reason.TOO_TALKATIVE, address=peer[0] if peer else None)
         self.open()
@@ -259,26 +278,26 @@ class SocketViewer(asyncio.Protocol, Viewer):
         self._hang_up()
 
     def _send_close(self, code: int) -> None:
-        """Send the close code, if the encoding has a message for that."""
+        """Send the close code, if the encoding has a message for it. This class has none."""
 
     def _close_when_read(self) -> None:
-        """End the connection once the peer has read the waiting bytes, for which it has LINGER seconds."""
+        """End the connection once the peer has read the waiting bytes, or after LINGER seconds."""
         self._cancel_timer()
         self._transport.close()
         if self._transport.get_write_buffer_size():
             self._patience = asyncio.get_running_loop().call_later(LINGER, self._transport.abort)
 
     def _hang_up(self) -> None:
-        """End the connection while the peer may still be sending."""
+        """End the connection to a peer that may still be sending, after the bytes that were written."""
         self._cancel_timer()
         self._spent = 0.0
         if not self._transport.is_reading():
-            # It lagged, and reading was paused. Without reading we wouldn't notice that it goes.
+            # The viewer lagged, and reading was paused. Without reading we wouldn't notice that the viewer goes.
             self._transport.resume_reading()
         self._patience = hang_up(self._transport, LINGER)
 
     def _came_late(self, size: int) -> None:
-        """Count bytes that came after the end, and stop reading if they are too many."""
+        """Count bytes that came after the connection's end, and stop reading if there are too many."""
         now = asyncio.get_running_loop().time()
         self._spent = viewer_budget.spent(self._spent, now, viewer_budget.weight(1, size))
         if not viewer_budget.allowed(self._spent, now, LATE_FRAMES) and not self._transport.is_closing():
@@ -291,14 +310,15 @@ class SocketViewer(asyncio.Protocol, Viewer):
 
 
 def hang_up(transport: asyncio.Transport, seconds: float) -> asyncio.TimerHandle:
-    """End the connection to a peer that may still be sending, so that it sees what was written last.
+    """End the connection to a peer that may still be sending, in such a way that the peer gets the last bytes written.
 
-    A socket that is closed with bytes unread is reset (RFC 6455, 7.1.1), so we read on. The returned timer cuts off a
-    peer that hasn't gone after `seconds`; cancel it when the connection is lost.
+    If a socket is closed while it has unread bytes, the connection is reset, and the last bytes may get lost (RFC 6455,
+    7.1.1). So the transport goes on reading. Returns a timer that cuts the peer off if it hasn't gone after `seconds`.
+    The caller cancels the timer when the connection is lost.
     """
     try:
         transport.write_eof()
     except (OSError, NotImplementedError):
-        # The peer has gone already; or it is TLS, in which one direction can't end alone.
+        # The peer has gone already; or the transport is TLS, in which a single direction can't end.
         transport.close()
     return asyncio.get_running_loop().call_later(seconds, transport.abort)

@@ -1,6 +1,7 @@
-"""One timer for all connections: a wheel of slots, a second apart (Varghese and Lauck, 1987; centrifuge does the same).
+"""One timer for all connections: a wheel of slots, one for each second (Varghese and Lauck, 1987).
 
-Timers for 20,000 viewers would be 20,000 entries of a heap, to be pushed and cancelled. A member of a set is cheaper.
+If each of 20,000 viewers had a timer of its own, the event loop's heap would have 20,000 entries to be pushed and
+cancelled. A member of a slot, which is a set, is cheaper. (The server centrifuge has such a wheel, too.)
 """
 
 from __future__ import annotations
@@ -13,26 +14,26 @@ if TYPE_CHECKING:
     import asyncio
 
 SLOTS = 128
-"""Slots of the wheel: one more than the seconds that it can look ahead."""
+"""The number of slots of the wheel. A member can be called at most SLOTS - 1 seconds later."""
 
 SLICE = 256
-"""Members that are called in one turn of the event loop."""
+"""The most members that are called in one turn of the event loop."""
 
 log = structlog.get_logger(__name__)
 
 
 class Timed(Protocol):
-    """A connection on the wheel."""
+    """A member of a wheel: a connection that has something to do at a certain time."""
 
     slot: int
-    """The member's slot, set by the wheel."""
+    """The number of the member's slot. The wheel sets it."""
 
     def due(self) -> int | None:
-        """Do the work that is due; return the seconds until the next call, or None for no more."""
+        """Do the work that is due now. Returns the seconds until the next call; None if there is to be none."""
 
 
 class TimerWheel:
-    """A timer wheel, which calls its members when they are due. It runs while it has any."""
+    """A timer wheel, which calls `due` of each member at its time. The wheel runs only while it has members."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -44,7 +45,7 @@ class TimerWheel:
         return sum(map(len, self._slots))
 
     def add(self, member: Timed, seconds: int) -> None:
-        """Call a member once, after so many seconds (1 to 127)."""
+        """Let the wheel call a member's `due` once, after `seconds` (but not before 1, or after more than 127)."""
         if not 0 < seconds < SLOTS:
             seconds = min(max(seconds, 1), SLOTS - 1)
         member.slot = slot = (self._at + seconds) % SLOTS
@@ -54,11 +55,11 @@ class TimerWheel:
             self._loop.call_later(1.0, self._turn)
 
     def discard(self, member: Timed) -> None:
-        """Remove a member, so that it isn't called."""
+        """Remove a member, so that its `due` isn't called. Does nothing if it isn't on the wheel."""
         slot = self._slots[member.slot]
         slot.discard(member)
         if not slot:
-            # An emptied set keeps the memory that it once needed, unless it is cleared.
+            # A set whose members were removed keeps the memory that it once needed, unless `clear` is called.
             slot.clear()
 
     def _turn(self) -> None:
@@ -66,7 +67,7 @@ class TimerWheel:
         self._call()
 
     def _call(self) -> None:
-        """Call the next members that are due, SLICE at most."""
+        """Call the next members that are due, at most SLICE. The others are called in the loop's next turns."""
         due = self._slots[self._at]
         calls_left = SLICE
         while due and calls_left:
@@ -84,7 +85,8 @@ class TimerWheel:
             return
         due.clear()
         if any(self._slots):
-            # A second from now, even if this call was late: a peer that was pinged late has its full time to answer.
+            # The next turn comes a second from now, even if this call was late. So a peer that was pinged late has its
+            # full time to answer.
             self._loop.call_later(1.0, self._turn)
         else:
             self._running = False
@@ -97,7 +99,7 @@ def wheel_of(loop: asyncio.AbstractEventLoop) -> TimerWheel:
     """Return the wheel that all connections of an event loop share."""
     wheel = _wheels.get(loop)
     if wheel is None:
-        # Weak references wouldn't help: the members of a wheel refer to its loop.
+        # Weak references to the loops wouldn't help: the members of a wheel refer to the wheel's loop.
         for closed_loop in [known_loop for known_loop in _wheels if known_loop.is_closed()]:
             del _wheels[closed_loop]
         wheel = _wheels[loop] = TimerWheel(loop)

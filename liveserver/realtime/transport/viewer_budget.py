@@ -1,7 +1,8 @@
-"""The budget of what a viewer may send. It is there to read: it needs to send pongs, confirmations and a close only.
+"""The budget of what a viewer may send. Viewers read: they need to send pongs, confirmations and a close only.
 
-Each frame is charged some seconds, and the sum may be ahead of the clock by SECONDS, as in
-`utils/limits/rate_limiter.py`; the viewer keeps that one number itself. Pure.
+Each frame that a viewer sends costs some seconds, and time pays them off, as in `utils/limits/rate_limiter.py`. The
+viewer keeps one number: the time up to which its budget is spent. This time may be at most SECONDS after the present.
+The functions of this module do no I/O and keep nothing.
 """
 
 from __future__ import annotations
@@ -9,31 +10,39 @@ from __future__ import annotations
 from liveserver.utils.limits.rate_limiter import charged
 
 FRAMES = 30
-"""Frames that a viewer may send at once, and again in each `SECONDS`.
+"""The number of frames that a viewer may send at once, and again in every `SECONDS` seconds.
 
-A browser sends one pong in twenty seconds, a library that pings by itself perhaps one frame a second. A frame costs
-some 20 µs of processor time: a thousand viewers at this limit take 6 % of a core.
+A browser sends one pong in twenty seconds. A library that pings by itself sends perhaps one frame a second. A frame
+costs us some 20 µs of processor time, so a thousand viewers that reach this limit take 6 % of a core.
 """
 
 SECONDS = 10.0
 
 FRAME_SECONDS = SECONDS / FRAMES
-"""Seconds that a frame is charged with."""
+"""Seconds that one frame costs."""
 
 FRAME_BYTES = 273
-"""Bytes that count as a frame, so that 8 KB may come in `SECONDS`. The largest confirmation counts as one frame."""
+"""The number of bytes that count as one frame, so that 8 KB may come in `SECONDS`.
+
+The largest confirmation counts as one frame."""
 
 
 def weight(frames: int, size: int) -> float:
-    """Return the weight, in frames, of so many frames with so many bytes together."""
+    """Return the weight of `frames` frames that have `size` bytes together. The unit of the weight is one frame."""
     return max(frames, size / FRAME_BYTES)
 
 
 def spent(until: float, now: float, frames: float) -> float:
-    """Charge frames of a weight to a viewer that is charged up to `until`; return the new time."""
+    """Return the time up to which a viewer's budget is spent after some more frames.
+
+    `until`: the time up to which the budget was spent before. `frames`: the weight of the frames.
+    """
     return charged(until, now, frames * FRAME_SECONDS)
 
 
 def allowed(until: float, now: float, asked: int = 0) -> bool:
-    """True if a viewer that was asked for `asked` answers may be charged up to `until`. Half a frame is tolerated."""
+    """Return True if a viewer's budget may be spent up to the time `until`. Half a frame too much is tolerated.
+
+    `asked`: how many answers the viewer was asked for. It may send so many frames more.
+    """
     return until - now < SECONDS + (asked + 0.5) * FRAME_SECONDS

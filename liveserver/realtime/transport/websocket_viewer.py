@@ -1,4 +1,4 @@
-"""Viewers of WebSocket text messages, as they are or deflated (RFC 7692)."""
+"""Viewers on WebSockets. They get each message as a text message, either plain or deflated (RFC 7692)."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from liveserver.realtime.transport.timer_wheel import TimerWheel
 
 UNFINISHED_SECONDS = 10.0
-"""Seconds in which a frame, or a message in fragments, must be complete: they are small, and come in few pieces."""
+"""Seconds in which a viewer must complete a frame, or a message in fragments. Its messages are small."""
 
 PING = WebSocketFrame(Opcode.PING, b"").serialize(mask=False)
 
 
 class WebSocketViewer(SocketViewer):
-    """A viewer of uncompressed text messages. A parser exists only while the viewer sends."""
+    """A viewer on a WebSocket that gets plain text messages. It has a parser only while data from it is handled."""
 
     __slots__ = ("_held", "_interval", "_parser", "_silent", "_wheel", "slot")
 
@@ -47,9 +47,9 @@ class WebSocketViewer(SocketViewer):
         self._interval = interval
         self._silent = False
         self._held = b""
-        """The bytes so far of a frame that isn't complete."""
+        """The bytes that have come of a frame that isn't complete."""
         self._parser: ServerProtocol | None = None
-        """The parser, kept only while a fragmented message is under way."""
+        """The parser while a message in fragments isn't complete; else None."""
         self.slot = 0
         if interval:
             wheel.add(self, interval)
@@ -60,7 +60,7 @@ class WebSocketViewer(SocketViewer):
         return frame.ws
 
     def close(self, code: int) -> None:
-        """End the connection with a close frame, after the messages that were written."""
+        """End the connection with a close frame, which is sent after the messages that were written."""
         if self._state is not State.CLOSED:
             self.open()
             self._ended()
@@ -68,9 +68,9 @@ class WebSocketViewer(SocketViewer):
             self._close_when_read()
 
     def due(self) -> int | None:
-        """Ping the viewer; end the connection if nothing came since the last ping. The timer wheel calls this.
+        """Ping the viewer; or end the connection if no data came since the last ping. The timer wheel calls this.
 
-        Returns seconds until the next call; None if there is none.
+        A lagging viewer isn't pinged. Returns the seconds until the next call; None if there is to be none.
         """
         if self._state is State.CLOSED:
             return None
@@ -78,7 +78,7 @@ class WebSocketViewer(SocketViewer):
             if self._silent:
                 self._send(close_frame(close_codes.CLOSE_NO_PONG))
                 self._ended()
-                # A peer that is gone acknowledges nothing: don't wait until the buffers are empty.
+                # A peer that is gone acknowledges nothing, so we don't wait until the buffers are empty.
                 self._transport.abort()
                 return None
             self._silent = True
@@ -86,13 +86,16 @@ class WebSocketViewer(SocketViewer):
         return self._interval
 
     def data_received(self, data: bytes) -> None:
-        """Take data from the viewer: pongs, pings, a close, a short text. Anything else is read and ignored."""
+        """Take data from the viewer: pongs, pings, a close, and short text messages. Other messages are ignored.
+
+        If the viewer sends too much, the connection is ended.
+        """
         self._silent = False
         if self._state is State.CLOSED:
             self._came_late(len(data))
             return
         self.open()
-        # A read of a single byte costs about as much as a frame. If there is too much, nothing of it is parsed.
+        # Reading a single byte costs about as much as a frame. If the viewer sends too much, none of it is parsed.
         weight = viewer_budget.weight(1, len(data))
         data = self._held + data if self._held else data
         if not self._affords(weight):
@@ -108,22 +111,22 @@ class WebSocketViewer(SocketViewer):
         self._finish_in_time()
 
     def resume_writing(self) -> None:
-        """End the lag: the transport has drained."""
-        # A viewer that reads is alive, even if its pong is in data that wasn't read while it lagged.
+        """End the lag, because the transport has drained."""
+        # A viewer that reads is alive. Its pong may be among the data that we didn't read while it lagged.
         self._silent = False
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Report that the connection has ended."""
+        """Report to the hub that the connection has ended, and ping no more."""
         self._wheel.discard(self)
         super().connection_lost(exc)
 
     def extensions(self) -> list[PerMessageDeflate]:
-        """Return the extensions that the parser must undo."""
+        """Return the WebSocket extensions with which the parser must decode the viewer's frames: none."""
         return []
 
     def _parse(self, data: bytes) -> bool:
-        """Handle complete frames; False if they have ended the connection."""
+        """Handle complete frames from the viewer. Returns False if they have ended the connection."""
         parser = self._parser
         if parser is None:
             parser = ServerProtocol(state=OPEN, max_size=messages.INBOUND_MAX)
@@ -135,7 +138,7 @@ class WebSocketViewer(SocketViewer):
                 self._events.said(self, bytes(event.data))
         if replies := b"".join(parser.data_to_send()):
             self._transport.write(replies)
-            # They may wait in the transport, half written: later messages mustn't overtake them.
+            # The replies may wait in the transport, half written. Later messages mustn't overtake them.
             self._redirect(INDIRECT)
         if parser.state is OPEN:
             self._parser = None if parser.current_size is None else parser
@@ -148,7 +151,7 @@ class WebSocketViewer(SocketViewer):
         return False
 
     def _finish_in_time(self) -> None:
-        """Start a timer if a frame or message is incomplete; stop it if none is."""
+        """Start the timer if a frame or message is incomplete, unless it runs already; stop it if none is."""
         if not self._held and self._parser is None:
             self._cancel_timer()
         elif self._patience is None:
@@ -157,7 +160,7 @@ class WebSocketViewer(SocketViewer):
     def _unfinished(self) -> None:
         self._patience = None
         if self._state is State.LAGGING:
-            # The rest may have come, but isn't read while the viewer lags.
+            # The rest of the frame may have come, but we don't read while the viewer lags.
             self._finish_in_time()
         else:
             self._dismiss()
@@ -171,7 +174,10 @@ class WebSocketViewer(SocketViewer):
 
 
 class DeflatedViewer(WebSocketViewer):
-    """A viewer that negotiated permessage-deflate without context takeover."""
+    """A viewer on a WebSocket that gets deflated text messages.
+
+    It has agreed on permessage-deflate without context takeover, so that one deflated message serves all such viewers.
+    """
 
     __slots__ = ()
 
@@ -181,14 +187,15 @@ class DeflatedViewer(WebSocketViewer):
         return frame.ws_deflated
 
     def extensions(self) -> list[PerMessageDeflate]:
-        """Return the extensions that the parser must undo."""
+        """Return the WebSocket extensions with which the parser must decode the viewer's frames."""
         return [deflate_extension()]
 
 
 def whole_frames(data: bytes) -> tuple[int, int]:
-    """Return the number of bytes that make up complete frames (RFC 6455, 5.2), and the number of these frames.
+    """Return how many bytes at the start of `data` are complete frames (RFC 6455, 5.2), and how many frames these are.
 
-    A frame whose head says that it is too large counts as complete at once: the parser refuses it by its head.
+    If the head of a frame says that the frame is too large, the frame and all bytes after it count as complete: the
+    parser refuses such a frame by its head.
     """
     end, frames, size = 0, 0, len(data)
     while (sizes := _sizes(data, end)) is not None:
@@ -203,13 +210,16 @@ def whole_frames(data: bytes) -> tuple[int, int]:
 
 
 def says_too_large(data: bytes) -> bool:
-    """True if the head of the first frame says that it is too large."""
+    """Return True if the head of the first frame in `data` says that the frame's payload is too large."""
     sizes = _sizes(data, 0)
     return sizes is not None and sizes[1] > messages.INBOUND_MAX
 
 
 def _sizes(data: bytes, start: int) -> tuple[int, int] | None:
-    """Return the bytes of a frame's head and of its payload; None if the head isn't complete."""
+    """Return the length in bytes of a frame's head, and that of its payload; None if the head isn't complete.
+
+    `start`: the index in `data` where the frame begins.
+    """
     if len(data) - start < 2:
         return None
     length = data[start + 1] & 0x7F

@@ -1,1 +1,1 @@
-"""The periodic work of a hub: polling the store, sending heartbeats, and announcing its viewer counts."""
+"""The periodic work of a hub: polling the store, sending heartbeats, and announcing how many viewers it has."""

@@ -1,8 +1,8 @@
-"""Presence: the number of viewers that each live blog has on the other nodes. Decides; does no I/O.
+"""Presence: the number of viewers that each live blog has on the other nodes. This module does no I/O.
 
-Every node announces its viewer counts periodically: that is one message for each node and interval, however many
-viewers there are. The counts are good until the node has announced nothing for a while. So a node that was killed is
-soon forgotten, and a single lost message has no effect.
+Every node (server process) announces its numbers of viewers in each interval. That takes one message, however many
+viewers there are (more only if there are very many live blogs). A number is good for LIFETIME seconds. So a node that
+was killed is soon forgotten, and a single lost message has no effect.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LIFETIME = 2.5 * INTERVAL
 """Seconds for which an announcement is good."""
 
 SLUGS_MAX = 1_000
-"""Live blogs in one message: a message that is too large would hold up the changes behind it."""
+"""The most live blogs in one announcement. A very large message would hold up the changes that come after it."""
 
 
 class _Count(NamedTuple):
@@ -32,40 +32,49 @@ class _Count(NamedTuple):
 
 
 class Presence:
-    """The announcements of one node, and those of the others."""
+    """The numbers of viewers that the other nodes have announced; and what this node is to announce."""
 
     def __init__(self, node: str, counts_name: str = "viewers") -> None:
-        """`counts_name`: the field of the counts in messages, so that there can be several kinds of counts."""
+        """`node`: this node's id. `counts_name`: the name of the field in announcements that has the numbers.
+
+        Different names make it possible to announce other numbers than those of viewers.
+        """
         self._node = node
         self._counts_name = counts_name
         self._announced: set[str] = set()
-        """The live blogs that had viewers here at the last announcement."""
+        """The slugs of the live blogs that had viewers on this node at the last announcement."""
         self._elsewhere: dict[str, dict[str, _Count]] = {}
-        """The counts of the other nodes, by live blog and node."""
+        """The numbers that the other nodes have announced, by the live blog's slug and the node's id."""
 
     def announcements(self, counts: Mapping[str, int]) -> list[bytes]:
-        """Return messages that announce viewer counts. A live blog that has lost its last viewer is named once more."""
+        """Return the messages that announce this node's numbers of viewers, which are given by slug.
+
+        A live blog that has lost its last viewer since the last announcement is announced once more, with 0.
+        """
         rows = [*counts.items(), *((slug, 0) for slug in self._announced - counts.keys())]
         self._announced = set(counts)
         chunks = [rows[start : start + SLUGS_MAX] for start in range(0, len(rows), SLUGS_MAX)]
         return [json_encoding.dumps({"node": self._node, self._counts_name: dict(chunk)}) for chunk in chunks]
 
     def take(self, message: bytes, now: float) -> None:
-        """Take a node's announcement. An unreadable one is ignored: a newer version may have another format."""
+        """Take an announcement of a node. An announcement of this node itself is ignored.
+
+        An announcement that can't be read is ignored, too: a newer version of the server may have another format.
+        """
         for node, slug, viewers in _read(message, self._counts_name):
             if node != self._node:
                 self._elsewhere.setdefault(slug, {})[node] = _Count(viewers, now)
 
     def elsewhere(self, slug: str) -> int:
-        """Return the number of a live blog's viewers on the other nodes."""
+        """Return the number of a live blog's viewers on all other nodes together."""
         return sum(count.viewers for count in self._elsewhere.get(slug, {}).values())
 
     def slugs(self) -> list[str]:
-        """Return the slugs of the live blogs that another node has announced."""
+        """Return the slugs of the live blogs that another node has announced, and whose number isn't forgotten."""
         return list(self._elsewhere)
 
     def forget(self, before: float) -> None:
-        """Drop counts that were announced before a time."""
+        """Drop the numbers that were announced before a time, and numbers that are 0."""
         for slug, nodes in list(self._elsewhere.items()):
             remaining = {node: count for node, count in nodes.items() if count.at >= before and count.viewers}
             if remaining:
@@ -74,13 +83,13 @@ class Presence:
                 del self._elsewhere[slug]
 
     def renew(self, now: float) -> None:
-        """Treat all counts as announced just now, since nothing could arrive for a while."""
+        """Treat all numbers as if they were announced now, because no announcement could arrive for a while."""
         for nodes in self._elsewhere.values():
             nodes.update({node: count._replace(at=now) for node, count in nodes.items()})
 
 
 def _read(message: bytes, counts_name: str) -> list[tuple[str, str, int]]:
-    """Return node, slug and viewer count of each count in an announcement; nothing if it can't be read."""
+    """Return the node's id, the slug and the number for each live blog in an announcement; [] if it can't be read."""
     try:
         content: Any = orjson.loads(message)
         node, viewers = content["node"], content[counts_name]

@@ -1,4 +1,7 @@
-"""The poll of the store: it finds changes that the bus has lost, and drops idle topics and lagging viewers."""
+"""The poll of the store, which finds changes that the bus has lost.
+
+Each poll also drops topics that nobody follows, and closes viewers that have lagged for too long.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,13 @@ if TYPE_CHECKING:
     from liveserver.realtime.topics.topic_bus import TopicBus
 
 IDLE_KEEP = 60.0
-"""Seconds that a topic without viewers stays in memory, so that a reloaded page finds it there."""
+"""Seconds for which a topic without viewers stays in memory, so that the viewer of a reloaded page finds it there."""
 
 log = structlog.get_logger(__name__)
 
 
 class StorePoll:
-    """The periodic check of all open channels: their positions in the store, and their viewers."""
+    """The periodic check of all open channels: whether the store has later changes, and which viewers lag too long."""
 
     def __init__(
         self,
@@ -40,8 +43,10 @@ class StorePoll:
         interval_without_bus: float,
         lag_timeout: float,
     ) -> None:
-        """`forget` drops a topic from memory. Times are in seconds: between two polls, with the bus and without; of a
-        lag.
+        """`forget` drops a topic from memory. `interval`: seconds between two polls while the bus works.
+
+        `interval_without_bus`: the same while the bus is down. `lag_timeout`: seconds after which a lagging viewer is
+        closed.
         """
         self._registry = registry
         self._history = history
@@ -50,7 +55,7 @@ class StorePoll:
         self._lag_timeout = lag_timeout
         self._wake = asyncio.Event()
         self._is_failing = False
-        # The poll repairs lost messages, so it must go on after any error, as a `Periodic` does.
+        # The poll finds changes that the bus has lost. So it must go on after any error, as a `Periodic` does.
         self._periodic = Periodic(
             self._poll,
             lambda: interval if bus.up else interval_without_bus,
@@ -61,11 +66,11 @@ class StorePoll:
         )
 
     async def run(self) -> None:
-        """Poll until cancelled."""
+        """Poll again and again, until the task that runs this method is cancelled."""
         await self._periodic.run()
 
     def soon(self) -> None:
-        """Poll at once: the bus has just gone down, or is back."""
+        """Let the next poll begin at once. The hub calls this when the bus has gone down, or is back."""
         self._wake.set()
 
     async def _poll(self) -> None:
@@ -80,7 +85,7 @@ class StorePoll:
             self._is_failing = False
 
     def _end_laggards_and_idle(self) -> None:
-        """Close viewers that have lagged for too long, and forget topics that nobody has followed for a while."""
+        """Close viewers that have lagged for too long, and forget topics that have had no viewers for a while."""
         moment = now()
         for synced_channel in self._registry:
             for viewer in synced_channel.channel.overdue(moment - self._lag_timeout):
@@ -89,7 +94,10 @@ class StorePoll:
                 self._forget(synced_channel.channel.topic)
 
     async def _compare(self) -> None:
-        """Find channels that are behind the store, or whose live blog no longer exists."""
+        """Compare all channels with the store. A channel that lacks changes reads them.
+
+        If a channel's live blog doesn't exist any more, its viewers are closed, and its topic is forgotten.
+        """
         topics = [synced_channel.channel.topic for synced_channel in self._registry]
         if not topics:
             return
@@ -101,7 +109,7 @@ class StorePoll:
                 continue
             position = positions.get(topic)
             if position is None:
-                # A backup was restored from before the live blog was made.
+                # A backup was restored that is older than the live blog.
                 for viewer in synced_channel.channel.everyone():
                     synced_channel.close(viewer, close_codes.CLOSE_NO_SUCH_LIVEBLOG)
                 self._forget(topic)

@@ -1,4 +1,4 @@
-"""The numbers of viewers, here and on all nodes, and their announcement to other nodes and to viewers."""
+"""The numbers of viewers on this node and on all nodes. They are told to the other nodes and to viewers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ log = structlog.get_logger(__name__)
 
 
 class ViewerCounts:
-    """The viewer counts of live blogs, announced to the other nodes, and to viewers with each heartbeat."""
+    """The number of viewers of each live blog.
+
+    This node's numbers are announced to the other nodes. Viewers get the number for all nodes with each heartbeat.
+    """
 
     def __init__(self, registry: ChannelRegistry, bus: TopicBus, node: str, *, heartbeat: float) -> None:
         """`node`: this node's id. `heartbeat`: seconds between heartbeats."""
@@ -33,15 +36,15 @@ class ViewerCounts:
         )
 
     def here(self, slug: str) -> int:
-        """Return the number of a live blog's viewers that are connected here, those of its editions included."""
+        """Return how many viewers of a live blog are connected to this process, those of its editions included."""
         return sum(synced_channel.channel.count for synced_channel in self._registry.of(slug))
 
     def everywhere(self, slug: str) -> int:
-        """Return the number of a live blog's viewers on all nodes; it may be some seconds old."""
+        """Return the number of a live blog's viewers on all nodes. The numbers of the others may be seconds old."""
         return self.here(slug) + self._presence.elsewhere(slug)
 
     def announce(self) -> None:
-        """Announce the viewer counts of this node to the others, if the bus is up."""
+        """Announce this node's numbers of viewers to the other nodes. Does nothing while the bus is down."""
         if self._bus.up:
             self._presence.forget(now() - presence.LIFETIME)
             counts = {slug: count for slug in self._registry.liveblogs() if (count := self.here(slug))}
@@ -49,19 +52,19 @@ class ViewerCounts:
                 self._bus.announce(message)
 
     def announced(self, message: bytes) -> None:
-        """Take the announcement of a node, perhaps this one."""
+        """Take the announcement of a node, which may be this node itself."""
         self._presence.take(message, now())
 
     def renew(self) -> None:
-        """Keep the other nodes' counts for a while longer: while the bus was down, none could be announced."""
+        """Keep the other nodes' numbers for a while longer: they couldn't announce any while the bus was down."""
         self._presence.renew(now())
 
     async def run_heartbeats(self) -> None:
-        """Send heartbeats until cancelled."""
+        """Send heartbeats again and again, until the task that runs this method is cancelled."""
         await self._heartbeats.run()
 
     async def run_announcements(self) -> None:
-        """Announce the viewer counts to the other nodes until cancelled."""
+        """Announce the numbers again and again, until the task that runs this method is cancelled."""
         await self._announcements.run()
 
     async def _announce(self) -> None:
@@ -73,5 +76,5 @@ class ViewerCounts:
             try:
                 synced_channel.beat(elsewhere)
             except Exception:
-                # If a single channel fails, the others still need their heartbeat.
+                # If one channel fails, the other channels still need their heartbeat.
                 log.exception("hub.beat_broken", liveblog=synced_channel.liveblog)

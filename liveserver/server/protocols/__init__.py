@@ -1,1 +1,1 @@
-"""Our versions of uvicorn's HTTP and WebSocket protocols, with limits that hold before the application is called."""
+"""Our versions of uvicorn's HTTP and WebSocket protocols. Their limits apply before the application is called."""

@@ -1,4 +1,4 @@
-"""Room for connections: their limit, and the choice of one that must end to make room for another."""
+"""Room for connections: how many a server may have, and which one must end to make room for another."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from liveserver.server.protocols.tls_listener import Handshake
 
 LEAVING_MAX = 64
-"""Refused connections that may be kept open for a moment at a time, so that their peers can read the answer."""
+"""The most refused connections that are kept open at a time, for a moment, so that their peers can read the answer."""
 
 LEAVING_SECONDS = 1.0
 """Seconds for which a refused connection is kept open."""
@@ -23,62 +23,69 @@ class ConnectionLimits(NamedTuple):
     """The limits of an HTTP connection, and of all connections of a server together."""
 
     head_seconds: int = 10
-    """Seconds to the end of the head, from the connection's beginning or the first byte of a later request."""
+    """Seconds in which a request's head must be complete.
+
+    For the first request they are counted from the connection's beginning, for later ones from the first byte.
+    """
     body_seconds: int = 30
-    """Seconds for the body; again and again, as long as it comes at `BODY_RATE`."""
+    """Seconds in which a request's body must be complete. They begin anew as long as the body comes at `BODY_RATE`."""
     connections: int = sys.maxsize
     streams: int = sys.maxsize
-    """The number of connections beyond which no new streams are accepted."""
+    """The number of connections above which no new stream is accepted."""
 
 
 class Resting(Protocol):
-    """A connection that can be ended to make room for another."""
+    """A connection that may be ended to make room for another one."""
 
     def give_way(self) -> None:
-        """End without an answer, as if its time were over."""
+        """End this connection without an answer."""
 
 
 class ConnectionRoom:
-    """The room for connections in a server, and the connections that may be ended to make room."""
+    """The room for a server's connections. It knows the limits, and which connections may be ended to make room."""
 
     def __init__(self, limits: ConnectionLimits | None = None) -> None:
-        """`limits`: None for the defaults."""
+        """`limits`: None for the default limits."""
         self.limits = limits or ConnectionLimits()
         self.leaving: set[object] = set()
-        """Refused connections that are kept open for a moment, so that their peers can read the answer."""
+        """The refused connections that are kept open for a moment, so that their peers can read the answer."""
         self.resting: dict[Resting, None] = {}
-        """Connections without a request under way, the longest idle one first.
+        """The connections without a request under way. The one that has been idle for longest comes first.
 
-        They are ended when room is needed. So nobody can occupy connections without making requests, from however many
-        addresses; nor behind a proxy, whose connections all come from one address.
+        These connections are ended when room is needed. So nobody can occupy connections without making requests, not
+        even from many addresses, or behind a proxy, whose connections all come from one address.
         """
         self.unread = UnreadBytes()
         self.receiving = ConnectionGroups()
         """Connections that wait for the rest of a request's body, by address."""
 
     def has_room(self, connections: set[Any]) -> bool:
-        """True if there is room for one more connection besides these; ends another one if that is necessary."""
+        """Return True if there is room for one more connection besides `connections`.
+
+        If there is none, an idle or slow connection is ended, and removed from `connections`, to make room.
+        """
         return len(connections) < self.limits.connections or self._make_room(connections)
 
     def note_refusal(self, address: str | None) -> None:
-        """Count a connection that was refused for want of room."""
+        """Count a refusal: there was no room for a connection from this address."""
         refusals.note(Reason.TOO_MANY_CONNECTIONS, address=address, most=self.limits.connections)
 
     def full(self, connections: set[Any]) -> bool:
-        """True if the remaining connections are kept for requests, so that no new stream is accepted."""
+        """Return True if the last free connections are kept for requests, so that no new stream is accepted."""
         return len(connections) > self.limits.streams
 
     def _make_room(self, connections: set[Any]) -> bool:
-        """End the connection that has been idle for longest; if none is idle, one that reads its answer slowly.
+        """End the connection that has been idle for longest; or, if none is idle, one that reads its answer slowly.
 
-        If there is none of these either, one that sends its body slowly ends. False if there is none of any.
+        If there is none of these either, a connection that sends its body slowly is ended. Returns False if there is
+        none of these three.
         """
         longest = next(iter(self.resting), None) or cast(
             "Resting | None", self.unread.slowest() or self.receiving.slowest()
         )
         if longest is None:
             return False
-        # It stops counting at once; its descriptor is free in the next turn of the event loop.
+        # The connection doesn't count any more, though its descriptor is free only in the next turn of the event loop.
         self.resting.pop(longest, None)
         connections.discard(longest)
         self.unread.resumed(longest)
@@ -88,14 +95,17 @@ class ConnectionRoom:
 
 
 class HandshakeRoom:
-    """A view of the room for connections in their TLS handshake (`server/protocols/tls_listener.py`)."""
+    """The room for connections that are in their TLS handshake. They count like all other connections.
+
+    `server/protocols/tls_listener.py` uses it.
+    """
 
     def __init__(self, room: ConnectionRoom, connections: set[Any]) -> None:
         self._room = room
         self._connections = connections
 
     def take(self, handshake: Handshake) -> bool:
-        """Add a connection, as an idle one, if there is room; False if there isn't."""
+        """Add a connection, which counts as idle, if there is room. Returns False, and counts a refusal, if not."""
         if not self._room.has_room(self._connections):
             self._room.note_refusal(handshake.address)
             return False

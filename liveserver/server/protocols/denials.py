@@ -1,4 +1,7 @@
-"""Denials: complete answers to requests that break a rule, sent before the application is called. Pure."""
+"""Denials: complete answers to requests that aren't served, because they break a limit or the rules of HTTP.
+
+They are sent without calling the application. This module does no I/O.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 RETRY_AFTER = 2
-"""Seconds after which a client that found no room may try again."""
+"""Seconds after which a client may try again if the server had no room for its connection."""
 
 
 class Denial(NamedTuple):
-    """The reason why a request isn't served, and the answer to it."""
+    """The reason why a request isn't served, and the parts of the answer that says so."""
 
     reason: Reason
     status: HTTPStatus
@@ -26,7 +29,10 @@ class Denial(NamedTuple):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
     def answer(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-        """Return the answer, a problem document (RFC 9457), with these headers added. It closes the connection."""
+        """Return the HTTP answer: a problem document (RFC 9457). `headers`: further headers of the answer.
+
+        The answer announces that the connection will be closed.
+        """
         body = json_encoding.dumps(
             {
                 "type": f"urn:liveserver:problem:{self.status.phrase.lower().replace(' ', '-')}",
@@ -71,7 +77,7 @@ TOO_MANY_CONNECTIONS = Denial(
     "this server has as many connections as it can have",
     (
         (b"retry-after", b"%d" % RETRY_AFTER),
-        # So that a widget on another site's page can read how long to wait.
+        # These headers let a widget on another site's page read how long it must wait.
         (b"access-control-allow-origin", b"*"),
         (b"access-control-expose-headers", b"Retry-After"),
     ),
@@ -79,7 +85,7 @@ TOO_MANY_CONNECTIONS = Denial(
 
 
 class Denied(Exception):
-    """The error, raised through the parser, of a request that is denied while it is being parsed."""
+    """The error of a request that must be denied. It is raised while the parser parses the request."""
 
     def __init__(self, denial: Denial) -> None:
         super().__init__(denial.detail)
@@ -87,4 +93,7 @@ class Denied(Exception):
 
 
 class TooManyWaiting(Exception):
-    """The error of one request too many on a connection, which can't be answered before the earlier ones are."""
+    """The error of one waiting request too many on a connection.
+
+    A denial can't be sent at once, since the earlier requests must be answered first.
+    """

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol after a TLS handshake of ours."""
+"""uvicorn's HTTP protocol for connections whose TLS handshake `tls_listener.py` has made."""
 
 from __future__ import annotations
 
@@ -15,26 +15,30 @@ if TYPE_CHECKING:
 
 
 class EncryptedHttpProtocol(HttpProtocol):
-    """An HTTP connection over TLS, which takes the place of its handshake in the room for connections."""
+    """An HTTP connection over TLS. In the room for connections, it takes the place of its TLS handshake."""
 
     __slots__ = ("handshake",)
 
     handshake: Handshake
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin, once the handshake is complete."""
+        """Wait for a request, now that the TLS handshake is complete."""
         HandshakeRoom(self.room, self.connections).leave(self.handshake)
-        # As without TLS: the event loops' default is eight times as much, for each client that doesn't read.
+        # The limit is the same as without TLS. The event loops' default for TLS is eight times as much, and each client
+        # that doesn't read would take it.
         transport.set_write_buffer_limits(WRITE_BUFFER)
         super().connection_made(transport)
 
     def on_headers_complete(self) -> None:
-        """Pay for a TLS record with the request that came."""
+        """Make one TLS record free because a request has come; then check the request's head, as without TLS."""
         self.handshake.records.pay()
         super().on_headers_complete()
 
 
 def limited(limits: ConnectionLimits, *, encrypted: bool = False) -> type[HttpProtocol]:
-    """Return the protocol class, uvicorn's `http`, for a server with these limits."""
+    """Return the class of HTTP connections (uvicorn's setting `http`) for a server with these limits.
+
+    `encrypted`: True if the connections are to use TLS.
+    """
     base = EncryptedHttpProtocol if encrypted else HttpProtocol
     return type("HttpProtocol", (base,), {"__slots__": (), "__doc__": base.__doc__, "room": ConnectionRoom(limits)})

@@ -1,54 +1,59 @@
-"""Limits on the bytes of a connection that aren't body: heads, chunk sizes and extensions, trailers. Pure.
+"""Limits on the bytes of a connection that aren't a request's body. This module does no I/O.
 
-The HTTP parser keeps an incomplete header, and joins it anew for every piece that comes: a header of 80 MB takes it
-14 seconds. So bytes are counted before they go into the parser, not after.
+These bytes are the requests' heads, and the framing of bodies: chunk sizes, chunk extensions and trailers. The HTTP
+parser keeps an incomplete header, and joins it anew with every piece of data that comes. For a header of 80 MB that
+takes 14 seconds. So bytes are counted before they go into the parser, not after.
 """
 
 from __future__ import annotations
 
 HEAD_MAX = 32 * 1024
-"""Bytes that a request's head may have. Browsers send one or two thousand, and four times as many with a whole site's
-cookies; Apache and nginx allow 8 KB for each line."""
+"""The most bytes that a request's head may have.
+
+Browsers send one or two thousand bytes, and four times as many with the cookies of a large site. Apache and nginx allow
+8 KB for each line."""
 
 HEADERS_MAX = 100
-"""Headers that a request may have, as in Apache. A browser behind two proxies sends thirty."""
+"""The most headers that a request may have. Apache has the same limit. A browser behind two proxies sends thirty."""
 
 TARGET_MAX = 2 * 1024
-"""Bytes that a path and its query may have together. The longest that we use has a cursor of 500."""
+"""The most bytes that a path and its query may have together. Our longest query has a cursor of 500 bytes."""
 
 FRAMING_MAX = 16 * 1024
-"""Bytes of framing that a body may have free: before, between and after its own bytes."""
+"""The bytes of framing that may come before, between and after the bytes of a body, whatever the body's size."""
 
 FRAMING_RATIO = 8
-"""Bytes of framing that each byte of a body allows: a chunk of a single byte has five."""
+"""The further bytes of framing that each byte of a body allows. A chunk of a single byte has five bytes of framing."""
 
 UNWANTED_RATIO = 64
-"""Bytes of a body that allow one byte of framing once the request is answered: enough for large chunks, not for chunks
-of one byte, which cost the most to parse. The body is still read, since some clients see the answer only after it."""
+"""The number of body bytes that allow one further byte of framing once the request is answered.
+
+That is enough for large chunks, but not for chunks of one byte, which cost the most to parse. The body is still read
+after the answer, since some clients read the answer only when they have sent the whole body."""
 
 
 class Allowance:
-    """The bytes that may still come of a request's head, or of the framing of its body.
+    """The number of bytes that may still come of a request's head, or of the framing of its body.
 
-    The parser reports the ends of heads and messages, but not the byte where they end: the rest of the same piece isn't
-    counted. So a piece is never larger than `left`, and a head that begins within a piece may be longer than `HEAD_MAX`
-    by the rest of that piece.
+    The data of a connection goes into the parser in pieces, and `take` says how large the next piece may be. The parser
+    reports that a head or a request (message) has ended, but not at which byte of the piece. So the rest of the piece
+    isn't counted, and a head that begins within a piece may be longer than `HEAD_MAX` by the rest of that piece.
     """
 
     __slots__ = ("begun", "body", "in_body", "left")
 
     def __init__(self) -> None:
         self.left = HEAD_MAX
-        """Bytes that may be parsed next; 0: too many have come."""
+        """The most bytes that may be parsed next; 0 if too many have come."""
         self.begun = False
-        """True while a message has begun and isn't complete."""
+        """True while a request has begun and isn't complete."""
         self.in_body = False
-        """True while a message isn't complete but its head is."""
+        """True while a request's head is complete, but its body isn't."""
         self.body = 0
-        """Bytes of the message's body that have come."""
+        """The number of bytes of the request's body that have come."""
 
     def take(self, size: int) -> int:
-        """Return how many of `size` bytes may be parsed next, and count them. 0: too many have come."""
+        """Return how many of the next `size` bytes may be parsed now, and count them; 0 if too many have come."""
         left = self.left
         if size > left:
             size = left
@@ -57,17 +62,20 @@ class Allowance:
         return size
 
     def head_ended(self) -> None:
-        """Go on to the body: the head is complete."""
+        """Note that the head is complete. From now on the framing of the body is counted."""
         self.left = FRAMING_MAX
         self.in_body = True
         self.body = 0
 
     def body_came(self, size: int, *, wanted: bool = True) -> None:
-        """Count bytes of a body, which is `wanted` until its request is answered; they allow more framing."""
+        """Note that bytes of a body have come, which allow more bytes of framing.
+
+        `wanted`: False if the request is answered already, so that nobody needs its body.
+        """
         self.left = min(FRAMING_MAX, self.left + size + (size * FRAMING_RATIO if wanted else size // UNWANTED_RATIO))
         self.body += size
 
     def message_ended(self) -> None:
-        """Go on to the next head: the message is complete."""
+        """Note that the request is complete. From now on the head of the next request is counted."""
         self.left = HEAD_MAX
         self.in_body = self.begun = False

@@ -1,11 +1,11 @@
-"""uvicorn's HTTP protocol, made for viewers: with limits on the size of heads, on time, and on connections.
+"""uvicorn's HTTP protocol with changes for viewers, and with limits on the size of heads, on time and on connections.
 
-An upgrade is handed on as it was parsed. The scope has an extension, `liveserver.viewer`, by which an endpoint hands
-its connection over, and returns. From then on the connection is a viewer, without task, queue or parser
-(`realtime/transport/socket_viewer.py`).
+A request to open a WebSocket is given to the WebSocket protocol as it was parsed, and isn't parsed again. The scope has
+an extension, `liveserver.viewer`, by which an endpoint hands its connection over, and returns. From then on the
+connection is a viewer, without task, queue or parser (`realtime/transport/socket_viewer.py`).
 
-`tests/unit/server/protocols/test_websocket_protocol.py` lists the parts of uvicorn that we use besides `Config.ws` and
-`Config.http`, and fails when a release changes them.
+We use some parts of uvicorn besides its settings `Config.ws` and `Config.http`.
+`tests/unit/server/protocols/test_websocket_protocol.py` lists these parts, and fails when a release changes them.
 """
 
 from __future__ import annotations
@@ -43,33 +43,38 @@ if TYPE_CHECKING:
     from liveserver.server.protocols.denials import Denial
 
 BODY_RATE = 1024
-"""Bytes a second that a body needs to be given more time: pictures are sent by telephone, from places where everybody
-telephones."""
+"""Bytes a second at which a body must come to be given more time.
+
+The rate is low because reporters send pictures by telephone, from places where the network is busy."""
 
 WAITING_MAX = 16
-"""Requests that may wait on a connection while one is answered (pipelining). Neither browsers nor proxies do that; each
-waiting request takes some kilobytes."""
+"""The most requests that may wait on a connection while an earlier one is answered (pipelining).
+
+Each waiting request takes some kilobytes. Neither browsers nor proxies send requests in this way."""
 
 LATE_BYTES = 1024 * 1024
-"""Bytes that are read and thrown away after a denial. More waits in the kernel until the connection ends: reading costs
-time, too."""
+"""The most bytes that are read and thrown away after a denial.
+
+Reading costs time, too. So any further bytes stay in the kernel until the connection ends."""
 
 BODY_WAITING = 16 * 1024
-"""Bytes of a body that wait here for the application, apart from the rest of the last piece. More waits in the kernel.
-Most JSON bodies fit in."""
+"""The number of body bytes waiting for the application above which we stop reading. Then the rest waits in the kernel.
+
+Most JSON bodies are smaller. The last piece that was read may exceed this number."""
 
 BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
-"""Methods whose body has no meaning (RFC 9110, 9.3): no endpoint would ever read it."""
+"""The methods whose body has no meaning (RFC 9110, 9.3). No endpoint reads such a body."""
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """An HTTP connection of uvicorn, on httptools.
+    """An HTTP connection of uvicorn, which parses requests with httptools.
 
-    Bytes that aren't body are limited (`server/protocols/framing.py`), and so is time: the timer wheel, which also
-    pings viewers, calls `due` when a head or a body isn't complete in time.
+    The bytes that aren't a body are limited (`server/protocols/framing.py`). Time is limited, too: the timer wheel,
+    which also pings viewers, calls `due` if a head or a body isn't complete in time.
     """
 
-    # uvicorn's class has nearly as many attributes as Python keeps in an object without a dictionary of its own.
+    # Slots save memory: uvicorn's class has nearly as many attributes as Python keeps in an object without a dictionary
+    # of its own.
     # fmt: off
     __slots__ = (
         "_allowance",
@@ -94,28 +99,28 @@ class HttpProtocol(HttpToolsProtocol):
     _rest_timer: asyncio.TimerHandle | None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for a request; turn the connection away if there is no room for it."""
+        """Wait for a request; or turn the connection away if there is no room for it."""
         self._allowance = Allowance()
         self._answering: RequestResponseCycle | None = None
         """The request that the application is answering. uvicorn's `cycle` is the one that came last."""
         self._body_seen = 0
-        """Bytes of the body that had come when the wheel called `due` last."""
+        """The number of body bytes that had come when the timer wheel called `due` last."""
         self._stopped = False
-        """True once nothing more is parsed."""
+        """True if nothing that the client sends is parsed any more."""
         self._late = 0
-        """Bytes that have come since then."""
+        """The number of bytes that have come since `_stopped` was set."""
         self._end_timer = None
-        """The timer that closes the connection some time after its last answer; None if it isn't running."""
+        """The timer that cuts the client off some seconds after its last answer; None if it isn't running."""
         self._on_wheel = False
-        """True while it is on the timer wheel."""
+        """True while the connection is on the timer wheel, because a head or a body must be complete in time."""
         self._rest_seconds = 0.0
-        """Seconds for which nothing is to be read after the present answers."""
+        """Seconds for which nothing is to be read once all present requests are answered; 0 if reading goes on."""
         self._rest_timer = None
-        """The timer that ends such a rest; None if there is none."""
+        """The timer that ends this pause in reading; None if there is no pause."""
         if not self.room.has_room(self.connections):
             self._turn_away(transport)
             return
-        # Here and below, called by name: `super()` takes three times as long, and every viewer's connect pays for it.
+        # This call and some below name the class: `super()` takes three times as long, for every viewer that connects.
         HttpToolsProtocol.connection_made(self, transport)
         self.room.resting[self] = None
         self._on_wheel = True
@@ -123,7 +128,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._wheel.add(self, self.room.limits.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection, which has ended."""
+        """Free everything that is kept for the connection, because it has ended."""
         self._leave_wheel()
         if self._end_timer is not None:
             self._end_timer.cancel()
@@ -138,15 +143,17 @@ class HttpProtocol(HttpToolsProtocol):
         self.pipeline.clear()
         answering = self._answering
         if answering is not None and answering is not self.cycle and not answering.response_complete:
-            # uvicorn tells only the newest request. An earlier one would go on writing its answer, to nobody.
+            # uvicorn tells only the newest request that the client has gone. The application would go on writing the
+            # answer to an earlier one, which nobody reads.
             answering.disconnected = True
             answering.message_event.set()
         super().connection_lost(exc)
-        # uvicorn does this only if the connection ended in order; else the timer would keep the requests in memory.
+        # uvicorn stops this timer only if the connection ended without an error. Otherwise the timer would keep the
+        # requests in memory.
         self._unset_keepalive_if_required()
 
     def pause_writing(self) -> None:
-        """Note that the client reads its answer too slowly."""
+        """Note that the client reads its answer too slowly, and count the bytes that wait for it (`room.unread`)."""
         HttpToolsProtocol.pause_writing(self)
         cycle = self._answering
         client = self.client if cycle is None else cycle.scope["client"]
@@ -154,17 +161,21 @@ class HttpProtocol(HttpToolsProtocol):
             extensions: Any = {} if cycle is None else cycle.scope["extensions"]
             extension = extensions.get(EXTENSION, {})
             body: bytes | None = extension.get("body")
-            # Without TLS, the shared body itself waits. With TLS, an encrypted part of it waits, for this client alone.
+            # Without TLS, the waiting bytes are the shared body itself. With TLS, an encrypted part of the body waits,
+            # for this client alone.
             own = no_bytes if body is not None and not is_ssl(self.transport) else self.transport.get_write_buffer_size
             self.room.unread.paused(self, client[0], body, own, owner=extension.get("owner"))
 
     def resume_writing(self) -> None:
-        """Note that the client has caught up."""
+        """Note that the client has read enough of its answer, so that more can be sent."""
         HttpToolsProtocol.resume_writing(self)
         self.room.unread.resumed(self)
 
     def data_received(self, data: bytes) -> None:
-        """Parse data, in pieces that the allowance permits."""
+        """Parse data from the client, in pieces as large as the allowance permits.
+
+        If the data breaks a limit, or isn't HTTP, the connection is ended.
+        """
         self._unset_keepalive_if_required()
         if self._stopped:
             self._late += len(data)
@@ -184,12 +195,13 @@ class HttpProtocol(HttpToolsProtocol):
                 if self._upgrading:
                     self.handle_websocket_upgrade()
                     return
-                # An upgrade that we don't know is ignored, and the request is served as usual (RFC 9110, 7.8).
+                # An upgrade to anything but WebSocket is ignored, and the request is served as usual (RFC 9110, 7.8).
                 size = upgrade.args[0]
             except HttpParserError as error:
                 cause = error.__context__
                 if cause is not None:
-                    # The traceback refers to this frame, which would keep `data` until the garbage collector runs.
+                    # The traceback refers to this frame, and so keeps `data` in memory until the garbage collector
+                    # runs.
                     cause.__traceback__ = None
                 if isinstance(cause, TooManyWaiting):
                     self._end_after_answers(Reason.TOO_MANY_WAITING)
@@ -209,34 +221,34 @@ class HttpProtocol(HttpToolsProtocol):
                 self.room.receiving.add(self, owner_of(self.client[0]))
 
     def due(self) -> int | None:
-        """End a connection whose head or body isn't complete in time. The timer wheel calls this.
+        """End the connection if a head or a body isn't complete in time. The timer wheel calls this.
 
-        Returns seconds to the next call; None if there is none.
+        Returns the seconds until the next call; None if there is to be none.
         """
         allowance, limits = self._allowance, self.room.limits
         seconds = limits.body_seconds if allowance.in_body else limits.head_seconds
         if self.flow.read_paused:
-            # We don't read: the client waits for the application.
+            # Reading is paused, because the application hasn't read the body yet. So the client isn't late.
             return seconds
         if allowance.in_body:
             came, self._body_seen = allowance.body - self._body_seen, allowance.body
             if came >= BODY_RATE * seconds and not self._answered:
                 return seconds
         elif not self._answered:
-            # While it waits for an answer, the next request has time.
+            # While an earlier request waits for its answer, the head of the next one may take its time.
             return seconds
         self._on_wheel = False
         if allowance.begun:
             self._deny(denials.BODY_TOO_SLOW if allowance.in_body else denials.HEAD_TOO_SLOW)
         else:
-            # Nothing was asked, so nothing is answered: browsers connect in advance.
+            # No request has begun, so there is nothing to answer. Browsers open connections in advance.
             self.transport.close()
         return None
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the parsed request to the WebSocket protocol."""
+        """Give the parsed request and the connection to the WebSocket protocol."""
         if not self._answered:
-            # An earlier request still has the connection, and may hand it over itself.
+            # An earlier request isn't answered yet, and may hand the connection over itself.
             self._end_after_answers(Reason.MALFORMED)
             return
         if self.ws_protocol_class is not ViewerProtocol:
@@ -253,14 +265,18 @@ class HttpProtocol(HttpToolsProtocol):
         self._retire()
 
     def on_headers_complete(self) -> None:
-        """Check the head, and offer the hand-over to the endpoint of the request. Raises Denied, TooManyWaiting."""
+        """Check the head of a request, start the application, and give the scope its extension.
+
+        The parser calls this. Raises Denied if the head breaks a limit, and TooManyWaiting if too many requests wait on
+        this connection.
+        """
         if len(self.url) > TARGET_MAX:
             raise Denied(denials.TARGET_TOO_LONG)
         if len(self.headers) > HEADERS_MAX:
             raise Denied(denials.HEAD_TOO_LARGE)
         hosts = [name for name, _ in self.headers].count(b"host")
         if hosts != 1 and (hosts or self.parser.get_http_version() != "1.0"):
-            # With two, a proxy may have used the other one.
+            # If there are two Host headers, a proxy may have used the other one.
             raise Denied(denials.HOSTS)
         if self.pipeline and len(self.pipeline) >= WAITING_MAX:
             raise TooManyWaiting
@@ -275,7 +291,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._upgrading = self.cycle is previous_cycle
         if not self._upgrading:
             self.room.resting.pop(self, None)
-            # Weak references, as we own the scope: a cycle would stay in memory until the garbage collector runs.
+            # The references are weak, because this object refers to the scope. A reference cycle would stay in memory
+            # until the garbage collector runs.
             self.scope["extensions"] = {
                 EXTENSION: {
                     "hand_over": partial(hand_over, ref(self)),
@@ -285,14 +302,14 @@ class HttpProtocol(HttpToolsProtocol):
                     "unread": self.room.unread.size_of,
                 }
             }
-            # Trailers are added to this list like headers. The application keeps the list of the request's own headers.
+            # The parser would add trailers to the list of headers, which the application has. So they get a new list.
             self.headers = []
 
     def on_response_complete(self) -> None:
-        """Go on with the next waiting request; if there is none, the connection is idle again."""
+        """Go on with the next waiting request. If there is none, the connection is idle again."""
         answered = self._answering
         if answered is not None and answered.body:
-            # Nobody will read the rest of the request's body any more.
+            # The request is answered, so nobody will read the rest of its body. Free this memory.
             answered.body = bytearray()
         if self.pipeline:
             self._answering = self.pipeline[-1][0]
@@ -304,15 +321,16 @@ class HttpProtocol(HttpToolsProtocol):
             self._begin_rest()
 
     def rest(self, client: tuple[str, int] | None, seconds: float) -> None:
-        """Read nothing for some seconds after the answer to the present request, and to those that wait behind it.
+        """Read nothing from the connection for some seconds, once all present requests on it are answered.
 
-        `client`: as the application knows it. A proxy's connection, which serves other clients too, doesn't rest.
+        `client`: the client's address, as the application knows it. If the connection is a proxy's, this address isn't
+        that of the connection. Then nothing is done, since the connection serves other clients, too.
         """
         if client == self.client:
             self._rest_seconds = seconds
 
     def _begin_rest(self) -> None:
-        # The connection is idle, so it ends if room is needed, and when the server ends.
+        # During its rest the connection counts as idle. So it ends if room is needed, or when the server ends.
         self._unset_keepalive_if_required()
         self.flow.pause_reading()
         self._rest_timer = self.loop.call_later(self._rest_seconds, self._end_rest)
@@ -327,7 +345,10 @@ class HttpProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
 
     def on_body(self, body: bytes) -> None:
-        """Count bytes of a body, and pass them on if the endpoint may read them. More waits in the kernel."""
+        """Count bytes of a request's body, and keep them if the endpoint may read them.
+
+        If too many bytes wait for the endpoint, reading is paused, and the rest waits in the kernel.
+        """
         cycle = self.cycle
         wanted = not (self._upgrading or cycle.response_complete)
         self._allowance.body_came(len(body), wanted=wanted)
@@ -341,11 +362,11 @@ class HttpProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
-        """Note that the message is complete, and that another request may follow."""
+        """Note that a request is complete, and that another one may follow. The parser calls this."""
         self._allowance.message_ended()
         self.room.receiving.remove(self)
         cycle = self.cycle
-        # As uvicorn's method, but without its second look through the headers for an upgrade.
+        # This does the same as uvicorn's method, but doesn't search the headers for an upgrade a second time.
         if not self._upgrading and not cycle.response_complete:
             cycle.more_body = False
             cycle.message_event.set()
@@ -353,10 +374,11 @@ class HttpProtocol(HttpToolsProtocol):
     def hand_over(
         self, events: ViewerEvents, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes
     ) -> SocketViewer:
-        """Answer the request with a stream that ends with the connection, and make the connection its viewer.
+        """Answer the request with an event stream, and make the connection a viewer. Returns the viewer.
 
-        The application then returns without sending anything. Raises Conflict if other requests wait behind this one,
-        since they would never be answered; and ClientDisconnected if the client has gone.
+        The application must then return, and send nothing. `status`, `headers` and `body`: the beginning of the answer.
+        Raises Conflict if other requests wait behind this one, since they would never be answered. Raises
+        ClientDisconnected if the client has gone, and RuntimeError if an answer was begun already.
         """
         cycle = self.cycle
         if self.pipeline:
@@ -365,12 +387,13 @@ class HttpProtocol(HttpToolsProtocol):
             raise ClientDisconnected
         if cycle.response_started:
             raise RuntimeError("a request can be handed over while it hasn't been answered")
-        # uvicorn is told that the client has gone: so it neither answers nor waits for an answer.
+        # uvicorn is told that the client has gone, so that it neither sends an answer nor waits for one.
         cycle.disconnected = True
         cycle.message_event.set()
         self.connections.discard(self)
         self._unset_keepalive_if_required()
-        # Reading may be paused by a body that nobody reads; without reading we wouldn't notice that the viewer goes.
+        # Reading may be paused, because nobody reads the request's body. Without reading we wouldn't notice that the
+        # viewer goes.
         self.flow.resume_reading()
         answer = answer_head(status, (*self.server_state.default_headers, *headers, (b"connection", b"close"))) + body
         viewer = EventStreamViewer(self.transport, events, self.connections, answer)
@@ -378,44 +401,54 @@ class HttpProtocol(HttpToolsProtocol):
         return viewer
 
     def _retire(self) -> None:
-        """Let go of the connection, which has another protocol now. The parser holds our methods, so it goes, too."""
+        """Give up the connection, which has another protocol now.
+
+        The parser is deleted, because it refers to methods of this object, which would be a reference cycle.
+        """
         self._leave_wheel()
         self.room.unread.resumed(self)
         del self.parser
 
     @property
     def _answered(self) -> bool:
-        """True if no request waits for its answer."""
+        """True if no request on this connection waits for its answer, or for the rest of it."""
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is None or cycle.response_complete
 
     def _full(self) -> bool:
-        """True if no new stream is accepted: the remaining connections are kept for requests."""
+        """Return True if the last free connections are kept for requests, so that no new stream is accepted."""
         return self.room.full(self.connections)
 
     def _leave_wheel(self) -> None:
-        """Leave the timer wheel: no head or body is awaited."""
+        """Leave the timer wheel, because no head or body must be complete in time any more."""
         if self._on_wheel:
             self._on_wheel = False
             self._wheel.discard(self)
 
     def _stop(self, reason: Reason) -> None:
-        """Count a refusal, and parse nothing more."""
+        """Count, by its reason, that the server refuses something on this connection.
+
+        From now on nothing that the client sends is parsed.
+        """
         refusals.note(reason, address=self.client[0] if self.client else None)
         self._stopped = True
         self._leave_wheel()
 
     def _end_after_answers(self, reason: Reason) -> None:
-        """Parse nothing more, and end the connection after the answers to earlier requests."""
+        """Count a refusal, parse nothing more, and end the connection once the earlier requests are answered."""
         self._stop(reason)
         self.cycle.keep_alive = False
 
     def _deny(self, denial: Denial) -> None:
-        """End the connection after the answers to earlier requests, and with an answer that gives the reason."""
+        """Count a refusal, parse nothing more, and end the connection.
+
+        The client gets the denial as the last answer, unless earlier requests wait for their answers, or the answer to
+        this request has begun.
+        """
         self._stop(denial.reason)
         cycle, in_body = self.cycle, self._allowance.in_body
         if self._answered:
-            # If only the end of a body is missing, the request has been answered.
+            # If we are within a body, its request has been answered already, and needs no second answer.
             self._answer_and_end(b"" if in_body else denial.answer(self.server_state.default_headers))
         elif not in_body:
             cycle.keep_alive = False
@@ -428,13 +461,14 @@ class HttpProtocol(HttpToolsProtocol):
                 self._answer_and_end(denial.answer(self.server_state.default_headers))
 
     def give_way(self) -> None:
-        """End without an answer, to make room for another connection."""
+        """End the connection without an answer, to make room for another connection. Counts a refusal."""
         self._stop(Reason.GAVE_WAY)
-        # Answers are in the kernel by now; only the rest of a large body that the client reads slowly is lost.
+        # Complete answers are in the kernel by now. Only the rest of a large answer that the client reads slowly is
+        # lost.
         self.transport.abort()
 
     def _turn_away(self, transport: asyncio.Transport) -> None:
-        """Refuse a connection that there is no room for, with an answer that says so."""
+        """Refuse a connection for which there is no room, with an answer that says so. Counts a refusal."""
         denial = denials.TOO_MANY_CONNECTIONS
         address = get_remote_addr(transport)
         self.room.note_refusal(address[0] if address else None)
@@ -448,6 +482,9 @@ class HttpProtocol(HttpToolsProtocol):
             transport.close()
 
     def _answer_and_end(self, answer: bytes, seconds: float = LINGER) -> None:
-        """Send a last answer, and read on for `seconds`: a peer that still sends would be reset before it reads it."""
+        """Send a last answer, and end the connection. Reading goes on for `seconds` at most.
+
+        Without reading, the connection to a peer that still sends would be reset before the peer reads the answer.
+        """
         self.transport.write(answer)
         self._end_timer = hang_up(self.transport, seconds)

@@ -1,4 +1,4 @@
-"""The functions of the scope's extension, by which an endpoint talks to its HTTP connection."""
+"""The functions in the scope's extension (`scope_extension.py`). By them, an endpoint talks to its HTTP connection."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def hand_over(
     headers: Iterable[tuple[bytes, bytes]],
     body: bytes,
 ) -> SocketViewer:
-    """Hand a connection over: see `HttpProtocol.hand_over`. Raises ClientDisconnected if there is none any more."""
+    """Answer the request with an event stream, and make its connection a viewer. Returns the viewer.
+
+    Raises Conflict if other requests wait on the connection, and ClientDisconnected if the connection has ended.
+    """
     connection = protocol()
     if connection is None:
         raise ClientDisconnected
@@ -34,25 +37,31 @@ def hand_over(
 
 
 def is_gone(request: ref[RequestResponseCycle]) -> bool:
-    """True if a request's client has gone. Its application isn't told that unless it asks.
+    """Return True if the client of a request has gone. An endpoint that doesn't ask isn't told.
 
-    While another request waits on the same connection, that isn't known: nothing is read before the answer is sent.
+    While another request waits on the same connection, the result is False even if the client has gone: nothing is read
+    from the connection until the answer is sent.
     """
     cycle = request()
     return cycle is None or cycle.disconnected
 
 
 def rest(protocol: ref[HttpProtocol], client: tuple[str, int] | None, seconds: float) -> None:
-    """Let a connection rest after its answer: see `HttpProtocol.rest`. Does nothing if there is none any more."""
+    """Read nothing from a connection for some seconds, once all present requests on it are answered.
+
+    Does nothing if the connection has ended, or isn't the client's own (but a proxy's).
+    """
     connection = protocol()
     if connection is not None:
         connection.rest(client, seconds)
 
 
 def no_bytes() -> int:
-    """Return 0, the bytes that a client holds alone while the body that it reads is shared with others."""
+    """Return 0: no bytes wait for one client alone if the body that it reads slowly is shared with others."""
     return 0
 
 
 answer_head = lru_cache(maxsize=4)(head)
-"""The head of an answer, cached: equal answers within one second have equal heads, which include the date."""
+"""A function that returns the head of an answer, with a cache.
+
+Equal answers within one second have equal heads, since a head includes the date and time in seconds."""

@@ -1,10 +1,11 @@
-"""Accepting TLS connections: each one counts from its first moment, before its handshake.
+"""Accepting TLS connections. Each connection counts from its first moment, before its TLS handshake.
 
-The event loops' TLS servers report a connection only when its handshake is complete. Until then nobody would count it,
-and peers that never begin a handshake could take all descriptors. So we accept connections ourselves.
+The event loops' own TLS servers report a connection only when its handshake is complete. Until then the connection
+wouldn't be counted, and peers that never begin a handshake could take all descriptors. So this module accepts
+connections itself.
 
-Nor do those servers report TLS records without content for the protocol. So we read ourselves, too: a `RecordGate`
-stands between the socket and TLS.
+Nor do those servers report TLS records without content. So this module also reads the records itself: a `RecordGate`
+stands between the socket and the event loop's TLS.
 """
 
 from __future__ import annotations
@@ -24,16 +25,18 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 ACCEPTED = 16
-"""Connections accepted in one turn of the event loop."""
+"""The most connections that are accepted in one turn of the event loop."""
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""Errors of `accept` if the process, or the machine, can have no more connections."""
+"""The errors of `accept` if the process, or the machine, can't have any more connections."""
 
 EXHAUSTED_SECONDS = 0.1
-"""Seconds without accepting after such an error: the listening socket would stay ready, and the loop would spin."""
+"""Seconds for which nothing is accepted after such an error.
+
+Without this pause, the event loop would be busy all the time, since the listening socket stays ready."""
 
 READ_SIZE = 16 * 1024
-"""Bytes read from a connection in one turn of the event loop: the size of a full record."""
+"""The most bytes that are read from a connection in one turn of the event loop: the size of a full TLS record."""
 
 
 class Terms(NamedTuple):
@@ -45,7 +48,7 @@ class Terms(NamedTuple):
 
 
 class Handshake:
-    """A connection that was accepted and isn't encrypted yet."""
+    """A connection that was accepted, and whose TLS handshake isn't complete yet."""
 
     __slots__ = ("_sock", "address", "records")
 
@@ -55,21 +58,24 @@ class Handshake:
         self.records = RecordBudget(asyncio.get_running_loop().time())
 
     def give_way(self) -> None:
-        """End, to make room for another connection."""
+        """End the connection, to make room for another one. Counts a refusal."""
         refusals.note(Reason.GAVE_WAY, address=self.address)
         self.shutdown()
 
     def shutdown(self) -> None:
-        """End without an answer."""
+        """End the connection without an answer."""
         with suppress(OSError):
             self._sock.shutdown(SHUT_RDWR)
 
 
 class HandshakePlaces(Protocol):
-    """The room for handshakes among a server's connections, as the listener needs it."""
+    """The room for connections in their TLS handshake, as the listener needs it."""
 
     def take(self, handshake: Handshake) -> bool:
-        """Add a handshake if there is room; False if there isn't. It may be ended later to make room for another."""
+        """Add a handshake if there is room for it. Returns False if there isn't.
+
+        The handshake may be ended later to make room for another connection.
+        """
         ...
 
     def leave(self, handshake: Handshake) -> None:
@@ -78,7 +84,10 @@ class HandshakePlaces(Protocol):
 
 
 class RecordGate(asyncio.BufferedProtocol):
-    """A gate between a socket's transport and the event loop's TLS, which counts records before they cost anything."""
+    """A gate between a socket's transport and the event loop's TLS.
+
+    It counts the TLS records that come, before TLS spends time on them.
+    """
 
     __slots__ = ("_address", "_buffer", "_loop", "_records", "_tls", "_transport", "_waiting")
 
@@ -88,14 +97,17 @@ class RecordGate(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._tls: asyncio.BufferedProtocol | None = None
         self._waiting: bytes | None = b""
-        """Data that came while TLS couldn't take it yet; None once it can."""
+        """The data that came before TLS could take it; None once TLS can take data."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport of a connection that was accepted."""
+        """Keep the transport of an accepted connection."""
         self._transport = cast("asyncio.Transport", transport)
 
     def stand_before(self) -> None:
-        """Step in front of TLS, which is the transport's protocol by now, and will be told so right after this."""
+        """Take the place of TLS as the transport's protocol, so that data comes to this gate first.
+
+        This must be called when TLS has become the transport's protocol, but hasn't been told of its connection yet.
+        """
         tls = self._transport.get_protocol()
         if tls is not None:
             self._tls = cast("asyncio.BufferedProtocol", tls)
@@ -103,7 +115,7 @@ class RecordGate(asyncio.BufferedProtocol):
             self._loop.call_soon(self._open)
 
     def _open(self) -> None:
-        """Pass on the data that has come so far."""
+        """Give TLS the data that has come so far, and go on reading."""
         waiting, self._waiting = self._waiting, None
         if waiting and not self._transport.is_closing():
             assert self._tls is not None
@@ -113,7 +125,7 @@ class RecordGate(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Return a buffer for the next data: that of TLS, but no larger than what is to be counted at a time."""
+        """Return a buffer for the next data, with at most READ_SIZE bytes: the buffer of TLS if TLS can take data."""
         tls = self._tls
         if tls is None or self._waiting is not None:
             self._buffer = memoryview(bytearray(READ_SIZE))
@@ -122,7 +134,7 @@ class RecordGate(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Pass data on; if it has too many records, end the connection without an answer."""
+        """Give TLS the data that has come. If it has too many records, end the connection without an answer."""
         data = self._buffer[:nbytes]
         del self._buffer
         if not self._records.came(data, self._loop.time()):
@@ -133,46 +145,49 @@ class RecordGate(asyncio.BufferedProtocol):
             self._transport.pause_reading()
         elif self._tls is not None:
             self._tls.buffer_updated(nbytes)
-            # There may be more to read; other connections come first. (TLS may have paused reading itself.)
+            # There may be more to read, but other connections come first. (TLS may have paused reading itself.)
             if nbytes == READ_SIZE and self._transport.is_reading():
                 self._transport.pause_reading()
                 self._loop.call_soon(self._transport.resume_reading)
 
     def eof_received(self) -> bool | None:
-        """Pass on that the peer has ended."""
+        """Tell TLS that the peer sends nothing more. Returns the answer of TLS."""
         return None if self._tls is None else self._tls.eof_received()
 
     def pause_writing(self) -> None:
-        """Pass on that the peer reads slowly."""
+        """Tell TLS to send no more for now, because the peer reads slowly."""
         if self._tls is not None:
             self._tls.pause_writing()
 
     def resume_writing(self) -> None:
-        """Pass on that the peer has caught up."""
+        """Tell TLS that it may send again, because the peer has read enough."""
         if self._tls is not None:
             self._tls.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Pass on that the connection has ended."""
+        """Tell TLS that the connection has ended."""
         if self._tls is not None:
             self._tls.connection_lost(exc)
 
 
 class EarlyData(asyncio.Protocol):
-    """A holder of data that comes before the protocol has its connection: some loops deliver it with the handshake."""
+    """A holder of the data that comes together with the end of the handshake, before the real protocol is set.
+
+    Some event loops deliver data so early.
+    """
 
     def __init__(self) -> None:
         self.data = b""
 
     def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol."""
+        """Keep data for the real protocol."""
         self.data += data
 
 
 class TlsListener:
-    """A listening socket for TLS, with the part of `asyncio.Server` that uvicorn needs.
+    """A listening socket for TLS connections. It has those methods of `asyncio.Server` that uvicorn needs.
 
-    `make_protocol`: makes the protocol for a handshake that is complete; it gets the connection then.
+    `make_protocol` is called when a handshake is complete. It returns the protocol that gets the connection.
     """
 
     def __init__(
@@ -183,7 +198,7 @@ class TlsListener:
         tasks: set[asyncio.Task[None]],
         sock: socket,
     ) -> None:
-        """`tasks`: a set that keeps the tasks of handshakes alive."""
+        """`tasks`: a set in which the tasks of handshakes are kept until they end."""
         self.sockets = (sock,)
         self._make_protocol = make_protocol
         self._terms = terms
@@ -195,13 +210,13 @@ class TlsListener:
         self._listen()
 
     def close(self) -> None:
-        """Accept no more. The socket stays open: its owner closes it."""
+        """Accept no more connections. The listening socket stays open; its owner closes it."""
         if self._again is not None:
             self._again.cancel()
         self._loop.remove_reader(self._sock)
 
     async def wait_closed(self) -> None:
-        """Return at once."""
+        """Return at once: there is nothing to wait for."""
 
     def _listen(self) -> None:
         self._again = None
@@ -236,7 +251,8 @@ class TlsListener:
             raw, _ = await loop.connect_accepted_socket(lambda: gate, sock)
             if raw.is_closing():
                 return
-            # Scheduled before `start_tls` schedules anything: when it runs, TLS is the protocol, and nothing was read.
+            # This call is scheduled before `start_tls` schedules anything. So when it runs, TLS is the transport's
+            # protocol, and no data was read yet.
             loop.call_soon(gate.stand_before)
             transport = await loop.start_tls(
                 raw,
@@ -248,7 +264,8 @@ class TlsListener:
             )
             if transport is None or transport.is_closing() or raw.is_closing():
                 return
-            # TLS keeps unsent data itself; this would be a second buffer of 64 KB for each peer that doesn't read.
+            # TLS has a buffer for unsent data. The socket's transport needn't have a second one, which would take 64 KB
+            # for each peer that doesn't read.
             raw.set_write_buffer_limits(0)
             protocol = self._make_protocol(handshake)
             transport.set_protocol(protocol)
@@ -256,7 +273,8 @@ class TlsListener:
             if early.data:
                 protocol.data_received(early.data)
         except OSError:
-            # The peer speaks no TLS, or no version of ours, or nothing at all. TLS has sent an alert if it could.
+            # The peer doesn't speak TLS, or no version that we accept, or sends nothing at all. TLS has sent an alert
+            # if it could.
             pass
         finally:
             self._room.leave(handshake)

@@ -1,9 +1,9 @@
-"""A limit on the small TLS records that a connection may send. Pure.
+"""A limit on the small TLS records that a connection may send. This module does no I/O.
 
-Each record costs processor time before any protocol sees it, and some are never seen: the peer may change its key as
-often as it likes (RFC 8446, 4.6.3), which takes 26 µs for 27 bytes, or send records without content. Encryption hides
-which records those are. So all of them are counted as they come from the socket, by their lengths, which aren't
-encrypted. Large records pay for small ones, and each request pays for one more.
+Each TLS record costs processor time before any protocol gets its content, and some have no content for a protocol. A
+peer may send empty records, or change its key as often as it likes (RFC 8446, 4.6.3), which takes 26 µs for 27 bytes.
+Encryption hides which records are of this kind. So all records are counted as they come from the socket. Their lengths
+aren't encrypted: the bytes of large records pay for small records. Each request pays for one more record.
 """
 
 from __future__ import annotations
@@ -11,42 +11,49 @@ from __future__ import annotations
 from liveserver.utils.limits.rate_limiter import charged
 
 RECORDS = 250
-"""Records that a connection may send at once, besides those that are paid for, and again in each `SECONDS`.
+"""The number of records that a connection may send at once, and again in every `SECONDS` seconds.
 
-A pong is one record. Some four hundred confirmations fit in, of a viewer that was without a network meanwhile."""
+Records that are paid for don't count. A pong is one record. A viewer that was without a network for a while may send
+some four hundred confirmations at once; they are within this limit."""
 
 SECONDS = 5.0
 
 RECORDS_FIRST = 50
-"""Records that a new connection may send at once, besides those that are paid for. A handshake has six.
+"""The number of records that a new connection may send at once. Records that are paid for don't count.
 
-They cost as much as the handshake: a client that is cut off after them, and connects again, gains little."""
+A handshake has six records. Fifty records cost us as much as a handshake. So a client that is cut off after them, and
+connects again, gains little."""
 
 RECORD_SECONDS = SECONDS / RECORDS
-"""Seconds that a record is charged with."""
+"""Seconds that one record costs."""
 
 RECORD_BYTES = 512
-"""Bytes that pay for one record: the record size of the smallest devices (RFC 6066, 4). Browsers send 16 KB."""
+"""The number of bytes that pay for one record: the record size of the smallest devices (RFC 6066, 4).
+
+Browsers send records of 16 KB."""
 
 HEADER = 5
-"""Bytes of a record's header (RFC 8446, 5.1). The last two are the length of the rest."""
+"""The size in bytes of a record's header (RFC 8446, 5.1). Its last two bytes are the length of the record's rest."""
 
 
 class RecordBudget:
-    """The budget of TLS records for one connection."""
+    """The budget of TLS records that one connection may send. Times are in seconds of the caller's clock."""
 
     __slots__ = ("_ahead", "_begun", "_until")
 
     def __init__(self, now: float) -> None:
         self._until = now + SECONDS - RECORDS_FIRST * RECORD_SECONDS
-        """The time up to which the records so far are charged."""
+        """The time up to which the budget is spent. It may be at most SECONDS after the present."""
         self._ahead = 0
-        """Bytes of the current record that are still to come."""
+        """The number of bytes of the current record that are still to come."""
         self._begun = b""
-        """The first bytes of a header that isn't complete."""
+        """The bytes that have come of a record's header, if the header isn't complete."""
 
     def came(self, data: memoryview, now: float) -> bool:
-        """Count the records in data that came; False if they are too many, and the data must not be processed."""
+        """Count the records in data from the connection. Returns False if there are too many.
+
+        Then the data must not be given to TLS.
+        """
         size = len(data)
         if self._begun:
             data = memoryview(self._begun + data)
@@ -60,5 +67,5 @@ class RecordBudget:
         return self._until - now <= SECONDS
 
     def pay(self) -> None:
-        """Make one record free: a request has come, which is counted elsewhere."""
+        """Give back the cost of one record, because a request has come. Requests have limits of their own."""
         self._until -= RECORD_SECONDS

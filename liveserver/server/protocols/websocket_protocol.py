@@ -1,6 +1,6 @@
-"""uvicorn's WebSocket protocol, made for viewers: a complete implementation for any ASGI application.
+"""A WebSocket protocol for uvicorn. It is made for viewers, but is complete, and works with any ASGI application.
 
-`uvicorn --ws liveserver.viewer_protocol:ViewerProtocol app:app`.
+This command runs an application with it: `uvicorn --ws liveserver.viewer_protocol:ViewerProtocol app:app`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _terms: WeakKeyDictionary[Config, WebSocketSettings] = WeakKeyDictionary()
 
 
 def terms_of(config: Config) -> WebSocketSettings:
-    """Return uvicorn's settings for WebSockets, read once for each configuration.
+    """Return the settings for WebSockets in a configuration of uvicorn. They are read once for each configuration.
 
-    Times are rounded to whole seconds, which the timer wheel counts.
+    Times are rounded to whole seconds (at least 1), because the timer wheel counts in seconds.
     """
     terms = _terms.get(config)
     if terms is None:
@@ -47,7 +47,7 @@ def terms_of(config: Config) -> WebSocketSettings:
 
 
 class ViewerProtocol(Connection):
-    """A WebSocket connection of uvicorn."""
+    """A WebSocket connection, as uvicorn makes it for a request."""
 
     __slots__ = ()
 
@@ -61,7 +61,7 @@ class ViewerProtocol(Connection):
         super().__init__(terms_of(config), server_state, app_state)
 
     def data_received(self, data: bytes) -> None:
-        """Take the request, as uvicorn's own HTTP protocols write it out again; after that, frames."""
+        """Take data: first the request, which uvicorn's own HTTP protocols write out again; later frames."""
         if self._state is not State.NEW:
             super().data_received(data)
             return
@@ -71,7 +71,7 @@ class ViewerProtocol(Connection):
 
 
 def _request(data: bytes) -> Request:
-    """Parse a request that one of uvicorn's HTTP protocols has checked and written out again."""
+    """Parse and return a request, which one of uvicorn's HTTP protocols has checked and written out again."""
     first, *lines = data.removesuffix(b"\r\n\r\n").split(b"\r\n")
     method, target, _ = first.split(b" ", 2)
     headers = []

@@ -1,1 +1,1 @@
-"""Limits by key: rates, numbers at a time, unread bytes; and counts of refusals."""
+"""Limits for each of many keys (how often, how many at a time, how many unread bytes), and counts of refusals."""

@@ -1,4 +1,4 @@
-"""Network addresses, as limits count them: one client may have very many IPv6 addresses."""
+"""Network addresses, as limits count them. One client may have very many IPv6 addresses, so these count by network."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ if TYPE_CHECKING:
 
 _MAPPED = bytes(10) + b"\xff\xff"
 _NETWORK = 8
-"""Bytes of an IPv6 address that identify a connection to the internet (RFC 6177). Its user chooses the rest."""
+"""The number of bytes at the start of an IPv6 address that identify one connection to the internet (RFC 6177).
+
+The user of that connection chooses the remaining bytes."""
 
 
 def packed(host: str) -> bytes | None:
-    """Return the four bytes of an IPv4 address, or the sixteen of an IPv6 address; None if it is no address.
+    """Return the four bytes of an IPv4 address, or the sixteen bytes of an IPv6 address; None if `host` is no address.
 
-    An IPv4 address that is written as an IPv6 one (`::ffff:192.0.2.1`) has four bytes, too.
+    For an IPv4 address that is written as an IPv6 address (`::ffff:192.0.2.1`), the result has four bytes, too.
     """
     try:
         if ":" not in host:
@@ -29,17 +31,23 @@ def packed(host: str) -> bytes | None:
 
 
 def network_prefix(address: bytes) -> bytes:
-    """Return the part of an address that limits count by: the whole of an IPv4 address, the /64 of an IPv6 one."""
+    """Return the part of an address that limits count by.
+
+    That is the whole of an IPv4 address, and the first eight bytes (the /64 network) of an IPv6 address.
+    """
     return address[:_NETWORK]
 
 
 class Networks:
-    """A set of addresses and networks, as `LIVESERVER_FORWARDED_ALLOW_IPS` names them. Other names are ignored."""
+    """A set of addresses and networks, as `LIVESERVER_FORWARDED_ALLOW_IPS` lists them.
+
+    A name in the list that is neither an address nor a network is ignored.
+    """
 
     def __init__(self, names: Iterable[str]) -> None:
         self._single: set[bytes] = set()
         self._ranges: dict[int, list[tuple[int, int]]] = {4: [], 16: []}
-        """The mask and the common prefix of each network, by the length of its addresses in bytes."""
+        """The mask and the first address of each network, both as integers, by the length of its addresses in bytes."""
         for name in names:
             try:
                 network = ip_network(name.strip(), strict=False)

@@ -1,4 +1,4 @@
-"""A limit on a number at a time, for each of many keys: the open streams of each address."""
+"""A limit on how many holders each key may have at a time. It limits the open streams of each address."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Permit:
-    """A permit that all streams of one address share, so that each costs a reference only."""
+    """A permit that all holders with one key share. So each holder costs only a reference."""
 
     __slots__ = ("_held", "_key", "count")
 
@@ -17,10 +17,10 @@ class Permit:
         self._held = held
         self._key = key
         self.count = 0
-        """The number of its holders."""
+        """The number of holders that the permit has now."""
 
     def release(self) -> None:
-        """Give the permit back. Each holder does so once."""
+        """Give the permit back. Each holder must do so exactly once."""
         self.count -= 1
         if not self.count:
             del self._held[self._key]
@@ -38,7 +38,7 @@ class ConcurrencyLimiter:
         return len(self._held)
 
     def acquire(self, key: Hashable) -> Permit | None:
-        """Return the key's permit, with one more holder; None if it has `most` already."""
+        """Count one more holder of the key's permit, and return the permit; None if it has `most` holders already."""
         permit = self._held.get(key)
         if permit is None:
             permit = self._held[key] = Permit(self._held, key)

@@ -1,8 +1,9 @@
-"""Limits on rates, by the generic cell rate algorithm. Its state is one float, `paid_off`.
+"""Limits on rates, by the generic cell rate algorithm. The algorithm's state is one float, `paid_off`.
 
-Each event adds some seconds to a debt, which time pays off, and the debt is limited. That is a token bucket, expressed
-by the time when it will be full. `RateLimiter` keeps that float for each of many keys, `Throttle` keeps one, and a
-viewer has its own (`realtime/transport/viewer_budget.py`).
+Each event adds some seconds to a debt. As time passes, the debt is paid off. An event is refused if it would make the
+debt too large. `paid_off` is the time when the whole debt will be paid off. This is the same as a token bucket, whose
+state is the time when it will be full. `RateLimiter` keeps one `paid_off` for each of many keys, `Throttle` keeps a
+single one, and each viewer has its own (`realtime/transport/viewer_budget.py`).
 """
 
 from __future__ import annotations
@@ -15,24 +16,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 DEBTORS_MAX = 16_384
-"""Keys that a limiter keeps, some 3 MB. Going through them takes 5 ms, once in at least half as many new keys."""
+"""The most keys that a limiter keeps. They take some 3 MB.
+
+When a limiter has so many keys, it forgets at least half of them. That takes 5 ms."""
 
 INEXACT = 1e-9
-"""Seconds by which sums of times may be off: a client that has waited as long as it was told must be let in."""
+"""Seconds by which a sum of times may be wrong through rounding.
+
+A client that has waited as long as it was told to must be let in all the same."""
 
 
 def charged(paid_off: float, now: float, seconds: float) -> float:
-    """Add seconds to a debt that is paid off at `paid_off`; return the time when it will be paid off then."""
+    """Return the time when a debt will be paid off after some seconds were added to it.
+
+    `paid_off`: the time when the debt is paid off without these seconds.
+    """
     return paid_off + seconds if paid_off > now else now + seconds
 
 
 class RateLimiter:
     """A limiter that allows `rate` events a second for each key, and up to `burst` at once after a pause.
 
-    Each event adds `1 / rate` seconds to its key's debt, which time pays off; an event that would make the debt more
-    than `burst` such steps is refused. When there are too many keys, those without debt are forgotten, which changes
-    nothing for them; if they are too few, so are the keys with the smallest debts. To get a debt forgotten, one needs
-    as many other keys with larger debts.
+    Each event adds `1 / rate` seconds to its key's debt. As time passes, the debt is paid off. An event that would make
+    the debt larger than `burst / rate` seconds is refused.
+
+    When there are too many keys, the limiter forgets the keys without debt, which changes nothing for them. If too many
+    keys remain, it forgets those with the smallest debts, too. So a client that wants its debt forgotten needs
+    thousands of other keys with larger debts.
 
     `clock` returns seconds from any beginning.
     """
@@ -53,7 +63,10 @@ class RateLimiter:
         return len(self._paid_off)
 
     def take(self, key: Hashable) -> float:
-        """Count an event if it is allowed, and return 0; else return the seconds until one will be allowed."""
+        """Count an event of the key and return 0, if the event is allowed.
+
+        Otherwise nothing is counted. Then the result is the seconds until an event of the key will be allowed.
+        """
         now = self._clock()
         paid_off = self._paid_off.get(key)
         if paid_off is None:
@@ -66,14 +79,15 @@ class RateLimiter:
         return 0.0
 
     def wait(self, key: Hashable) -> float:
-        """Return the seconds until an event of the key will be allowed; 0 if one is allowed now. Counts nothing."""
+        """Return the seconds until an event of the key will be allowed; 0 if it is allowed now. Nothing is counted."""
         owed = self._paid_off.get(key, -math.inf) - self._clock()
         return owed - self._tolerance if owed > self._tolerance + INEXACT else 0.0
 
     def reserve(self, key: Hashable, longest: float) -> float:
-        """Count an event that happens in any case, and return the seconds that it is to wait: `longest` at most.
+        """Count an event that is delayed, but never refused. Returns the seconds that it is to wait: at most `longest`.
 
-        The debt stops growing there: from then on each event waits for `longest`, and they come more often than `rate`.
+        Once events wait for `longest`, the debt grows no further. From then on each event waits for `longest`, and more
+        than `rate` events a second can happen.
         """
         now = self._clock()
         wait = self.take(key)
@@ -83,24 +97,30 @@ class RateLimiter:
         return wait
 
     def owe(self, key: Hashable, events: int) -> None:
-        """Count events of a key in debt that have happened already, allowed or not: its next ones wait longer."""
+        """Count some events that have happened already, whether or not they were allowed.
+
+        So the key's next events wait longer. Does nothing for a key that the limiter doesn't keep.
+        """
         paid_off = self._paid_off.get(key)
         if paid_off is not None:
             self._paid_off[key] = charged(paid_off, self._clock(), events * self._step)
 
     def _forget(self, now: float) -> None:
-        """Forget at least half of DEBTORS_MAX keys."""
+        """Forget at least half of the keys: those without debt, and if need be those with the smallest debts."""
         self._keep(now)
         if len(self._paid_off) > DEBTORS_MAX // 2:
             self._keep(sorted(self._paid_off.values())[-DEBTORS_MAX // 2])
 
     def _keep(self, after: float) -> None:
-        """Keep only keys whose debts will be paid off after a time."""
+        """Forget all keys except those whose debts will be paid off later than `after`."""
         self._paid_off = {key: paid_off for key, paid_off in self._paid_off.items() if paid_off > after}
 
 
 class Throttle:
-    """A limiter of amounts: `most` at once, and `rate` a second. `clock` returns seconds from any beginning."""
+    """A limiter of amounts (such as bytes): `most` at once, and `rate` a second.
+
+    `clock` returns seconds from any beginning.
+    """
 
     __slots__ = ("_clock", "_paid_off", "_rate", "_tolerance")
 
@@ -111,7 +131,10 @@ class Throttle:
         self._paid_off = clock()
 
     def spend(self, amount: float) -> float:
-        """Spend an amount in any case; return the seconds to wait until it is allowed. Later amounts wait longer."""
+        """Count an amount, and return the seconds that the caller must wait before it uses the amount; 0 if none.
+
+        The amount is never refused, but later amounts wait longer.
+        """
         now = self._clock()
         self._paid_off = charged(self._paid_off, now, amount / self._rate)
         return max(0.0, self._paid_off - now - self._tolerance)

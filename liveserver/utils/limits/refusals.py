@@ -1,6 +1,7 @@
-"""Refusals, counted by reason, and logged once in a while, so that an attack can't fill the disk with log lines.
+"""Counts of what the server refuses, by reason. Some refusals are also logged.
 
-A process has one `refusals`. `/metrics` shows its counts as `liveserver_refused_total`.
+Each reason has at most one log line in INTERVAL seconds, so that an attack can't fill the disk with log lines. Each
+process has one object `refusals`. `/metrics` shows its counts as `liveserver_refused_total`.
 """
 
 from __future__ import annotations
@@ -23,49 +24,49 @@ log = structlog.get_logger(__name__)
 
 
 class Reason(StrEnum):
-    """The reason of a refusal. The set is fixed, so that nothing a client sends becomes a metric's label."""
+    """The reason of a refusal. The set of reasons is fixed, so that no text from a client becomes a metric's label."""
 
     HEAD_TOO_LARGE = "head-too-large"
-    """A request's head, its trailers or its chunks' extensions."""
+    """A request with a head, trailers or chunk extensions of too many bytes."""
     TARGET_TOO_LONG = "target-too-long"
-    """The path and query of a request, together."""
+    """A request whose path and query together have too many bytes."""
     MALFORMED = "malformed"
     """Bytes that aren't an HTTP/1.1 request."""
     HEAD_TOO_SLOW = "head-too-slow"
     BODY_TOO_SLOW = "body-too-slow"
     TOO_MANY_WAITING = "too-many-waiting"
-    """Requests sent on one connection before those sent earlier were answered."""
+    """Too many requests that were sent on one connection before the earlier ones were answered."""
     TOO_MANY_RECORDS = "too-many-records"
-    """TLS records with little or no content."""
+    """Too many TLS records with little or no content."""
     TOO_MANY_CONNECTIONS = "too-many-connections"
-    """A connection for which there is no descriptor left."""
+    """A connection for which the process has no file descriptor left."""
     GAVE_WAY = "gave-way"
-    """A connection that was ended to make room for another one."""
+    """A connection that the server ended to make room for another one."""
     TOO_MANY_STREAMS = "too-many-streams"
-    """A stream, when the remaining connections were kept for requests."""
+    """A stream that came when the last free connections were kept for requests."""
     TOO_TALKATIVE = "too-talkative"
-    """A viewer that sends more than viewers need to send."""
+    """A viewer that sent more than viewers need to send."""
     RATE = "rate"
-    """More requests, or new streams, of one address or key than its share."""
+    """A request or a new stream beyond the rate that its address or key is allowed."""
     STREAMS_HELD = "streams-held"
-    """More streams at once from one address than its share."""
+    """A stream beyond the number that its address may have open at a time."""
     BODIES = "bodies"
-    """More bodies being received at a time, of one key or of all, than are accepted."""
+    """A request with a body, while too many bodies are being received, from the same key or from all clients."""
     KEY = "key"
-    """An API key that isn't good, or lacks the scope."""
+    """A request with an API key that isn't good, or that lacks the scope."""
     NOT_ADMITTED = "not-admitted"
-    """A partner, or a page, that may not show the live blog."""
+    """A request for a partner or a page that may not show the live blog."""
     BUSY = "busy"
-    """More work on pages or texts at a time than is accepted."""
+    """A request whose work (on a page, a text or a picture) would have to wait with too much other work."""
     STORAGE = "storage"
-    """A picture for which there is no room in the storage."""
+    """A picture for which the storage has no room."""
     HOST = "host"
-    """A Host header that isn't among the allowed ones."""
+    """A request whose Host header isn't among the allowed ones."""
 
 
 @dataclass(slots=True)
 class _Silence:
-    """The refusals of one reason since its last log line."""
+    """The time after a log line in which refusals with the same reason are counted, but not logged."""
 
     until: float
     unlogged: int = 0
@@ -85,10 +86,10 @@ class Refusals:
         return {reason: self._counts[reason] for reason in Reason}
 
     def note(self, reason: Reason, **details: object) -> None:
-        """Count a refusal; log it, unless one of the same reason was logged less than `INTERVAL` seconds ago.
+        """Count a refusal, and log it unless a refusal with this reason was logged less than `INTERVAL` seconds ago.
 
-        A line has the number of refusals since the last one (`count`, this one included), and the details of this one:
-        an address, a route, a key's id, never a secret.
+        The log line has the number of refusals since the last line with this reason (`count`, this refusal included).
+        It has the details of this refusal, too: for example an address, a route or a key's id, but never a secret.
         """
         self._counts[reason] += 1
         now = self._clock()

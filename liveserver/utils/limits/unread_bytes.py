@@ -1,9 +1,9 @@
 """Bytes that wait in memory because a client doesn't read them, counted by address, or by API key.
 
-A connection reports when its transport can't send at once, and when it can again. Between the two, the body that it
-sends counts for its client's address, but only once if several connections of that address are sent the same body. So
-an address with many unread bytes can be made to read first (`http/fair_queue.py`), and a client that reads costs
-nothing here.
+A connection reports when its transport can't send at once (it pauses), and when the transport can send again (it
+resumes). Between these two reports, the body that is being sent counts for the client's address. A body that several
+connections of one address are sent counts only once. So `http/fair_queue.py` can let an address with many unread bytes
+wait until it has read them. A client that reads at once is never counted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 WRITE_BUFFER = 64 * 1024
-"""Bytes that may wait in a transport before the application has to. It sends large bodies in pieces of this size."""
+"""Bytes that may wait in a transport. If there are more, the application must wait before it sends on.
+
+The application sends large bodies in pieces of this size."""
 
 
 class _Paused(NamedTuple):
@@ -25,7 +27,7 @@ class _Paused(NamedTuple):
 
 
 class UnreadBytes:
-    """The connections of a server whose clients read their answers too slowly."""
+    """The paused connections of a server: those with a client that reads its answer too slowly."""
 
     def __init__(self) -> None:
         self._paused: dict[object, _Paused] = {}
@@ -45,9 +47,10 @@ class UnreadBytes:
     ) -> None:
         """Note that a connection can't send on.
 
-        `body`: the body that it sends, if others may be sent the same one; b"" if that stays in memory anyway. `own`
-        returns the bytes that wait for this connection alone, until it has `resumed`. `owner`: for whom they count, if
-        not for the host's address.
+        `host`: the client's address. `body`: the body that the connection sends, if other connections may be sent the
+        same body; b"" if the body stays in memory anyway; else None. `own` returns the number of bytes that wait for
+        this connection alone; it may be called until `resumed` is. `owner`: the key that the bytes count for; None to
+        count them for the host's address.
         """
         self.resumed(connection)
         if owner is None:
@@ -62,11 +65,14 @@ class UnreadBytes:
             self._groups.remove(connection)
 
     def slowest(self) -> object | None:
-        """Return the longest paused connection of the address that has most of them; None if it has few."""
+        """Return one connection to end: of the owner with the most paused connections, the one that paused first.
+
+        None if that owner has less than `connection_groups.SLOW_MIN` paused connections.
+        """
         return self._groups.slowest()
 
     def size_of(self, owner: Hashable) -> int:
-        """Return the bytes that wait for an owner, mostly an address prefix."""
+        """Return the number of bytes that wait because an owner (mostly an address prefix) doesn't read them."""
         size = 0
         bodies: dict[int, int] = {}
         for connection in self._groups.of(owner):

@@ -1,9 +1,9 @@
 """One WebSocket connection and the ASGI application that it serves (RFC 6455; ASGI's WebSocket specification 2.4).
 
-It depends on no server, only on a transport and a request's head. By the scope's extension (`scope_extension.py`) an
-application hands the connection over; from then on it is a viewer, without task, queue or parser. If the peer ends the
-connection, the application first gets the messages that came before, and its answers are sent; our close frame waits
-for them (5.5.1).
+A connection depends on no particular server: it needs only a transport and a request's head. By the scope's extension
+(`scope_extension.py`) an application hands the connection over. From then on the connection is a viewer, without task,
+queue or parser. If the peer ends the connection, the application still gets the messages that came before, and its
+answers are still sent. Our close frame is sent after these answers (RFC 6455, 5.5.1).
 """
 
 from __future__ import annotations
@@ -43,10 +43,12 @@ if TYPE_CHECKING:
     from liveserver.realtime.transport.websocket.message_reader import End
 
 READ_AHEAD = 16
-"""Messages that may wait for the application before reading pauses."""
+"""The number of messages waiting for the application at which we stop reading from the peer."""
 
 CLOSE_TIMEOUT = 10.0
-"""Seconds for the peer to answer a close frame, and for the application to answer messages before the peer's."""
+"""Seconds that the peer has to answer our close frame.
+
+The application has as many seconds to answer the messages that came before the peer's close frame."""
 
 log = structlog.get_logger(__name__)
 
@@ -86,19 +88,19 @@ class Connection(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         self._reading = True
         self._heard = False
-        """True if data came since the last ping."""
+        """True if data has come from the peer since the last ping."""
         self._awaits_pong = False
-        """True if the next call of the wheel is to check for the answer to a ping."""
+        """True if the next call of `due` is to check whether the peer has answered a ping."""
         self._early = b""
         self._close_frame = b""
-        """Our close frame, while it waits for the application's answers."""
+        """Our close frame, which is sent after the application's last answers."""
         self._late = 0
-        """Bytes that came after the end of the connection."""
+        """The number of bytes that came after the end of the connection."""
         self._timer: asyncio.TimerHandle | None = None
         self.slot = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection; its request comes by `begin`."""
+        """Keep the transport of a new connection. The caller then gives the connection's request to `begin`."""
         # uvloop's transports are no subclasses of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
         self._server.connections.add(self)
@@ -112,7 +114,11 @@ class Connection(asyncio.Protocol):
         *,
         full: bool = False,
     ) -> None:
-        """Read the handshake of a request, and start the application. `full`: True if there is no room for a stream."""
+        """Check the WebSocket handshake in a request, and start the application. A bad handshake is refused.
+
+        `server` and `client`: the addresses of the connection's two ends. `full`: True if the last free connections are
+        kept for requests, so that the application should refuse a stream.
+        """
         settings = self._settings
         self._state = State.CONNECTING
         try:
@@ -120,7 +126,8 @@ class Connection(asyncio.Protocol):
         except handshake.BadHandshake as error:
             self._refuse(error.status, error.detail.encode(), error.headers)
             return
-        # Not kept in an attribute: the scope refers to us, and a cycle waits for the garbage collector.
+        # The scope isn't kept in an attribute: it refers to this object, and a reference cycle stays in memory until
+        # the garbage collector runs.
         scope = request.scope(settings.asgi_version, settings.root_path, scheme, server, client)
         scope["subprotocols"] = self._offer.subprotocols
         scope["state"] = self._app_state.copy()
@@ -132,21 +139,21 @@ class Connection(asyncio.Protocol):
         task.add_done_callback(tasks.discard)
 
     def data_received(self, data: bytes) -> None:
-        """Take data from the peer: frames."""
+        """Take data from the peer, which are WebSocket frames."""
         self._heard = True
         if self._state is State.OPEN:
             self._read(data)
         elif self._state is State.CLOSING:
             self._read_answer(data)
         elif self._state is State.CONNECTING:
-            # A client should wait for our answer (RFC 6455, 4.1). This data is kept, and no more is read.
+            # A client should send frames only after our answer (RFC 6455, 4.1). We keep this data, and read no more.
             self._early += data
             self._transport.pause_reading()
         else:
             self._came_late(len(data), LATE_BYTES)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the application that the connection has ended."""
+        """Tell the application that the connection has ended, unless the connection was handed over."""
         self._server.connections.discard(self)
         self._stop_timer()
         if self._state is not State.HANDED_OVER:
@@ -156,15 +163,15 @@ class Connection(asyncio.Protocol):
             )
 
     def eof_received(self) -> None:
-        """Let the transport close: the peer sends nothing more."""
+        """Let the transport close the connection, because the peer sends nothing more."""
 
     def pause_writing(self) -> None:
-        """Let `send` wait until the transport has drained."""
+        """Let the application's `send` wait until the transport has drained."""
         if self._writable is None:
             self._writable = asyncio.get_running_loop().create_future()
 
     def resume_writing(self) -> None:
-        """Let `send` go on: the transport has drained."""
+        """Let the application's `send` go on, because the transport has drained."""
         writable, self._writable = self._writable, None
         if writable is not None and not writable.done():
             writable.set_result(None)
@@ -181,16 +188,16 @@ class Connection(asyncio.Protocol):
         self._close_transport()
 
     def due(self) -> int | None:
-        """Ping the peer; end the connection if nothing came since the last ping. The timer wheel calls this.
+        """Ping the peer; or end the connection if no data came since the last ping. The timer wheel calls this.
 
-        Returns seconds until the next call; None if there is none.
+        Returns the seconds until the next call; None if there is to be none.
         """
         if self._state is not State.OPEN:
             return None
         interval, timeout = self._settings.ping_interval, self._settings.ping_timeout
         if self._awaits_pong and timeout is not None:
             self._awaits_pong = False
-            # While reading is paused, the peer's answer isn't seen.
+            # While we don't read, we can't see the peer's answer.
             if self._reading and not self._heard:
                 self._disconnected(close_codes.CLOSE_ABNORMAL)
                 self._transport.write(close_frame(close_codes.CLOSE_INTERNAL_ERROR, "keepalive ping timeout"))
@@ -283,20 +290,21 @@ class Connection(asyncio.Protocol):
         if self._settings.ping_interval:
             wheel_of(asyncio.get_running_loop()).add(self, self._settings.ping_interval)
         if self._early:
-            # Not at once: the application may hand the connection over first.
+            # The data isn't read at once: the application may hand the connection over first.
             asyncio.get_running_loop().call_soon(self._take_early)
 
     def _take_early(self) -> None:
-        """Read the data that came before the connection was open."""
+        """Read the data that came before the connection was open, and go on reading."""
         data, self._early = self._early, b""
         if data and not self._transport.is_closing():
             self._transport.resume_reading()
             self.data_received(data)
 
     def _hand_over(self, subscription: ViewerEvents) -> WebSocketViewer:
-        """Make the connection a viewer, and accept it if it wasn't accepted. The application then just returns.
+        """Make the connection a viewer, and return the viewer. The application must then return, and send nothing.
 
-        Raises ConnectionGone if the peer has left.
+        If the application hasn't accepted the connection yet, it is accepted now. Raises ConnectionGone if the peer has
+        left, and RuntimeError if the connection is in another state, or was read from already.
         """
         connecting = self._state is State.CONNECTING
         if self._transport.is_closing():
@@ -337,7 +345,7 @@ class Connection(asyncio.Protocol):
             self._close_transport()
 
     def _read_answer(self, data: bytes) -> None:
-        """Look for the answer to our close frame, behind frames that the peer sent before it saw ours."""
+        """Look for the answer to our close frame. Frames that the peer sent before it saw our frame may come first."""
         inbound = self._open_inbound()
         for start in range(0, len(data), SLICE):
             self._read(data[start : start + SLICE])
@@ -349,13 +357,13 @@ class Connection(asyncio.Protocol):
         self._came_late(len(data), LATE_BYTES + self._settings.max_size)
 
     def _came_late(self, size: int, limit: int) -> None:
-        """Count bytes that came after the end, and stop reading if they are more than `limit`."""
+        """Count bytes that came after the connection's end, and stop reading if there are more than `limit`."""
         self._late += size
         if self._late > limit and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def _deliver(self, message: str | bytes) -> None:
-        """Give the application a message."""
+        """Let a message of the peer wait for the application. If too many wait, stop reading from the peer."""
         key = "text" if isinstance(message, str) else "bytes"
         self._incoming.put({"type": "websocket.receive", key: message})
         if len(self._incoming) >= READ_AHEAD and self._reading:
@@ -373,7 +381,7 @@ class Connection(asyncio.Protocol):
         self._timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._transport.abort)
 
     def _ended(self, end: End) -> None:
-        """End the connection: the peer has ended it, or has made that necessary."""
+        """End the connection because the peer has closed it, or has sent something that isn't allowed."""
         unanswered = len(self._incoming) > 0
         self._incoming.put({"type": "websocket.disconnect", "code": end.code, "reason": end.reason})
         self._state = State.ENDING
@@ -384,7 +392,7 @@ class Connection(asyncio.Protocol):
             self._finish()
 
     def _finish(self) -> None:
-        """Answer the peer's end with our close frame, and read on until it has gone, CLOSE_TIMEOUT seconds at most."""
+        """Send our close frame, and read on until the peer has gone, for at most CLOSE_TIMEOUT seconds."""
         self._stop_timer()
         self._state = State.CLOSED
         self._transport.write(self._close_frame)
@@ -394,7 +402,7 @@ class Connection(asyncio.Protocol):
         self._timer = hang_up(self._transport, CLOSE_TIMEOUT)
 
     def _close_transport(self) -> None:
-        """End the connection after the written data, which the peer has CLOSE_TIMEOUT seconds to read."""
+        """End the connection once the peer has read the written data, or after CLOSE_TIMEOUT seconds."""
         self._transport.close()
         if self._timer is None and self._transport.get_write_buffer_size():
             self._timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._transport.abort)
@@ -405,14 +413,14 @@ class Connection(asyncio.Protocol):
             self._timer = None
 
     def _disconnected(self, code: int) -> None:
-        """Tell the application once that the connection has ended."""
+        """Note that the connection has ended, and tell the application unless it was told already."""
         if self._state in {State.CONNECTING, State.REFUSING, State.OPEN}:
             self._incoming.put({"type": "websocket.disconnect", "code": code, "reason": ""})
         self._state = State.CLOSED
         self.resume_writing()
 
     def _refuse(self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
-        """Answer the handshake with an HTTP error."""
+        """Answer the handshake with an HTTP error, and end the connection."""
         self._transport.write(handshake.refusal(status, body, (*self._server.default_headers, *headers)))
         self._disconnected(close_codes.CLOSE_ABNORMAL)
         self._close_transport()

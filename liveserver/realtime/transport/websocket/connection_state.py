@@ -1,4 +1,4 @@
-"""The states of a WebSocket connection, and the settings and state that it shares with others of its server."""
+"""The states of a WebSocket connection; and the settings and state that all connections of a server share."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class WebSocketSettings(NamedTuple):
     root_path: str
     asgi_version: str
     deflate: bool
-    """True if permessage-deflate is agreed on when a client offers it."""
+    """True if the server agrees to permessage-deflate when a client offers it."""
     max_size: int
-    """Bytes that a message may have, inflated."""
+    """The most bytes that a message from a client may have after it is inflated."""
     ping_interval: int
-    """Seconds between pings; 0 for none."""
+    """Seconds between pings; 0 if there are to be no pings."""
     ping_timeout: int | None
-    """Seconds in which data must come after a ping; None: a silent peer is not dropped."""
+    """Seconds in which data must come after a ping; None if the connection to a silent peer isn't ended."""
 
 
 class ServerState(Protocol):
@@ -34,27 +34,27 @@ class ServerState(Protocol):
     tasks: set[asyncio.Task[None]]
     """The tasks of the running applications."""
     default_headers: list[tuple[bytes, bytes]]
-    """The headers of every answer. The server may put another list here at any time."""
+    """The headers of every answer. The server may replace this list at any time."""
 
 
 class ConnectionGone(OSError):
-    """The error of an application that sends on a connection that has ended (ASGI wants an OSError)."""
+    """The error that an application gets if it sends on a connection that has ended. ASGI wants an OSError."""
 
 
 class State(Enum):
     """The state of a connection (RFC 6455, 4 to 7)."""
 
     NEW = auto()
-    """The request hasn't been read."""
+    """The request hasn't been read yet."""
     CONNECTING = auto()
-    """The handshake was read; the application has not answered."""
+    """The handshake was read, but the application hasn't answered it yet."""
     REFUSING = auto()
-    """The application answers with an HTTP response."""
+    """The application is refusing the handshake with an HTTP response."""
     OPEN = auto()
     ENDING = auto()
-    """The peer has ended the connection; the application still gets, and answers, the messages before that."""
+    """The peer has ended the connection. The application still gets the messages that came before, and may answer."""
     CLOSING = auto()
-    """Our close frame was sent, and the peer's is awaited."""
+    """Our close frame was sent, but the peer's close frame hasn't come yet."""
     CLOSED = auto()
     HANDED_OVER = auto()
     """The connection belongs to a viewer now."""

@@ -1,7 +1,8 @@
-"""The server's side of the WebSocket opening handshake (RFC 6455, 4.2; RFC 7692, 7.1). Pure.
+"""The server's side of the WebSocket opening handshake (RFC 6455, 4.2; RFC 7692, 7.1). This module does no I/O.
 
-The websockets library has all of this, but takes ten times as long: it parses the request again, after uvicorn. This
-module has only what our connects need; the library still negotiates extensions, once for each wording of the header.
+The websockets library can do the whole handshake, but takes ten times as long: it parses the request, which uvicorn has
+parsed already, again. This module does only what our viewers need. The library still negotiates extensions, once for
+each text of the header `Sec-WebSocket-Extensions`.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ if TYPE_CHECKING:
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 WINDOW_BITS = 15
 OFFER_MAX = 512
-"""Bytes that an offer of extensions may have to be considered, and cached. Browsers' have less than a hundred."""
+"""The most bytes of an offer of extensions. A longer offer is ignored. Browsers' offers have less than a hundred."""
 
 _DEFLATE = ServerPerMessageDeflateFactory(server_no_context_takeover=True, client_no_context_takeover=True)
 
 
 class BadHandshake(Exception):
-    """The error of a request that is no WebSocket handshake, or none that this server accepts."""
+    """The error of a request that isn't a WebSocket handshake, or isn't one that this server accepts.
+
+    `status`, `detail` and `headers`: those of the HTTP answer that refuses it.
+    """
 
     def __init__(self, status: int, detail: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         super().__init__(detail)
@@ -40,7 +44,7 @@ class BadHandshake(Exception):
 
 
 class Request(NamedTuple):
-    """The head of an HTTP request, parsed by the server."""
+    """The head of an HTTP request, as the HTTP server has parsed it."""
 
     method: bytes
     target: bytes
@@ -49,7 +53,7 @@ class Request(NamedTuple):
     version: str = "1.1"
 
     def path_and_query(self) -> tuple[bytes, bytes]:
-        """Return path and query of the target, which is in origin or absolute form (RFC 9112, 3.2)."""
+        """Return the path and the query of the target, which is in origin form or absolute form (RFC 9112, 3.2)."""
         target = self.target
         if not target.startswith(b"/"):
             target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
@@ -64,7 +68,7 @@ class Request(NamedTuple):
         server: tuple[str, int | None] | None,
         client: tuple[str, int] | None,
     ) -> dict[str, Any]:
-        """Return ASGI's scope of a WebSocket connection, as far as the request determines it."""
+        """Return those parts of a WebSocket connection's ASGI scope that follow from the request and the arguments."""
         path, query = self.path_and_query()
         return {
             "type": "websocket",
@@ -82,16 +86,16 @@ class Request(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """The client's offer, and the values of our answer to it."""
+    """The values of our answer to a handshake, and the subprotocols that the client offers."""
 
     accept: bytes
     """The value of `Sec-WebSocket-Accept`."""
     extensions: bytes
-    """The value of `Sec-WebSocket-Extensions`; empty if none is agreed on."""
+    """The value of `Sec-WebSocket-Extensions`; empty if no extension is agreed on."""
     subprotocols: list[str]
 
     def response(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-        """Return the answer that opens the connection."""
+        """Return the HTTP answer (101) that opens the connection. `headers`: further headers of the answer."""
         parts = [
             b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ",
             self.accept,
@@ -106,11 +110,14 @@ class Offer(NamedTuple):
 
 
 def read(request: Request, *, deflate: bool = True) -> Offer:
-    """Check a request, and return its offer. Raises BadHandshake."""
+    """Check the handshake in a request, and return the values of our answer. Raises BadHandshake if it must be refused.
+
+    `deflate`: False if permessage-deflate isn't to be agreed on.
+    """
     if request.method != b"GET":
         raise BadHandshake(405, "a WebSocket is opened with GET", ((b"allow", b"GET"),))
     if request.version < "1.1":
-        # An upgrade in an HTTP/1.0 request is to be ignored (RFC 9110, 7.8).
+        # A server must ignore an upgrade in an HTTP/1.0 request (RFC 9110, 7.8).
         raise _no_upgrade()
     headers: dict[bytes, bytes] = {}
     for name, value in request.headers:
@@ -158,10 +165,11 @@ def _tokens(value: bytes) -> list[bytes]:
 
 @lru_cache(maxsize=256)
 def _agree(offered: bytes) -> bytes:
-    """Return the answer to `Sec-WebSocket-Extensions`: permessage-deflate without context takeover, or b"".
+    """Return our answer to `Sec-WebSocket-Extensions`: permessage-deflate without context takeover, or b"".
 
     Without context takeover, one deflated message serves every viewer. A viewer that demands a smaller window than ours
-    can't get the same bytes, so nothing is deflated for it. The cache is useful because browsers have few wordings.
+    can't get the same bytes, so it gets plain messages. Results are cached, because browsers send only few different
+    offers. Raises BadHandshake if the offer can't be read.
     """
     try:
         extensions = parse_extension(offered.decode("ascii"))
@@ -179,6 +187,6 @@ def _agree(offered: bytes) -> bytes:
 
 
 def refusal(status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Return a complete answer that refuses a handshake, with a text, and ends the connection."""
+    """Return a complete HTTP answer that refuses a handshake. `body`: a plain text. The answer ends the connection."""
     content = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
     return head(status, [*content, (b"connection", b"close"), *headers]) + body

@@ -1,7 +1,7 @@
-"""Reading a WebSocket peer's messages from bytes (RFC 6455, 5 to 8; RFC 7692). Pure.
+"""Reading a WebSocket peer's messages from bytes (RFC 6455, 5 to 8; RFC 7692). This module does no I/O.
 
-The websockets library parses and checks the frames. The rest is done here: fragments are joined, text is decoded, and
-the end is reported in one way, whether the peer closes or has to be cut off.
+The websockets library parses and checks the frames. This module joins fragments, decodes text, and reports the end of
+the connection. It reports the end in the same way whether the peer closes the connection or must be cut off.
 """
 
 from __future__ import annotations
@@ -21,20 +21,26 @@ if TYPE_CHECKING:
 
 
 LATE_BYTES = 64 * 1024
-"""Bytes that are read and thrown away after the end: that much may be under way before the peer sees the end.
+"""The most bytes that are read and thrown away after the end of a connection.
 
-More isn't read: it waits in the kernel, which takes no more once its buffer is full.
+The peer may have sent so many before it sees the end. More bytes aren't read. They wait in the kernel, which takes no
+more once its buffer is full.
 """
 
 LATE_FRAMES = 100
-"""Frames that may come before the answer to our close frame. They have to be parsed to find it, which takes 1 ms."""
+"""The number of frames after which we no longer look for the answer to our close frame.
+
+These frames must be parsed to find the answer. Parsing a hundred takes 1 ms."""
 
 SLICE = 512
-"""Bytes of these frames that are parsed at a time, so that little is parsed beyond LATE_FRAMES."""
+"""Bytes that are parsed at a time while we look for that answer, so that little more than LATE_FRAMES is parsed."""
 
 
 class End(NamedTuple):
-    """The end of a connection, by the peer or because of it: a close code and a reason. Nothing is read after it."""
+    """The end of a connection: a close code and a reason. Nothing is read after it.
+
+    Either the peer has sent this code, or it is our code for a peer that sent something that isn't allowed.
+    """
 
     code: int
     reason: str
@@ -48,26 +54,34 @@ class MessageReader:
     """A reader of one peer's messages."""
 
     def __init__(self, max_size: int, *, deflate: bool) -> None:
-        """`max_size`: bytes of a message, inflated. `deflate`: True if permessage-deflate was agreed on."""
+        """`max_size`: the most bytes that a message may have after it is inflated.
+
+        `deflate`: True if permessage-deflate was agreed on.
+        """
         self._parser = ServerProtocol(state=OPEN, max_size=max_size)
         self._parser.extensions = [deflate_extension()] if deflate else []
         self._partial = bytearray()
-        """The fragments of a message so far. They aren't in a list, in which small ones would take much more memory."""
+        """The fragments that have come of a message, joined. A list of small fragments would take much more memory."""
         self._decoder: IncrementalDecoder | None = None
-        """The decoder of the fragmented message, if it is text."""
+        """The decoder of the message that comes in fragments; None if it is a binary message."""
         self.ignored = 0
-        """Frames that came after our close frame and didn't answer it."""
+        """The number of frames that were read after our close frame was made."""
 
     def close(self, code: int, reason: str) -> bytes:
-        """Return our close frame. From now on, only the peer's answer to it counts.
+        """Return our close frame. From now on, `read` returns no messages, and only looks for the peer's close frame.
 
-        Raises the library's ProtocolError for a code that can't be sent, and for a reason longer than 123 bytes.
+        Raises ProtocolError (of the websockets library) if the code can't be sent, or the reason has more than 123
+        bytes.
         """
         self._parser.send_close(code, reason)
         return b"".join(self._parser.data_to_send())
 
     def read(self, data: bytes) -> tuple[list[str | bytes], bytes, End | None]:
-        """Return the messages that are complete now, bytes to answer at once (pongs), and the end (None: not yet)."""
+        """Read data from the peer, and return three values.
+
+        They are the messages that are complete now; the bytes to be sent at once (pongs); and the end of the
+        connection, or None if it hasn't ended.
+        """
         parser = self._parser
         closing = parser.state is not OPEN
         parser.receive_data(data)
@@ -86,13 +100,17 @@ class MessageReader:
         if close is None:
             return messages, b"".join(replies), None
         if not closing:
-            # The last two replies are the library's close frame, and b"" for the end of the stream. We don't send its
-            # frame: it answers 1002 to a close within a fragmented message, which RFC 6455, 5.4, permits.
+            # The last two replies are the library's close frame, and b"" for the end of the stream. We don't send this
+            # close frame: it has the code 1002 if the peer closes within a fragmented message. But the peer may do that
+            # (RFC 6455, 5.4).
             replies = replies[:-2]
         return messages, b"".join(replies), End(close.code, close.reason)
 
     def _take(self, frame: Frame, messages: list[str | bytes]) -> None:
-        """Add the message that a frame completes. Raises UnicodeDecodeError once a text can't be UTF-8 any more."""
+        """Take a frame. If it completes a message, add the message to `messages`.
+
+        Raises UnicodeDecodeError as soon as the part of a text that has come can't be UTF-8.
+        """
         match frame.opcode:
             case Opcode.TEXT if frame.fin:
                 messages.append(str(frame.data, "utf-8"))
@@ -110,7 +128,7 @@ class MessageReader:
     def _gather(self, frame: Frame) -> None:
         self._partial += frame.data
         if self._decoder is not None:
-            # The result isn't kept: this is only to fail early.
+            # The decoded text isn't kept. It is decoded only to find an error early.
             self._decoder.decode(bytes(frame.data), frame.fin)
 
 
@@ -118,12 +136,12 @@ _Decoder = getincrementaldecoder("utf-8")
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
-    """Return a close frame; 1005 stands for one without a code (RFC 6455, 7.1.5)."""
+    """Return a close frame. For the code 1005, it is a close frame without a code (RFC 6455, 7.1.5)."""
     payload = b"" if code == close_codes.CLOSE_NO_STATUS else Close(code, reason).serialize()
     return Frame(Opcode.CLOSE, payload).serialize(mask=False)
 
 
 def message_frame(text: str | None, data: bytes | None, *, deflate: bool) -> bytes:
-    """Return a message as one frame: a text frame or, if `text` is None, a binary one."""
+    """Return a message as one frame: a text frame; or a binary frame with `data`, if `text` is None."""
     frame = Frame(Opcode.BINARY, data or b"") if text is None else Frame(Opcode.TEXT, text.encode())
     return frame.serialize(mask=False, extensions=[deflate_extension()] if deflate else [])

@@ -1,4 +1,4 @@
-"""The queue of an ASGI application's messages from a WebSocket connection (ASGI's WebSocket specification 2.4)."""
+"""The queue of messages from a WebSocket connection to its ASGI application (ASGI's WebSocket specification 2.4)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class ReceiveQueue:
-    """A queue of messages that wait for the application, its only reader."""
+    """A queue of messages that wait for the application. Only the application takes messages from it."""
 
     __slots__ = ("_messages", "_waiting")
 
@@ -27,7 +27,10 @@ class ReceiveQueue:
             waiting.set_result(None)
 
     async def take(self) -> dict[str, Any]:
-        """Return the next message, once there is one. The last, a disconnect, can be taken again and again."""
+        """Wait for the next message, remove it, and return it.
+
+        A disconnect, which is the last message, stays in the queue: each further call returns it again.
+        """
         while not self._messages:
             if self._waiting is None:
                 self._waiting = asyncio.get_running_loop().create_future()
