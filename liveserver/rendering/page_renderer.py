@@ -135,11 +135,14 @@ class PageRenderer:
             text_direction=text_direction,
         )
 
-    def index_page(self, liveblogs: list[Liveblog]) -> str:
-        """Render `/`: the live blogs in this order, in the first one's language if we have texts in it."""
+    def index_page(self, liveblogs: list[Liveblog], language: str | None = None) -> str:
+        """Render `/`: the live blogs in this order, in the reader's language.
+
+        `language`: None if we have no texts in it. Then it is the first live blog's, if we have texts in that.
+        """
         return self.fill(
             "index.html",
-            texts_for(liveblogs[0].language if liveblogs else FALLBACK).language,
+            texts_for(language or (liveblogs[0].language if liveblogs else FALLBACK)).language,
             site_name=self.entries.site_name,
             liveblogs=[(liveblog, self.urls.liveblog(liveblog.slug)) for liveblog in liveblogs],
             text_direction=text_direction,

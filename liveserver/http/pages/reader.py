@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from liveserver.content.translations import FALLBACK
 from liveserver.domain import errors
 from liveserver.domain.change import Position
 from liveserver.domain.entry import TAG_MAX, Verification
@@ -21,6 +22,7 @@ from liveserver.http.requesters import liveblog_of
 from liveserver.http.responses import security_headers
 from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, respond
+from liveserver.http.responses.reader_language import reader_language
 from liveserver.http.responses.representation import Representation
 from liveserver.http.route_params import ID, SLUG
 from liveserver.rendering.cooperative import offloaded, prepared
@@ -28,6 +30,8 @@ from liveserver.rendering.page_models import EntryPageView, Only, Order, PageVie
 from liveserver.store.cursors import SortKey
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.datastructures import QueryParams
     from starlette.requests import Request
 
@@ -53,14 +57,15 @@ def page_headers(pages: PageRenderer) -> dict[str, str]:
     return {**security_headers.reader(pages.urls, pages.entries.embed_providers), "Cache-Control": CROWD_CACHE}
 
 
-def html_representation(pages: PageRenderer, html: str) -> Representation:
-    """Return a page as a representation."""
-    return Representation(html.encode(), "text/html; charset=utf-8", page_headers(pages))
+def html_representation(pages: PageRenderer, html: str, headers: Mapping[str, str] | None = None) -> Representation:
+    """Return a page as a representation; `headers`: those that it has beside every page's."""
+    return Representation(html.encode(), "text/html; charset=utf-8", {**page_headers(pages), **(headers or {})})
 
 
 async def index(request: Request) -> Response:
-    """Answer with the list of live blogs, newest first."""
-    return respond(request.scope, await services(request).index.get())
+    """Answer with the list of live blogs, newest first: in the reader's language, if we have texts in it."""
+    language = reader_language(request.headers.get("accept-language"))
+    return respond(request.scope, await services(request).index.get(language))
 
 
 async def to_index(request: Request) -> Response:
@@ -230,7 +235,7 @@ def plain_error_page(request: Request, status: int, liveblog: Liveblog | None = 
 
 
 def _language(request: Request) -> str:
-    return "fr" if request.headers.get("accept-language", "").lower().startswith("fr") else "en"
+    return reader_language(request.headers.get("accept-language")) or FALLBACK
 
 
 @lru_cache(maxsize=16)

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from liveserver.access.partner_admission import Readers
-from liveserver.content.translations import known_language
+from liveserver.content.translations import FALLBACK, known_language
 from liveserver.domain import errors
 from liveserver.domain.change import Position
 from liveserver.domain.ids import PARTNER_ID_PATTERN
@@ -27,6 +27,7 @@ from liveserver.http.requesters import liveblog_of, requester_of
 from liveserver.http.responses import security_headers
 from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, POLL_CACHE, readable_by, respond
+from liveserver.http.responses.reader_language import reader_language
 from liveserver.http.responses.representation import Representation
 from liveserver.http.route_params import HASH, SLUG
 from liveserver.protocol import json_encoding
@@ -245,7 +246,7 @@ def _language(request: Request) -> str | None:
 
 
 def _accepted_language(request: Request) -> str:
-    return "fr" if request.headers.get("accept-language", "").lower().startswith("fr") else "en"
+    return reader_language(request.headers.get("accept-language")) or FALLBACK
 
 
 def _pixels(value: str | None, name: str) -> int | None:
