@@ -88,15 +88,16 @@ class Client:
         """Delete an entry."""
         await self._requests.send("DELETE", _entry(slug, entry_id))
 
-    async def take_down(self, slug: str, entry_id: str) -> Message | None:
+    async def take_down(self, slug: str, entry_id: str, *, again: bool = True) -> Message | None:
         """Delete an entry, and ask viewers to confirm that; return the takedown, or None if nobody ever saw the entry.
 
-        If it was deleted in this way before (perhaps the answer was lost), returns that takedown as it is now.
+        If it was deleted in this way before (perhaps the answer was lost), returns that takedown as it is now; if not
+        `again`, raises ClientError with the status 410.
         """
         try:
             answer = await self._requests.send("DELETE", _entry(slug, entry_id), params={"confirm": "true"})
         except ClientError as error:
-            if error.status != 410:
+            if error.status != 410 or not again:
                 raise
             return await self.takedown(slug, entry_id)
         takedown: Message | None = answer["takedown"]
