@@ -43,7 +43,7 @@ CASES = [
     ("serve", {"port": "many", "heartbeat": "0"}, ("LIVESERVER_PORT", "LIVESERVER_HEARTBEAT")),
     ("serve", {"host": "192.0.2.1", "port": "{port}"}, ("can't listen on 192.0.2.1",)),
     ("demo --redis localhost:6379", {}, ("--redis: ",)),
-    ("serve --port abc", {}, ("--port: ", "integer")),
+    ("serve --port abc", {}, ("--port: must be a whole number",)),
     ("demo --dir /proc/demo", {}, ("/proc/demo",)),
     ("keys create --name x --scope everything", {}, ("everything", "publish and manage")),
     ("keys create --name= --scope publish", {}, ("blank",)),
