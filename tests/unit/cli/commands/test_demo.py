@@ -28,7 +28,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 async def test_a_key_that_is_good_stays(store: Store, tmp_path: Path) -> None:
-    """Whoever exported it goes on using it after a restart."""
+    """A shell that has exported it goes on using it after a restart."""
     key = await keep_or_make_key(store, tmp_path / "key")
     assert await keep_or_make_key(store, tmp_path / "key") == key
     assert (tmp_path / "key").read_text() == f"{key}\n"
