@@ -25,6 +25,8 @@ from liveserver.utils import private_files
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from liveserver.settings import Settings
+
 PIPE = Path("-")
 """The name that means standard output when a backup is written, and standard input when it is restored."""
 
@@ -54,6 +56,13 @@ def restore_backup(address: str, path: Path, *, force: bool) -> str:
         restored = interruption.run(restore(address, file, replace=force, safe=as_kept))
     line = f"Restored {hide_password(address)}: {describe(restored.now)}."
     return f"{line} Replaced: {describe(restored.replaced)}." if restored.replaced.liveblogs else line
+
+
+def about_pictures(settings: Settings, advice: str) -> str:
+    """Return the line to print about the pictures, which no backup holds; `advice` has `{}` for their folder."""
+    if settings.media_url is not None:
+        return f"Pictures aren’t in the file: they stay in {settings.media_url}."
+    return f"Pictures aren’t in the file: {advice.format(settings.media_directory.absolute())}."
 
 
 @contextmanager

@@ -102,16 +102,16 @@ class Client:
             if error.status != 410 or not error.repeated:
                 raise
 
-    async def take_down(self, slug: str, entry_id: str) -> Message | None:
+    async def take_down(self, slug: str, entry_id: str, *, again: bool = True) -> Message | None:
         """Delete an entry and ask viewers to confirm the deletion; return the takedown (its counts of confirmations).
 
         Returns None if no reader ever saw the entry. If the entry was taken down before (perhaps the answer was lost),
-        returns the takedown as it is now.
+        returns the takedown as it is now; or, with `again=False`, raises ClientError with the status 410.
         """
         try:
             answer = await self._requests.send("DELETE", _entry(slug, entry_id), params={"confirm": "true"})
         except ClientError as error:
-            if error.status != 410:
+            if error.status != 410 or not again:
                 raise
             return await self.takedown(slug, entry_id)
         takedown: Message | None = answer["takedown"]

@@ -136,14 +136,15 @@ class PageRenderer:
             text_direction=text_direction,
         )
 
-    def index_page(self, liveblogs: list[Liveblog]) -> str:
+    def index_page(self, liveblogs: list[Liveblog], language: str | None = None) -> str:
         """Return the HTML of `/`, which lists the live blogs in the given order.
 
-        Its language is that of the first live blog, if we have texts in that language.
+        `language`: the reader's; None if we have no texts in it. Then the page is in the language of the first live
+        blog, if we have texts in that language.
         """
         return self.fill(
             "index.html",
-            texts_for(liveblogs[0].language if liveblogs else FALLBACK).language,
+            texts_for(language or (liveblogs[0].language if liveblogs else FALLBACK)).language,
             site_name=self.entries.site_name,
             liveblogs=[(liveblog, self.urls.liveblog(liveblog.slug)) for liveblog in liveblogs],
             text_direction=text_direction,

@@ -153,8 +153,8 @@ async def _newest(store: Store) -> list[Liveblog]:
     return (await store.liveblogs.page(limit=INDEX_SIZE))[0]
 
 
-def _index_page(pages: PageRenderer, liveblogs: list[Liveblog]) -> Representation:
-    return html_representation(pages, pages.index_page(liveblogs))
+def _index_page(pages: PageRenderer, liveblogs: list[Liveblog], language: str | None) -> Representation:
+    return html_representation(pages, pages.index_page(liveblogs, language), {"Vary": "Accept-Language"})
 
 
 async def _cancelled(flight: FreshFlight[None]) -> None:

@@ -19,7 +19,7 @@ from liveserver.server import log_config, process
 from liveserver.server.certificates import configured_certificate
 from liveserver.server.listener import listening
 from liveserver.server.supervisor import Supervisor
-from liveserver.settings import unknown_settings, unreadable_lines
+from liveserver.settings import database_of, unknown_settings, unreadable_lines
 from liveserver.store import Store
 from liveserver.store.sqlite_file import alone, check
 
@@ -73,8 +73,11 @@ def _alone(settings: Settings) -> AbstractContextManager[None]:
     """
     if settings.redis_url is not None:
         return nullcontext()
-    complaint = f"another server runs on {settings.database_url}: more than one process needs Redis"
-    return alone(settings.database_url, f"{complaint} (--redis, LIVESERVER_REDIS_URL)")
+    complaint = (
+        f"a server runs on {database_of(settings)} already: stop it, or start this one in another folder, or with "
+        "another --database (LIVESERVER_DATABASE_URL); two servers on one database need Redis (--redis)"
+    )
+    return alone(settings.database_url, complaint)
 
 
 def _worker(settings: Settings, listener: socket.socket) -> None:

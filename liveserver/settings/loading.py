@@ -13,9 +13,20 @@ from liveserver.settings.value_sources import DOTENV
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from pydantic_core import ErrorDetails
+
 
 SHORT_FLAGS = {"database_url": "--database", "redis_url": "--redis"}
 """The short flags that some settings have beside the flag that is made from the setting's name."""
+
+
+_WORDS = {
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "bool_parsing": "must be true or false",
+}
+"""Messages for pydantic's types of errors, whose own ones speak of strings and of parsing."""
 
 
 def load(**flags: Any) -> Settings:
@@ -29,7 +40,7 @@ def load(**flags: Any) -> Settings:
     except ValidationError as error:
         from_flags = {name for name, value in flags.items() if value is not None}
         raise SettingsError(
-            "; ".join(_line(detail["loc"], detail["msg"], from_flags) for detail in error.errors())
+            "; ".join(_line(detail["loc"], _words(detail), from_flags) for detail in error.errors())
         ) from None
     except UnicodeDecodeError:
         raise SettingsError(f"{DOTENV.absolute()} is no text in UTF-8") from None
@@ -42,12 +53,17 @@ def flag_of(name: str) -> str:
     return SHORT_FLAGS.get(name) or "--" + name.replace("_", "-")
 
 
-def _line(location: tuple[int | str, ...], message: str, flags: Collection[str]) -> str:
+def _words(error: ErrorDetails) -> str:
+    """Return what is wrong with a setting, in words for an operator."""
+    message = error["msg"].removeprefix("Value error, ")
+    return _WORDS.get(error["type"]) or message.replace("Input should be", "must be", 1)
+
+
+def _line(location: tuple[int | str, ...], text: str, flags: Collection[str]) -> str:
     """Return the message about a bad setting.
 
     The message names the setting by its flag if the setting is in `flags`, otherwise by its environment variable.
     """
-    text = message.removeprefix("Value error, ")
     if not location:
         return text
     name = str(location[0])

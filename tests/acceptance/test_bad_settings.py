@@ -43,7 +43,7 @@ CASES = [
     ("serve", {"port": "many", "heartbeat": "0"}, ("LIVESERVER_PORT", "LIVESERVER_HEARTBEAT")),
     ("serve", {"host": "192.0.2.1", "port": "{port}"}, ("can't listen on 192.0.2.1",)),
     ("demo --redis localhost:6379", {}, ("--redis: ",)),
-    ("serve --port abc", {}, ("--port: ", "integer")),
+    ("serve --port abc", {}, ("--port: must be a whole number",)),
     ("demo --dir /proc/demo", {}, ("/proc/demo",)),
     ("keys create --name x --scope everything", {}, ("everything", "publish and manage")),
     ("keys create --name= --scope publish", {}, ("blank",)),
@@ -112,7 +112,11 @@ async def test_second_server_on_one_file(tmp_path: Path) -> None:
     first = LiveServer(tmp_path / "first")
     async with started(first):
         second = await run("serve", cwd=tmp_path, **{**first.settings, "port": str(free_port())})
-        _assert_one_line(second, "another server", "--redis")
+        # Most people meet it who have forgotten the first one: Redis comes last.
+        _assert_one_line(
+            second, "a server runs on sqlite:///", "/first/live.db already: stop it", "another folder", "--database"
+        )
+        assert second.stderr.index("--database") < second.stderr.index("--redis")
         assert first.running
         assert await first.end() == 0
     async with started(first):

@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 from liveserver.client import Client
 from tests.acceptance.browsing import pages
 from tests.acceptance.reading import IDS, live, strings
-from tests.acceptance.serving import Child, eventually, started
+from tests.acceptance.serving import Child, eventually, run, started
 from tests.support.services import free_port
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ async def test_demo(tmp_path: Path, browser: Browser) -> None:
     for _ in range(2):
         async with started(demo), AsyncExitStack() as stack:
             assert (await demo.printed(r"Reader's page +(\S+)"))[1] == f"{url}/live/{SLUG}"
-            assert (await demo.printed(r"API +(\S+)"))[1] == f"{url}/api/v1"
+            api = (await demo.printed(r"API +(\S+)"))[1]
+            assert api == f"{url}/api/v1"
             keys.append((await demo.printed(r"API key +(\S+)"))[1])
             await demo.printed("After about 1 min the story has been told: it is deleted, and begins again")
             await demo.printed("After about 1 min the story has been told: it is deleted, and begins again")
@@ -63,6 +64,7 @@ async def test_demo(tmp_path: Path, browser: Browser) -> None:
             websocket = await stack.enter_async_context(connect(f"ws{url[4:]}/api/v1/liveblogs/{SLUG}/ws"))
             await websocket.recv()
             http = await stack.enter_async_context(httpx2.AsyncClient(timeout=10))
+            assert (await http.get(api, follow_redirects=True)).status_code == 200, "somebody clicks on it"
             events = await stack.enter_async_context(http.stream("GET", f"{url}/api/v1/liveblogs/{SLUG}/events"))
             assert events.headers["content-type"].startswith("text/event-stream")
 
@@ -73,7 +75,23 @@ async def test_demo(tmp_path: Path, browser: Browser) -> None:
             assert any('"type":"reconnect"' in line for line in [line async for line in events.aiter_lines()])
             assert demo.stderr == ""
             assert demo.stdout.endswith("The demo has ended.\n")
-    assert len(set(keys)) == 2
+    assert len(set(keys)) == 1, "somebody has exported it"
+
+
+async def test_a_second_demo_leaves_the_first_one_s_key_alone(tmp_path: Path) -> None:
+    """In the same folder, whatever keeps it from starting: the port that is taken, or the database."""
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    # Its own output is elsewhere.
+    demo = Child(tmp_path / "first", "demo", "--port", str(port), "--dir", str(tmp_path / "demo-data"))
+    async with started(demo):
+        key = (await demo.printed(r"API key +(\S+)"))[1]
+        for other_port, complaint in ((port, "Address already in use"), (free_port(), "a server runs on sqlite:///")):
+            second = await run("demo", "--port", str(other_port), cwd=tmp_path)
+            assert second.status == 2
+            assert complaint in second.stderr
+            assert (tmp_path / "demo-data" / "key").read_text() == f"{key}\n"
+        async with Client(url, key) as client:
+            await client.publish(SLUG, {"body": "<p>Bonjour</p>"})
 
 
 @pytest.mark.parametrize("sign", ["demo-data", "demo-data/live.db", "demo-data/key", "demo-data/live.db.lock"])

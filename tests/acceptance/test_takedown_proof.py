@@ -115,8 +115,12 @@ async def test_a_thousand_viewers_and_the_command(tmp_path: Path) -> None:
                 assert await command.wait() == 0
                 assert re.search(r"100 left, 0 waited for\nNobody who was asked still shows it\.\n$", command.stdout)
             again = await server.run("takedown", "takedown", entry_id, "--json", "--url", server.url, "--key", key)
-            assert (again.status, again.stderr.startswith("Deleted.\n")) == (0, True)
+            assert (again.status, again.stderr.startswith("It had been deleted already.\n1000 asked, ")) == (0, True)
             assert '"confirmed":900' in again.stdout
+            [other_id] = await site.liveblog("plain", 1)
+            await newsroom.delete("plain", other_id)
+            plain = await server.run("takedown", "plain", other_id, "--url", server.url, "--key", key)
+            assert plain == (0, "It had been deleted already. Readers weren’t asked to confirm that.\n", "")
 
 
 def _same(viewer: Viewer) -> Viewer:

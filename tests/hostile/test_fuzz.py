@@ -64,6 +64,7 @@ STATUSES: dict[str, set[int]] = {
     "/media/{name}": FILE,
     "/static/{path}": FILE,
     "/live/{slug}": PAGE | {303},
+    "/api/v1": {307},
     "/favicon.ico": {308},
     "/live/{slug}/": {308},
     "/live": {308},

@@ -114,10 +114,16 @@ def test_env_example_shows_the_defaults() -> None:
 
 
 def test_env_example_feeds_compose() -> None:
-    """Every variable that compose wants from .env is in the example."""
+    """Every variable that compose wants from .env is in the example; commented out where compose has a default."""
     files = ("docker-compose.yml", "deploy/docker-compose.tls.yml")
-    wanted = {name for file in files for name in re.findall(r"\$\{(\w+)", (ROOT / file).read_text())}
-    assert wanted <= set(re.findall(r"^(\w+)=", ENV_EXAMPLE, re.MULTILINE))
+    found = [match for file in files for match in re.findall(r"\$\{(\w+)(:-)?", (ROOT / file).read_text())]
+    assert {name for name, default in found if not default} <= set(re.findall(r"^(\w+)=", ENV_EXAMPLE, re.MULTILINE))
+    assert {name for name, _ in found} <= set(re.findall(r"^#?(\w+)=", ENV_EXAMPLE, re.MULTILINE))
+
+
+def test_a_copy_of_env_example_changes_no_setting() -> None:
+    """A public URL in it made links lead to port 8000, whatever port the server was on."""
+    assert re.findall(r"^LIVESERVER_\w+", ENV_EXAMPLE, re.MULTILINE) == []
 
 
 def test_systemd_unit() -> None:
@@ -130,6 +136,8 @@ def test_systemd_unit() -> None:
     assert (program.rpartition("/")[2], command) == ("liveserver", ["serve"])
     defaults = {name: Settings.model_fields[name].default for name in ("drain", "graceful_timeout")}
     assert float(service["TimeoutStopSec"]) >= max(defaults.values()) + 5
+    scaling = (ROOT / "docs/scaling.md").read_text()
+    assert f"`TimeoutStopSec={service['TimeoutStopSec']}`" in scaling, "the documents give the same advice"
     # What isn't told is relative to it, and nothing else may be written to.
     assert f"/var/lib/{service['StateDirectory']}" == service["WorkingDirectory"]
     assert not any(name.startswith("environment") for name in map(str.lower, service))

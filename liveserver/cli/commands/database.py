@@ -30,11 +30,12 @@ def backup(
     file: Annotated[Path, typer.Argument(help="Where to write it, or - for standard output")],
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists")] = False,
 ) -> None:
-    """Write all that the database holds to one file; servers may run meanwhile."""
-    from liveserver.cli.backup_files import write_backup
+    """Write all that the database holds to one file; servers may run meanwhile. Pictures aren't in the database."""
+    from liveserver.cli.backup_files import about_pictures, write_backup
 
     with interruptible():
         typer.echo(write_backup(settings.database_url, file, force=force), err=str(file) == "-")
+        typer.echo(about_pictures(settings, "copy the folder {}, too"), err=str(file) == "-")
 
 
 @with_settings("database_url")
@@ -44,7 +45,8 @@ def restore(
     force: Annotated[bool, typer.Option("--force", help="Replace the live blogs that the database holds")] = False,
 ) -> None:
     """Replace all that the database holds by a backup; every reader starts afresh."""
-    from liveserver.cli.backup_files import restore_backup
+    from liveserver.cli.backup_files import about_pictures, restore_backup
 
     with interruptible():
         typer.echo(restore_backup(settings.database_url, file, force=force))
+        typer.echo(about_pictures(settings, "put your copy of them into {}"))

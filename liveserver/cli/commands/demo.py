@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,14 +10,15 @@ import typer
 
 from liveserver.access.scopes import SCOPES
 from liveserver.cli.options import with_settings
-from liveserver.cli.store_access import open_store
-from liveserver.domain.errors import SettingsError
+from liveserver.cli.terminal import tell
+from liveserver.domain.errors import SettingsError, Unauthorized
 from liveserver.domain.ids import now
-from liveserver.settings import Settings, load
+from liveserver.settings import load
 from liveserver.utils import private_files
 
 if TYPE_CHECKING:
     from liveserver.http.container import Container
+    from liveserver.store import Store
 
 
 WELCOME = """
@@ -76,8 +77,10 @@ def demo(
 
     async def write(parts: Container) -> None:
         newsroom = Newsroom(parts, script, interval=interval)
-        # The live blog must exist before its address is printed.
+        # The live blog must exist before its address is printed. The key is looked for only now that this server has
+        # the port and the database: it may replace the key of an earlier run, not that of a server that still runs.
         await newsroom.open()
+        key = await keep_or_make_key(parts.store, directory / "key")
         typer.echo(
             WELCOME.format(
                 url=parts.settings.base_url,
@@ -89,24 +92,39 @@ def demo(
         )
         await newsroom.run()
 
-    key = asyncio.run(make_key(settings, directory / "key"))
     run(settings, beside=write)
     typer.echo("The demo has ended.")
 
 
-async def make_key(settings: Settings, path: Path) -> str:
-    """Make an API key for this run, write it to the file `path`, and return it.
+async def keep_or_make_key(store: Store, path: Path) -> str:
+    """Return the key that is in the file if it is good for everything; else make one, and write it to the file.
 
-    The keys of earlier runs are revoked.
+    It is for a server that owns the database: keys of earlier runs, whose secrets nobody has any more, are revoked.
     """
-    from liveserver.access.api_keys import new_key
+    from liveserver.access.api_keys import ApiKeys, new_key
 
+    key = _read(path)
+    with suppress(Unauthorized):
+        actor = await ApiKeys(store).authenticate(f"Bearer {key}")
+        if actor is not None and actor.scopes >= set(SCOPES) and actor.liveblogs is None:
+            private_files.tighten(path)
+            return key
     stored_key, key = new_key("demo", SCOPES)
-    async with open_store(settings) as store:
-        for earlier_key in await store.keys.all():
-            if earlier_key.name == "demo" and earlier_key.revoked_at is None:
-                await store.keys.revoke(earlier_key.id, now())
-        await store.keys.add(stored_key)
-    with private_files.write_to(path) as file:
-        file.write(f"{key}\n".encode())
+    for earlier_key in await store.keys.all():
+        if earlier_key.name == "demo" and earlier_key.revoked_at is None:
+            await store.keys.revoke(earlier_key.id, now())
+    await store.keys.add(stored_key)
+    try:
+        with private_files.write_to(path) as file:
+            file.write(f"{key}\n".encode())
+    except OSError as error:
+        tell(f"can't write {path}: {error.strerror}; the key is shown here only")
     return key
+
+
+def _read(path: Path) -> str:
+    """Return the key in the file, or whatever else the file has; an empty text if it can't be read."""
+    try:
+        return path.read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return ""

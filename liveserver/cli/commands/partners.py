@@ -11,13 +11,14 @@ import typer
 from liveserver.cli.options import with_settings
 from liveserver.cli.store_access import on_store
 from liveserver.cli.terminal import expiry, print_json, print_table, tell
-from liveserver.domain.errors import NotFound
+from liveserver.domain.errors import FieldError, InvalidInput, NotFound
 from liveserver.domain.ids import now
 from liveserver.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from liveserver.domain.inputs.parsing import InputType
     from liveserver.domain.partner import Partner
     from liveserver.store import Store
 
@@ -82,6 +83,35 @@ def with_rules(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
+OPTION_OF = {
+    "/name": "the name",
+    "/origins": "--origin",
+    "/liveblogs": "--liveblog",
+    "/tags": "--tag",
+    "/delay": "--delay",
+    "/expires_at": "--expires",
+    "/attribution/text": "--credit",
+    "/attribution/url": "--credit-url",
+    **{f"/theme/{name}": f"--{name}" for name in THEME},
+}
+"""The options by the API's names of what they set."""
+
+
+def _parse(model: type[InputType], fields: dict[str, Any]) -> InputType:
+    """Parse rules. Raises InvalidInput, which names the bad ones as the command line does."""
+    from liveserver.domain.inputs.parsing import parse
+
+    try:
+        return parse(model, fields)
+    except InvalidInput as error:
+        raise InvalidInput([FieldError(_option(pointer), detail) for pointer, detail in error.errors]) from None
+
+
+def _option(pointer: str) -> str:
+    """Return the option that sets a field; `/origins/0` is one of several values of its option."""
+    return OPTION_OF.get(pointer) or OPTION_OF.get(pointer.rpartition("/")[0]) or pointer
+
+
 def _rules(options: dict[str, Any]) -> dict[str, Any]:
     credit, credit_url = options["credit"], options["credit_url"]
     rules = {
@@ -104,10 +134,9 @@ def partners_add(
 ) -> None:
     """Take a partner in, and print its id."""
     from liveserver.domain.inputs.models import PartnerInput
-    from liveserver.domain.inputs.parsing import parse
     from liveserver.newsroom.partner_directory import new_partner
 
-    partner = new_partner(parse(PartnerInput, {"name": name, **rules}), now())
+    partner = new_partner(_parse(PartnerInput, {"name": name, **rules}), now())
 
     async def add(store: Store) -> list[str]:
         await store.partners.add(partner)
@@ -194,10 +223,9 @@ def partners_remove(settings: Settings, partner_id: PartnerId) -> None:
 
 def _edit(settings: Settings, partner_id: str, fields: dict[str, Any]) -> Partner:
     from liveserver.domain.inputs.models import PartnerPatch
-    from liveserver.domain.inputs.parsing import parse
     from liveserver.newsroom.partner_directory import edited_partner
 
-    patch = parse(PartnerPatch, fields)
+    patch = _parse(PartnerPatch, fields)
     return on_store(
         settings, lambda store: store.partners.edit(partner_id, lambda old: edited_partner(old, patch, now()))
     )

@@ -16,7 +16,7 @@ from liveserver.domain.ids import ID_PATTERN
 from liveserver.protocol.json_encoding import dumps
 
 if TYPE_CHECKING:
-    from liveserver.client import Message
+    from liveserver.client import Client, Message
 
 
 INTERVAL = 0.5
@@ -47,11 +47,10 @@ async def watch(url: str, key: str, slug: str, entry_id: str, *, as_json: bool) 
     """
     clock = asyncio.get_running_loop().time
     async with client_of(url, key) as client:
-        counts_now = await client.take_down(slug, entry_id)
+        outcome, counts_now = await _delete(client, slug, entry_id)
+        typer.echo(outcome, err=as_json)
         if counts_now is None:
-            typer.echo("Deleted. No reader ever saw it.", err=as_json)
             return 0
-        typer.echo("Deleted.", err=as_json)
         start, last = clock(), ""
         while True:
             if (line := figures(counts_now)) != last:
@@ -72,6 +71,25 @@ async def watch(url: str, key: str, slug: str, entry_id: str, *, as_json: bool) 
         return 1
     typer.echo("Nobody who was asked still shows it.")
     return 0
+
+
+async def _delete(client: Client, slug: str, entry_id: str) -> tuple[str, Message | None]:
+    """Delete an entry. Return what to print about that, and the takedown; None if no viewer is asked."""
+    from liveserver.client import ClientError
+
+    try:
+        counts = await client.take_down(slug, entry_id, again=False)
+    except ClientError as error:
+        if error.status != 410:
+            raise
+    else:
+        return "Deleted." if counts else "Deleted. No reader ever saw it.", counts
+    try:
+        return "It had been deleted already.", await client.takedown(slug, entry_id)
+    except ClientError as error:
+        if error.status != 404:
+            raise
+    return "It had been deleted already. Readers weren’t asked to confirm that.", None
 
 
 def figures(counts: Message) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from liveserver.content.translations import FALLBACK
 from liveserver.domain import errors
 from liveserver.domain.entry import TAG_MAX, Verification
 from liveserver.domain.topic import Topic
@@ -20,6 +21,7 @@ from liveserver.http.requesters import liveblog_of
 from liveserver.http.responses import security_headers
 from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, respond
+from liveserver.http.responses.reader_language import reader_language
 from liveserver.http.responses.representation import Representation
 from liveserver.http.route_params import ID, SLUG
 from liveserver.rendering.cooperative import offloaded, prepared
@@ -27,6 +29,8 @@ from liveserver.rendering.page_models import EntryPageView, Only, Order, PageVie
 from liveserver.store.cursors import SortKey
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.datastructures import QueryParams
     from starlette.requests import Request
 
@@ -55,14 +59,15 @@ def page_headers(pages: PageRenderer) -> dict[str, str]:
     return {**security_headers.reader(pages.urls, pages.entries.embed_providers), "Cache-Control": CROWD_CACHE}
 
 
-def html_representation(pages: PageRenderer, html: str) -> Representation:
-    """Return the HTML of a page as a representation, with the headers of all pages."""
-    return Representation(html.encode(), "text/html; charset=utf-8", page_headers(pages))
+def html_representation(pages: PageRenderer, html: str, headers: Mapping[str, str] | None = None) -> Representation:
+    """Return the HTML of a page as a representation, with the headers of all pages, and with `headers` beside them."""
+    return Representation(html.encode(), "text/html; charset=utf-8", {**page_headers(pages), **(headers or {})})
 
 
 async def index(request: Request) -> Response:
-    """Answer with the list of live blogs, newest first."""
-    return respond(request.scope, await services(request).index.get())
+    """Answer with the list of live blogs, newest first: in the reader's language, if we have texts in it."""
+    language = reader_language(request.headers.get("accept-language"))
+    return respond(request.scope, await services(request).index.get(language))
 
 
 async def to_index(request: Request) -> Response:
@@ -238,8 +243,8 @@ def plain_error_page(request: Request, status: int, liveblog: Liveblog | None = 
 
 
 def accepted_language(request: Request) -> str:
-    """Return the language of a page that is no live blog's: the browser's first one if it is French, else English."""
-    return "fr" if request.headers.get("accept-language", "").lower().startswith("fr") else "en"
+    """Return the language of a page that is no live blog's: the browser's, if there are texts in it."""
+    return reader_language(request.headers.get("accept-language")) or FALLBACK
 
 
 @lru_cache(maxsize=16)

@@ -234,7 +234,7 @@ class DatedCache:
 
 
 class IndexCache:
-    """The cache of the page that lists the live blogs.
+    """The cache of the page that lists the live blogs, in each language that readers ask for.
 
     The live blogs have no position in common, from which the hub could tell that the page is current. So the list is
     read from the store once for all requests of the same moment. It is rendered only if it differs from the list that
@@ -242,21 +242,32 @@ class IndexCache:
     """
 
     def __init__(
-        self, read: Callable[[], Awaitable[list[Liveblog]]], render: Callable[[list[Liveblog]], Representation]
+        self,
+        read: Callable[[], Awaitable[list[Liveblog]]],
+        render: Callable[[list[Liveblog], str | None], Representation],
     ) -> None:
         self._read = FreshFlight(read)
         self._render = render
-        self._rendered: tuple[object, Representation] | None = None
+        self._state: object = None
+        """What was rendered last."""
+        self._rendered: dict[str | None, Representation] = {}
+        """Its pages, by language: at most one for each language that we have texts in, and one for None."""
 
     async def close(self) -> None:
         """Cancel the read that is under way."""
         await asyncio.gather(*self._read.cancel(), return_exceptions=True)
 
-    async def get(self) -> Representation:
-        """Return the page that lists the live blogs, as they are now. Raises StoreUnavailable."""
+    async def get(self, language: str | None) -> Representation:
+        """Return the page that lists the live blogs, as they are now. Raises StoreUnavailable.
+
+        `language`: one of ours, as the reader prefers it; None if the reader prefers none of them.
+        """
         liveblogs = await self._read()
         # An epoch and a version together name one state of a live blog's own fields. The page shows no entries.
         state = [(liveblog.slug, liveblog.epoch, liveblog.version) for liveblog in liveblogs]
-        if self._rendered is None or self._rendered[0] != state:
-            self._rendered = (state, self._render(liveblogs))
-        return self._rendered[1]
+        if self._state != state:
+            self._state, self._rendered = state, {}
+        page = self._rendered.get(language)
+        if page is None:
+            page = self._rendered[language] = self._render(liveblogs, language)
+        return page

@@ -11,8 +11,10 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
 from liveserver.cli import backup_files
+from liveserver.cli.app import app
 from liveserver.cli.backup_files import PIPE, restore_backup, write_backup
 from liveserver.content.sanitiser import as_kept
 from liveserver.domain.errors import BadBackup, Conflict, SettingsError
@@ -69,6 +71,29 @@ def test_there_and_back(url: str, target: str, path: Path) -> None:
     assert restore_backup(target, path, force=False) == f"Restored {target}: {holds}"
     assert restore_backup(target, path, force=True) == f"Restored {target}: {holds} Replaced: {holds}"
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("settings", "place"),
+    [
+        ({}, "{}/media"),
+        ({"media_dir": "/srv/pictures"}, "/srv/pictures"),
+        ({"media_url": "s3://pictures/live"}, "s3://pictures/live"),
+    ],
+)
+def test_both_commands_say_where_the_pictures_are(
+    url: str, path: Path, tmp_path: Path, settings: dict[str, str], place: str
+) -> None:
+    """They aren't in the file; somebody who keeps only that has lost them."""
+    variables = {f"LIVESERVER_{name.upper()}": value for name, value in {**settings, "database_url": url}.items()}
+    for command in (["backup", str(path)], ["restore", "--force", str(path)]):
+        result = CliRunner().invoke(app, command, env=variables)
+        line = result.stdout.splitlines()[-1]
+        assert line.startswith("Pictures aren’t in the file: ")
+        assert line.endswith((f" {place.format(tmp_path)}.", f" {place.format(tmp_path)}, too."))
+    to_pipe = CliRunner().invoke(app, ["backup", "-"], env=variables)
+    assert "Pictures aren’t" in to_pipe.stderr
+    assert "Pictures aren’t".encode() not in to_pipe.stdout_bytes
 
 
 def test_a_file_that_exists_is_replaced_on_demand_only(url: str, path: Path) -> None:

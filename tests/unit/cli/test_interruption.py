@@ -7,13 +7,28 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
 import pytest
 
 from liveserver.cli.interruption import INTERRUPTED, SIGNALS, interruptible, run
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 pytestmark = pytest.mark.parametrize("number", SIGNALS)
+
+
+@pytest.fixture(autouse=True)
+def handlers_of_a_terminal() -> Iterator[None]:
+    """Those that Python has at a terminal: `nohup` and a shell's `&` leave SIGINT ignored, and asyncio leaves it so."""
+    former = [signal.getsignal(number) for number in SIGNALS]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for number, handler in zip(SIGNALS, former, strict=True):
+        signal.signal(number, handler)
 
 
 def test_in_a_plain_function(number: signal.Signals) -> None:

@@ -32,8 +32,11 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"port": 65536}, "LIVESERVER_PORT: "),
-        ({"port": "http"}, "LIVESERVER_PORT: "),
+        ({"port": 65536}, "LIVESERVER_PORT: must be less than or equal to 65535"),
+        ({"port": "http"}, "LIVESERVER_PORT: must be a whole number"),
+        ({"workers": "1.5"}, "LIVESERVER_WORKERS: must be a whole number"),
+        ({"drain": "long"}, "LIVESERVER_DRAIN: must be a number"),
+        ({"io_uring": "perhaps"}, "LIVESERVER_IO_URING: must be true or false"),
         ({"workers": 0}, "LIVESERVER_WORKERS: "),
         ({"heartbeat": 0}, "LIVESERVER_HEARTBEAT: "),
         ({"poll": 0}, "LIVESERVER_POLL: "),

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from liveserver.cli.backup_files import restore_backup, write_backup
-from liveserver.cli.commands.demo import make_key
+from liveserver.cli.commands.demo import keep_or_make_key
 from liveserver.content.media.directory_storage import DirectoryStorage
-from liveserver.settings import load
 from liveserver.store import Store, sqlite_file
 from liveserver.store.sqlite_file import alone
 from liveserver.utils import private_files
@@ -121,12 +120,17 @@ def test_a_backup_and_what_is_restored_from_it(tmp_path: Path) -> None:
     assert set(modes(restored).values()) == {0o600}
 
 
-def test_the_demo_s_key(tmp_path: Path) -> None:
-    """In a file that was there, and that everybody could read, too."""
+async def test_the_demo_s_key(tmp_path: Path) -> None:
+    """In a file that was there, and that everybody could read, too; whether the key is new or stays."""
     key = tmp_path / "key"
     key.touch(0o644)
-    shown = asyncio.run(make_key(load(database_url=f"sqlite:///{tmp_path}/live.db"), key))
+    store = await Store.open(f"sqlite:///{tmp_path}/live.db")
+    shown = await keep_or_make_key(store, key)
     assert (key.read_text(), mode(key)) == (f"{shown}\n", 0o600)
+    key.chmod(0o644)
+    assert await keep_or_make_key(store, key) == shown
+    assert (key.read_text(), mode(key)) == (f"{shown}\n", 0o600)
+    await store.close()
 
 
 async def test_pictures_are_for_everybody_to_read(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The API's documentation: the document `/openapi.json`, and the page `/docs`, on which people read and try the API.
 
-That page is Swagger UI. Its files are this server's own.
+That page is Swagger UI. Its files are this server's own. `/api/v1` leads to it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from liveserver.http.api.openapi.document import document
@@ -60,7 +60,14 @@ async def docs(request: Request) -> Response:
     return HTMLResponse(PAGE, headers={**security_headers.DOCS, "Cache-Control": "public, max-age=300"})
 
 
+async def to_docs(request: Request) -> Response:
+    """Redirect the API's own address, which people open in a browser, to the page that describes it."""
+    # Relative, as the links of that page.
+    return RedirectResponse("../docs", 307)
+
+
 DOCS_ROUTES = [
+    Route("/api/v1", to_docs),
     Route("/openapi.json", openapi),
     Route("/docs", docs),
 ]

@@ -33,7 +33,8 @@ def version_of(request: Request, *, required: bool) -> EntityVersion | None:
         return None
     version = parse_version_tag(header.strip())
     if version is None:
-        raise InvalidInput([FieldError("If-Match", 'must be one ETag, for example "k3f9x2ab-3", or *')])
+        forms = 'must be one ETag, with its quotation marks: "k3f9x2ab-3", or the version alone: "3"; or *'
+        raise InvalidInput([FieldError("If-Match", forms)])
     return version
 
 

@@ -105,8 +105,10 @@ def test_a_partner(run: Callable[..., str], told: list[Any]) -> None:
 
 
 def test_what_is_refused(run: Callable[..., str]) -> None:
-    """As the API does: every bad field is named."""
-    with pytest.raises(InvalidInput, match=r"/origins/0.*/delay"):
-        run("add", "x", "--origin", "a.example", "--delay", "9999")
+    """Every bad option is named, as it was given."""
+    with pytest.raises(InvalidInput, match=r"^--origin: must be .*; --delay: .*; --expires: .*; --accent: "):
+        run("add", "x", "--origin", "a.example", "--delay", "9999", "--expires", "2020-01-01", "--accent", "red")
+    with pytest.raises(InvalidInput, match=r"^the name: .*; --credit: .*; --credit-url: "):
+        run("edit", "p_abcdefghijkl", "--name", " ", "--credit-url", "here")
     with pytest.raises(NotFound):
         run("disable", "p_abcdefghijkl")

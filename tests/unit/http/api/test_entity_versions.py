@@ -120,3 +120,13 @@ async def test_a_tag_made_of_what_lists_give(site: Site) -> None:
     url, tag = f"{ENTRIES}/{entry['id']}", f'"{found["epoch"]}-{entry["version"]}"'
     assert (await site.editor.patch(url, json={"heading": "Un"}, headers={"If-Match": tag})).status_code == 200
     problem(await site.editor.delete(url, headers={"If-Match": tag}), 412)
+
+
+@pytest.mark.parametrize("tag", ["3", "k3f9x2ab-3"])
+async def test_a_tag_without_its_quotation_marks(site: Site, tag: str) -> None:
+    """Somebody has typed it, or a shell has taken the marks away: the answer shows both forms that are good."""
+    refused = await site.editor.patch(LIVEBLOG, json={"title": "Un"}, headers={"If-Match": tag})
+    [error] = problem(refused, 422)["errors"]
+    assert error["pointer"] == "If-Match"
+    assert '"3"' in error["detail"]
+    assert '"k3f9x2ab-3"' in error["detail"]

@@ -309,6 +309,20 @@ async def test_the_list_of_live_blogs(site: Site) -> None:
     assert "&lt;Autre&gt; &amp; plus" in response.text
 
 
+async def test_the_list_is_in_the_reader_s_language(site: Site) -> None:
+    """Whichever languages the live blogs are in; caches between us and the readers are told that it differs."""
+    await site.open_liveblog("cup", title="The cup", language="en")
+    for accepted, language in (("fr-FR,fr;q=0.9", "fr"), ("en", "en"), ("de", "en"), ("fr", "fr")):
+        response = await site.reader.get("/", headers={"Accept-Language": accepted})
+        page(response)
+        assert f'<html lang="{language}"' in response.text
+        assert response.headers["vary"] == "Accept-Language, Accept-Encoding"
+        again = {"Accept-Language": accepted, "If-None-Match": response.headers["etag"]}
+        assert (await site.reader.get("/", headers=again)).status_code == 304
+    await site.open_liveblog("coupe", title="La coupe", language="fr")
+    assert '<html lang="fr"' in (await site.reader.get("/", headers={"Accept-Language": "de"})).text, "the newest one's"
+
+
 async def test_what_search_engines_read(site: Site) -> None:
     """A LiveBlogPosting of what is on the page, which can't break out of its element."""
     evil = "</script><script>alert(1)</script>"

@@ -484,13 +484,13 @@ async def test_the_index_is_read_for_each_wave_and_rendered_when_it_differs() ->
         await asyncio.sleep(0)
         return list(blogs)
 
-    def render(found: list[Liveblog]) -> Representation:
+    def render(found: list[Liveblog], language: str | None) -> Representation:
         nonlocal rendered
         rendered += 1
-        return Representation(" ".join(blog.title for blog in found).encode(), "text/html", {})
+        return Representation(" ".join([*filter(None, [language]), *(blog.title for blog in found)]).encode(), "", {})
 
-    async def shown() -> str:
-        return (await index.get()).coded(None).body.decode()
+    async def shown(language: str | None = None) -> str:
+        return (await index.get(language)).coded(None).body.decode()
 
     index = IndexCache(read, render)
     assert set(await asyncio.gather(*(shown() for _ in range(READERS)))) == {"A B"}
@@ -503,6 +503,15 @@ async def test_the_index_is_read_for_each_wave_and_rendered_when_it_differs() ->
     assert (await shown(), rendered) == ("A B", 3)
     blogs.insert(0, liveblog("c", "C"))
     assert (await shown(), rendered) == ("C A B", 4)
+    assert [await shown(language) for language in ("fr", "en", None, "fr")] == [
+        "fr C A B",
+        "en C A B",
+        "C A B",
+        "fr C A B",
+    ]
+    assert rendered == 6, "once for each language"
+    blogs.pop(0)
+    assert [await shown(language) for language in ("fr", "en", None)] == ["fr A B", "en A B", "A B"]
     await index.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -191,6 +192,13 @@ async def test_the_contract_is_a_contract(site: Site) -> None:
 
 def _answer(media_type: str, schema: str) -> JSON:
     return {"content": {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}
+
+
+async def test_the_api_s_own_address_leads_to_its_description(site: Site) -> None:
+    """The demo prints it, and somebody opens it; also where a proxy serves everything below a path of its own."""
+    answer = await site.reader.get("/api/v1")
+    assert answer.status_code == 307
+    assert urljoin("https://example.org/direct/api/v1", answer.headers["location"]) == "https://example.org/direct/docs"
 
 
 async def test_the_docs_page(site: Site) -> None:

@@ -1,0 +1,35 @@
+"""The reader's language, as the browser names it (RFC 9110, 12.5.4)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from liveserver.content.translations import known_language
+
+ACCEPT_LANGUAGE_MAX = 256
+"""Characters of an Accept-Language header that are looked at. No browser sends more."""
+
+
+def reader_language(accept_language: str | None) -> str | None:
+    """Return the language of ours that an Accept-Language header prefers: `fr` for `de, fr-CA;q=0.8`.
+
+    None without a header, and if we have texts in none of its languages.
+    """
+    return None if accept_language is None else _first_known(accept_language[:ACCEPT_LANGUAGE_MAX])
+
+
+@lru_cache(maxsize=256)
+def _first_known(accept_language: str) -> str | None:
+    weights: dict[str, float] = {}
+    for item in accept_language.split(","):
+        tag, _, parameter = item.partition(";")
+        name, _, value = parameter.partition("=")
+        try:
+            weight = float(value) if name.strip().lower() == "q" else 1.0
+        except ValueError:
+            continue
+        language = known_language(tag.strip())
+        if language is not None and weight > 0:
+            weights[language] = max(weight, weights.get(language, 0.0))
+    # Of equal ones, the first that the header names.
+    return max(weights, key=weights.__getitem__) if weights else None
