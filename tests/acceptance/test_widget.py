@@ -107,6 +107,34 @@ async def test_events_attributes_and_older_entries(site: Site, browser: Browser)
         assert await box.evaluate("list => list.clientHeight <= 300 && list.scrollHeight > 300")
 
 
+async def test_a_list_of_some_height_leaves_the_page_as_long_as_it_was(site: Site, browser: Browser) -> None:
+    """The page ends where its content ends: nothing of the entries that are scrolled out of sight makes it longer."""
+    slug = "widget-height"
+    await site.liveblog(slug, 0)
+    for number in range(12):
+        await site.publish(slug, number, tags=["tour", "étape"])
+    async with hosting() as host, pages(browser) as open_page:
+        partner = host.add("/", document(widget(site.server.url, slug, height="300")))
+        for url in (partner, f"{site.server.url}/embed/preview/{slug}"):
+            page = await open_page(url)
+            await page.locator("live-blog article").nth(11).wait_for()
+            if url != partner:
+                await page.locator("[name=height]").fill("300")
+            scrolling = "list => list.clientHeight <= 300 && list.scrollHeight > 2000"
+            assert await page.locator("live-blog .scroll").evaluate(scrolling)
+            length, end = await page.evaluate(
+                """() => [document.documentElement.scrollHeight,
+                          Math.max(innerHeight, document.body.getBoundingClientRect().bottom + scrollY)]"""
+            )
+            assert length == pytest.approx(end, abs=20), url
+        frame = await open_page(f"{site.server.url}/embed/{slug}")
+        await frame.locator("live-blog article").nth(11).wait_for()
+        length, told = await frame.evaluate(
+            "() => [document.documentElement.scrollHeight, document.body.getBoundingClientRect().height]"
+        )
+        assert length == pytest.approx(told, abs=1)
+
+
 async def test_what_is_not_there_leaves_the_link(site: Site, browser: Browser) -> None:
     """A live blog that there isn't, an address that is none: the page's own link stays, and the page is told.
 
