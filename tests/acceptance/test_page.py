@@ -31,6 +31,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 COUNT = 45
 PAGE_SIZE = 20
+SAID_TO_BE_EMPTY = """() => {
+  const said = document.querySelector("[data-empty]");
+  new MutationObserver(() => { window.saidToBeEmpty ||= !said.hidden; }).observe(said, {attributes: true});
+}"""
+"""Remembers whether the page has ever said that there is nothing."""
 
 
 async def test_complete_without_javascript(site: Site, browser: Browser) -> None:
@@ -78,6 +83,27 @@ async def test_older_entries_in_place(site: Site, browser: Browser) -> None:
         await settles(partial(strings, page, IDS), [published["id"], *ids])
         await older.wait_for(state="hidden")
         await assert_never_reloaded(page)
+
+
+async def test_what_is_left_comes_once_all_that_was_loaded_is_deleted(site: Site, browser: Browser) -> None:
+    """The page of a live blog with older entries never says that it hasn't begun, in either order."""
+    ids = await site.liveblog("vide", PAGE_SIZE + 22)
+    async with pages(browser) as open_page:
+        newest, oldest = [await open_page(f"{site.url('vide')}{order}") for order in ("", "?order=oldest")]
+        for page in (newest, oldest):
+            await live(page)
+            await mark(page)
+            await page.evaluate(SAID_TO_BE_EMPTY)
+        for id_ in ids[:PAGE_SIZE]:
+            await site.newsroom.delete("vide", id_)
+        left = ids[PAGE_SIZE:]
+        await settles(partial(strings, newest, IDS), left[:PAGE_SIZE])
+        for id_ in left[2:]:
+            await site.newsroom.delete("vide", id_)
+        for page, shown in ((newest, left[:2]), (oldest, left[1::-1])):
+            await settles(partial(strings, page, IDS), shown)
+            assert not await page.evaluate("() => window.saidToBeEmpty")
+            await assert_never_reloaded(page)
 
 
 async def test_what_is_being_read_stays_where_it_is(site: Site, browser: Browser) -> None:

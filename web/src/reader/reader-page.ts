@@ -147,6 +147,13 @@ export class ReaderPage {
   #look(): void {
     this.#corrections?.look();
     this.#catchUp();
+    if (this.#view.isBare) {
+      this.#loadDeferred().then(
+        (deferred) => deferred.refill(),
+        // The link to what is left is there.
+        () => undefined,
+      );
+    }
   }
 
   #catchUp(): void {

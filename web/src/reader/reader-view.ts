@@ -54,6 +54,15 @@ export class ReaderView {
     return this.#unseen.isZero;
   }
 
+  /** True where all that was loaded is gone, and there is more. */
+  get isBare(): boolean {
+    return this.#hasMore && this.#timeline.entries().length === 0;
+  }
+
+  get #hasMore(): boolean {
+    return this.#timeline.has("newer") || this.#timeline.has("older");
+  }
+
   /** The server's time of the last change that the page shows; empty if there is none. */
   get updatedAt(): string {
     const dates = [...this.#timeline.entries(), ...this.#timeline.pinned()].map((item) => item.updated_at);
@@ -170,7 +179,7 @@ export class ReaderView {
       arrange(pinnedList, pinned, null);
       setHidden(pinnedList.closest("section"), pinned.length === 0);
     }
-    setHidden(document.querySelector("[data-empty]"), entries.length + pinned.length > 0);
+    setHidden(document.querySelector("[data-empty]"), entries.length + pinned.length > 0 || this.#hasMore);
     if (list !== null) {
       arrange(list, entries, this.#texts.attributes);
     }
