@@ -11,6 +11,7 @@ from tests.acceptance.browsing import pages
 from tests.acceptance.proxy import Proxy
 from tests.acceptance.reading import (
     BODIES,
+    FRAMES,
     IDS,
     ONE_PIXEL,
     assert_never_reloaded,
@@ -31,6 +32,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 COUNT = 45
 PAGE_SIZE = 20
+DOT = "() => getComputedStyle(document.querySelector('.status'), '::before').backgroundColor"
+COVERED = """() => {
+  const {left, top, right, bottom} = document.querySelector("[data-connection]").getBoundingClientRect();
+  return [...document.querySelectorAll(".card")].map(card => card.getBoundingClientRect()).filter(
+    card => card.left < right && card.right > left && card.top < bottom && card.bottom > top);
+}"""
+"""The cards that lie over the connection's state, or under it."""
 SAID_TO_BE_EMPTY = """() => {
   const said = document.querySelector("[data-empty]");
   new MutationObserver(() => { window.saidToBeEmpty ||= !said.hidden; }).observe(said, {attributes: true});
@@ -168,6 +176,31 @@ async def test_comes_back_when_the_connection_says_nothing(site: Site, browser: 
         network.answers.set()
         await settles(partial(_first_words, page), ["Entrée 1", "Entrée 0"])
         await assert_never_reloaded(page)
+
+
+async def test_a_page_that_is_cut_off_says_so_below_its_cards(site: Site, browser: Browser) -> None:
+    """On a phone and beside it, nothing covers the connection's state; and what is live is hollow."""
+    ids = await site.liveblog("cartes", 3)
+    async with Proxy(site.server.port) as network, pages(browser) as open_page:
+        shown = []
+        for width in (375, 1280):
+            page = await open_page(f"{network.url}/live/cartes", outages=True, viewport={"width": width, "height": 700})
+            await live(page)
+            await page.locator(f"#entry-{ids[1]}").scroll_into_view_if_needed()
+            await page.evaluate(FRAMES)
+            shown.append(page)
+        for note in ("Douze coureurs, et non huit.", "Treize coureurs, et non douze."):
+            await site.newsroom.edit("cartes", ids[1], {"correction": note})
+        for page in shown:
+            await page.locator(".card", has_text="Treize").wait_for()
+            assert await page.evaluate(DOT) not in ("rgba(0, 0, 0, 0)", None)
+        network.refuse = True
+        network.cut()
+        for page in shown:
+            await page.locator("[data-connection]", has_text="Reconnexion").wait_for()
+            covered = await page.evaluate(COVERED)
+            assert covered == []
+            assert await page.evaluate(DOT) == "rgba(0, 0, 0, 0)"
 
 
 async def test_viewers_are_counted(site: Site, browser: Browser) -> None:
