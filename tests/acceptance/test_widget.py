@@ -9,7 +9,9 @@ import pytest
 
 from tests.acceptance.browsing import pages
 from tests.acceptance.hosting import document, hosting, widget
+from tests.acceptance.proxy import Proxy
 from tests.acceptance.reading import FRAMES, settles, strings
+from tests.acceptance.serving import eventually
 from tests.acceptance.widgets import HEADINGS
 
 if TYPE_CHECKING:
@@ -133,6 +135,32 @@ async def test_a_list_of_some_height_leaves_the_page_as_long_as_it_was(site: Sit
             "() => [document.documentElement.scrollHeight, document.body.getBoundingClientRect().height]"
         )
         assert length == pytest.approx(told, abs=1)
+
+
+async def test_what_is_cut_off_is_not_shown_as_live(site: Site, browser: Browser) -> None:
+    """The dot of "live" is hollow beside the word of the connection, as on the reader's page, and red again after it."""
+    slug = "widget-coupure"
+    await site.liveblog(slug, 1)
+    dot = """() => {
+      const status = document.querySelector("live-blog").shadowRoot.querySelector(".status");
+      return [getComputedStyle(status).color, getComputedStyle(status, "::before").backgroundColor];
+    }"""
+    async with Proxy(site.server.port) as network, hosting() as host, pages(browser) as open_page:
+        page = await open_page(host.add("/", document(widget(network.url, slug))), outages=True)
+        await page.locator("live-blog article").wait_for()
+        red = await strings(page, dot)
+        assert red[0] == red[1]
+        note = page.locator("live-blog .note")
+        await eventually(lambda: network.asked("^WEBSOCKET"), what="the stream")
+        network.refuse = True
+        network.cut()
+        await note.wait_for()
+        colour, filled = await strings(page, dot)
+        assert colour != red[0]
+        assert filled == "rgba(0, 0, 0, 0)"
+        network.refuse = False
+        await note.wait_for(state="hidden")
+        assert await strings(page, dot) == red
 
 
 async def test_what_is_not_there_leaves_the_link(site: Site, browser: Browser) -> None:

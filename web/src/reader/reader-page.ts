@@ -61,6 +61,10 @@ export class ReaderPage {
       api,
       timeline,
       status: (status) => {
+        if (status !== "live") {
+          // As many as there were. The next heartbeat tells how many there are.
+          timeline.viewers = null;
+        }
         view.showStatus(status);
       },
       show: (outcome) => {

@@ -83,6 +83,7 @@ export class ReaderView {
   }
 
   showStatus(status: Status): void {
+    this.#showLiveblog();
     if (this.#indicator === null) {
       return;
     }
@@ -236,8 +237,8 @@ export class ReaderView {
     }
     if (viewers !== null) {
       setText("[data-viewers]", this.#texts.plural("viewers", viewers));
-      setHidden(document.querySelector("[data-viewers]"), viewers === 0);
     }
+    setHidden(document.querySelector("[data-viewers]"), !viewers);
   }
 
   /** The server, which doesn't know when its page is read, writes the day; it is left out on the day itself. */

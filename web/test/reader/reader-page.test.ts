@@ -9,7 +9,10 @@ import { entry, idOf, TEXTS } from "../samples.js";
 const API = "https://live.example.org/api/v1/liveblogs/demo";
 const NOW = "2026-11-22T12:00:00.000Z";
 
-let socket: { onmessage?: ((event: { data: string }) => void) | null };
+let socket: {
+  onmessage?: ((event: { data: string }) => void) | null;
+  onclose?: ((event: { code: number }) => void) | null;
+};
 let sent: unknown[];
 
 /** Every listener of the page, to be taken off after the test. */
@@ -42,7 +45,7 @@ function begin(focus?: string): void {
   }
   document.head.innerHTML =
     '<script type="application/ld+json">{}</script><meta name="description" content="a"><link rel="canonical" href="/a">';
-  document.body.innerHTML = `<h1 data-liveblog-title>Demo</h1><div data-notices></div>
+  document.body.innerHTML = `<h1 data-liveblog-title>Demo</h1><span data-viewers hidden></span><div data-notices></div>
     <a data-order="oldest" href="#oldest">Oldest first</a><button data-alerts></button><button id="other"></button>
     <div data-list="entries">${entry(2, 2).html}${entry(1, 1).html}</div>
     <p data-empty hidden></p>
@@ -150,6 +153,21 @@ describe("a page whose entries are all deleted, while there are older ones", () 
     });
     expect([get("[data-empty]").hidden, get("p:has([data-older])").hidden]).toEqual([true, false]);
   });
+});
+
+it("how many read along isn't told while that isn't known, until the next heartbeat", async () => {
+  const told = (): string | null => (get("[data-viewers]").hidden ? null : get("[data-viewers]").textContent);
+  const heartbeat: Message = { type: "heartbeat", seq: 2, viewers: 4 };
+  begin();
+  receive(heartbeat);
+  expect(told()).toBe("4 lecteurs");
+  socket.onclose?.({ code: 1006 });
+  expect(told()).toBeNull();
+  await vi.advanceTimersByTimeAsync(1);
+  receive({ type: "hello", epoch: "abc", seq: 2, resumed: true, heartbeat: 10 });
+  expect(told()).toBeNull();
+  receive(heartbeat);
+  expect(told()).toBe("4 lecteurs");
 });
 
 describe("the next visit", () => {
