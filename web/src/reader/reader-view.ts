@@ -72,14 +72,16 @@ export class ReaderView {
   /** Shows what an outcome changed. */
   show(outcome: Outcome): void {
     if (outcome.changed) {
-      this.#update(outcome, !this.#endIsInView() || !isVisible());
+      const away = !this.#endIsInView() || !isVisible();
+      // At the very top the reader stays there, as with the browser's own anchoring; behind another tab, at what was read.
+      this.#update(outcome, away, window.scrollY < 1 && isVisible());
     }
     this.#showUpdated();
   }
 
   /** Shows a page that was loaded, which nobody needs to be told of. */
   showMore(): void {
-    this.#update(nothing(), true);
+    this.#update(nothing(), true, false);
   }
 
   showStatus(status: Status): void {
@@ -109,11 +111,11 @@ export class ReaderView {
     this.#indicator.show(text, status === "closed" || isCopy);
   }
 
-  #update(outcome: Outcome, away: boolean): void {
+  #update(outcome: Outcome, away: boolean, stays: boolean): void {
     const { added } = outcome;
     const shown = shownArticles();
     const update = (this.#updates += 1);
-    const hold = away || this.#oldestFirst;
+    const hold = !stays && (away || this.#oldestFirst);
     // Nothing is seen to move in a tab that is hidden, and it has no frames.
     const atOnce = !hold || !isVisible();
     const render = (): void => {
