@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 COUNT = 45
 PAGE_SIZE = 20
+COLUMNS = """() => {
+  const lines = [...document.querySelectorAll(".key-events > .key-list li")];
+  const rect = element => { const range = document.createRange(); range.selectNodeContents(element);
+                            return range.getBoundingClientRect(); };
+  return [[...new Set(lines.map(line => rect(line.querySelector("time")).width))],
+          [...new Set(lines.map(line => rect(line.querySelector("span")).left))]];
+}"""
+"""How wide the times of the summary's key events are, and where what happened begins."""
 DOT = "() => getComputedStyle(document.querySelector('.status'), '::before').backgroundColor"
 COVERED = """() => {
   const {left, top, right, bottom} = document.querySelector("[data-connection]").getBoundingClientRect();
@@ -201,6 +210,21 @@ async def test_a_page_that_is_cut_off_says_so_below_its_cards(site: Site, browse
             covered = await page.evaluate(COVERED)
             assert covered == []
             assert await page.evaluate(DOT) == "rgba(0, 0, 0, 0)"
+
+
+async def test_the_summary_has_one_column_of_times(site: Site, browser: Browser) -> None:
+    """Also where its key events are of several days, whose names aren't equally long; as the server and the page write it."""
+    await site.many("essentiel", 4, apart=timedelta(hours=7), key_event=True)
+    async with pages(browser) as open_page:
+        page = await open_page(site.url("essentiel"), viewport={"width": 375, "height": 700})
+        await live(page)
+        for count in (4, 5):
+            widths, columns = await page.evaluate(COLUMNS)
+            assert len(widths) > 1
+            assert len(columns) == 1
+            if count == 4:
+                await site.publish("essentiel", 5, key_event=True)
+                await page.locator(".key-list li", has_text="Kilomètre 5").wait_for()
 
 
 async def test_viewers_are_counted(site: Site, browser: Browser) -> None:
