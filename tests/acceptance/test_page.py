@@ -213,7 +213,10 @@ async def test_a_page_that_is_cut_off_says_so_below_its_cards(site: Site, browse
 
 
 async def test_the_summary_has_one_column_of_times(site: Site, browser: Browser) -> None:
-    """Also where its key events are of several days, whose names aren't equally long; as the server and the page write it."""
+    """All that happened begins at one line where the key events are of several days, whose names aren't equally long.
+
+    As the server writes it, and as the page does.
+    """
     await site.many("essentiel", 4, apart=timedelta(hours=7), key_event=True)
     async with pages(browser) as open_page:
         page = await open_page(site.url("essentiel"), viewport={"width": 375, "height": 700})

@@ -138,7 +138,7 @@ async def test_a_list_of_some_height_leaves_the_page_as_long_as_it_was(site: Sit
 
 
 async def test_what_is_cut_off_is_not_shown_as_live(site: Site, browser: Browser) -> None:
-    """The dot of "live" is hollow beside the word of the connection, as on the reader's page, and red again after it."""
+    """The dot of "live" is hollow beside the word of the connection, and red again after it."""
     slug = "widget-coupure"
     await site.liveblog(slug, 1)
     dot = """() => {
