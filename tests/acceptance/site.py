@@ -78,21 +78,21 @@ class Site:
     def url(self, slug: str) -> str:
         return f"{self.server.url}/live/{slug}"
 
-    async def many(self, slug: str, count: int) -> list[str]:
-        """A new live blog with thousands of entries, a minute apart; their ids, newest first.
+    async def many(self, slug: str, count: int, *, apart: timedelta = timedelta(minutes=1), **fields: Any) -> list[str]:
+        """A new live blog with thousands of entries, a minute apart or as long as is said; their ids, newest first.
 
         They are written straight into the database, before anybody has asked for the live blog.
         """
         await self.liveblog(slug, 0)
-        return await asyncio.to_thread(self._insert, slug, count)
+        return await asyncio.to_thread(self._insert, slug, count, apart, fields)
 
-    def _insert(self, slug: str, count: int) -> list[str]:
+    def _insert(self, slug: str, count: int, apart: timedelta, fields: dict[str, Any]) -> list[str]:
         written = []
         first = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
         engine = create_engine(f"sqlite:///{self.server.directory}/live.db")
         with engine.begin() as connection:
             for number in range(count):
-                entry = an_entry(first + timedelta(minutes=number), body=f"<p>Entrée {number}</p>")
+                entry = an_entry(first + apart * number, body=f"<p>Entrée {number}</p>", **fields)
                 written.append(
                     entries.create(
                         connection, slug, entry, actor="test", key_id=None, idempotency=None, refusal=None

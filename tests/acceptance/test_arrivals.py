@@ -24,6 +24,27 @@ SHIFTS = """() => new Promise(resolve => {
   setTimeout(() => resolve([]), 100);
 })"""
 
+UNDER_NEWS = """() => {
+  const {left, top, right, bottom, height} = document.querySelector("[data-news]").getBoundingClientRect();
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const under = [];
+  while (height > 0 && walker.nextNode()) {
+    const {currentNode: text} = walker;
+    const range = document.createRange();
+    range.selectNodeContents(text);
+    // Letters are as high as about three quarters of their line's box.
+    const covered = ({left: x, right: X, top: y, bottom: Y}) =>
+      x < right && X > left && y + (Y - y) / 8 < bottom && Y - (Y - y) / 8 > top;
+    if (text.data.trim() && text.parentElement.checkVisibility() && !text.parentElement.closest("[data-news], .foot")
+        && !text.parentElement.closest(".visually-hidden, .skip") && [...range.getClientRects()].some(covered))
+      under.push(text.data);
+  }
+  return under;
+}"""
+"""The words that the count of what is new covers."""
+SETTLED = "() => new Promise(resolve => setTimeout(resolve, 600))"
+"""Waits for what the page does without a frame at the latest."""
+
 # What a body may hold is the sanitiser's business; how the page keeps its place is ours. So what is large comes from
 # the test's own hand: an image whose file takes its time.
 LOADED = """id => {
@@ -204,6 +225,40 @@ async def test_no_layout_shift_on_load(site: Site, browser: Browser, width: int)
         await page.locator("[data-viewers]", has_text="1 lecteur").wait_for()
         await page.evaluate(FRAMES)
         assert await page.evaluate(SHIFTS) == []
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+async def test_at_the_very_top_the_reader_stays_there(site: Site, browser: Browser, width: int) -> None:
+    """A key event, and one that is pinned, come into view above what is pinned; the count covers no words around it."""
+    slug = f"haut-{width}"
+    summary = "La vingtième étape, de Saint-Pois à Nevers."
+    await site.liveblog(slug, 30, summary=summary)
+    for number in range(3):
+        await site.publish(slug, 40 + number, key_event=True)
+    await site.publish(slug, 50, pinned=True)
+    async with pages(browser) as open_page:
+        page = await open_page(site.url(slug), viewport={"width": width, "height": 700})
+        older = await page.locator("a[data-older]").get_attribute("href") or ""
+        entry = await page.locator("[data-list=entries] .entry-time").nth(3).get_attribute("href") or ""
+        others = [await open_page(url, viewport={"width": width, "height": 700}) for url in (older, entry)]
+        for shown in (page, *others):
+            await live(shown)
+        for number, fields in ((60, {"key_event": True}), (61, {"pinned": True}), (62, {"key_event": True})):
+            made = await site.publish(slug, number, **fields)
+            await page.locator(f"#entry-{made['id']}").wait_for(state="attached")
+            await page.evaluate(SETTLED)
+            assert await page.evaluate("() => scrollY") == 0
+        for shown in (page, *others):
+            if shown is not page or width == 375:
+                await shown.locator("[data-news]").wait_for()
+            await shown.evaluate("() => scrollTo(0, 0)")
+            await shown.evaluate(FRAMES)
+            assert await strings(shown, UNDER_NEWS) == []
+        # Further down it follows.
+        await page.evaluate("() => scrollTo(0, 3000)")
+        await site.publish(slug, 63)
+        await page.locator("[data-news]").wait_for()
+        assert await page.locator("[data-news]").evaluate("news => news.getBoundingClientRect().top") == 12
 
 
 async def test_a_pending_entry_is_deleted(site: Site, browser: Browser) -> None:

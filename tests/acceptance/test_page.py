@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from tests.acceptance.browsing import pages
 from tests.acceptance.proxy import Proxy
 from tests.acceptance.reading import (
     BODIES,
+    FRAMES,
     IDS,
     ONE_PIXEL,
     assert_never_reloaded,
@@ -31,6 +33,26 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 COUNT = 45
 PAGE_SIZE = 20
+COLUMNS = """() => {
+  const lines = [...document.querySelectorAll(".key-events > .key-list li")];
+  const rect = element => { const range = document.createRange(); range.selectNodeContents(element);
+                            return range.getBoundingClientRect(); };
+  return [[...new Set(lines.map(line => rect(line.querySelector("time")).width))],
+          [...new Set(lines.map(line => rect(line.querySelector("span")).left))]];
+}"""
+"""How wide the times of the summary's key events are, and where what happened begins."""
+DOT = "() => getComputedStyle(document.querySelector('.status'), '::before').backgroundColor"
+COVERED = """() => {
+  const {left, top, right, bottom} = document.querySelector("[data-connection]").getBoundingClientRect();
+  return [...document.querySelectorAll(".card")].map(card => card.getBoundingClientRect()).filter(
+    card => card.left < right && card.right > left && card.top < bottom && card.bottom > top);
+}"""
+"""The cards that lie over the connection's state, or under it."""
+SAID_TO_BE_EMPTY = """() => {
+  const said = document.querySelector("[data-empty]");
+  new MutationObserver(() => { window.saidToBeEmpty ||= !said.hidden; }).observe(said, {attributes: true});
+}"""
+"""Remembers whether the page has ever said that there is nothing."""
 
 
 async def test_complete_without_javascript(site: Site, browser: Browser) -> None:
@@ -78,6 +100,27 @@ async def test_older_entries_in_place(site: Site, browser: Browser) -> None:
         await settles(partial(strings, page, IDS), [published["id"], *ids])
         await older.wait_for(state="hidden")
         await assert_never_reloaded(page)
+
+
+async def test_what_is_left_comes_once_all_that_was_loaded_is_deleted(site: Site, browser: Browser) -> None:
+    """The page of a live blog with older entries never says that it hasn't begun, in either order."""
+    ids = await site.liveblog("vide", PAGE_SIZE + 22)
+    async with pages(browser) as open_page:
+        newest, oldest = [await open_page(f"{site.url('vide')}{order}") for order in ("", "?order=oldest")]
+        for page in (newest, oldest):
+            await live(page)
+            await mark(page)
+            await page.evaluate(SAID_TO_BE_EMPTY)
+        for id_ in ids[:PAGE_SIZE]:
+            await site.newsroom.delete("vide", id_)
+        left = ids[PAGE_SIZE:]
+        await settles(partial(strings, newest, IDS), left[:PAGE_SIZE])
+        for id_ in left[2:]:
+            await site.newsroom.delete("vide", id_)
+        for page, shown in ((newest, left[:2]), (oldest, left[1::-1])):
+            await settles(partial(strings, page, IDS), shown)
+            assert not await page.evaluate("() => window.saidToBeEmpty")
+            await assert_never_reloaded(page)
 
 
 async def test_what_is_being_read_stays_where_it_is(site: Site, browser: Browser) -> None:
@@ -142,6 +185,49 @@ async def test_comes_back_when_the_connection_says_nothing(site: Site, browser: 
         network.answers.set()
         await settles(partial(_first_words, page), ["Entrée 1", "Entrée 0"])
         await assert_never_reloaded(page)
+
+
+async def test_a_page_that_is_cut_off_says_so_below_its_cards(site: Site, browser: Browser) -> None:
+    """On a phone and beside it, nothing covers the connection's state; and what is live is hollow."""
+    ids = await site.liveblog("cartes", 3)
+    async with Proxy(site.server.port) as network, pages(browser) as open_page:
+        shown = []
+        for width in (375, 1280):
+            page = await open_page(f"{network.url}/live/cartes", outages=True, viewport={"width": width, "height": 700})
+            await live(page)
+            await page.locator(f"#entry-{ids[1]}").scroll_into_view_if_needed()
+            await page.evaluate(FRAMES)
+            shown.append(page)
+        for note in ("Douze coureurs, et non huit.", "Treize coureurs, et non douze."):
+            await site.newsroom.edit("cartes", ids[1], {"correction": note})
+        for page in shown:
+            await page.locator(".card", has_text="Treize").wait_for()
+            assert await page.evaluate(DOT) not in ("rgba(0, 0, 0, 0)", None)
+        network.refuse = True
+        network.cut()
+        for page in shown:
+            await page.locator("[data-connection]", has_text="Reconnexion").wait_for()
+            covered = await page.evaluate(COVERED)
+            assert covered == []
+            assert await page.evaluate(DOT) == "rgba(0, 0, 0, 0)"
+
+
+async def test_the_summary_has_one_column_of_times(site: Site, browser: Browser) -> None:
+    """All that happened begins at one line where the key events are of several days, whose names aren't equally long.
+
+    As the server writes it, and as the page does.
+    """
+    await site.many("essentiel", 4, apart=timedelta(hours=7), key_event=True)
+    async with pages(browser) as open_page:
+        page = await open_page(site.url("essentiel"), viewport={"width": 375, "height": 700})
+        await live(page)
+        for count in (4, 5):
+            widths, columns = await page.evaluate(COLUMNS)
+            assert len(widths) > 1
+            assert len(columns) == 1
+            if count == 4:
+                await site.publish("essentiel", 5, key_event=True)
+                await page.locator(".key-list li", has_text="Kilomètre 5").wait_for()
 
 
 async def test_viewers_are_counted(site: Site, browser: Browser) -> None:

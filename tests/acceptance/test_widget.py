@@ -9,7 +9,9 @@ import pytest
 
 from tests.acceptance.browsing import pages
 from tests.acceptance.hosting import document, hosting, widget
+from tests.acceptance.proxy import Proxy
 from tests.acceptance.reading import FRAMES, settles, strings
+from tests.acceptance.serving import eventually
 from tests.acceptance.widgets import HEADINGS
 
 if TYPE_CHECKING:
@@ -105,6 +107,60 @@ async def test_events_attributes_and_older_entries(site: Site, browser: Browser)
         await older.wait_for(state="hidden")
         box = page.locator("live-blog .scroll")
         assert await box.evaluate("list => list.clientHeight <= 300 && list.scrollHeight > 300")
+
+
+async def test_a_list_of_some_height_leaves_the_page_as_long_as_it_was(site: Site, browser: Browser) -> None:
+    """The page ends where its content ends: nothing of the entries that are scrolled out of sight makes it longer."""
+    slug = "widget-height"
+    await site.liveblog(slug, 0)
+    for number in range(12):
+        await site.publish(slug, number, tags=["tour", "étape"])
+    async with hosting() as host, pages(browser) as open_page:
+        partner = host.add("/", document(widget(site.server.url, slug, height="300")))
+        for url in (partner, f"{site.server.url}/embed/preview/{slug}"):
+            page = await open_page(url)
+            await page.locator("live-blog article").nth(11).wait_for()
+            if url != partner:
+                await page.locator("[name=height]").fill("300")
+            scrolling = "list => list.clientHeight <= 300 && list.scrollHeight > 2000"
+            assert await page.locator("live-blog .scroll").evaluate(scrolling)
+            length, end = await page.evaluate(
+                """() => [document.documentElement.scrollHeight,
+                          Math.max(innerHeight, document.body.getBoundingClientRect().bottom + scrollY)]"""
+            )
+            assert length == pytest.approx(end, abs=20), url
+        frame = await open_page(f"{site.server.url}/embed/{slug}")
+        await frame.locator("live-blog article").nth(11).wait_for()
+        length, told = await frame.evaluate(
+            "() => [document.documentElement.scrollHeight, document.body.getBoundingClientRect().height]"
+        )
+        assert length == pytest.approx(told, abs=1)
+
+
+async def test_what_is_cut_off_is_not_shown_as_live(site: Site, browser: Browser) -> None:
+    """The dot of "live" is hollow beside the word of the connection, and red again after it."""
+    slug = "widget-coupure"
+    await site.liveblog(slug, 1)
+    dot = """() => {
+      const status = document.querySelector("live-blog").shadowRoot.querySelector(".status");
+      return [getComputedStyle(status).color, getComputedStyle(status, "::before").backgroundColor];
+    }"""
+    async with Proxy(site.server.port) as network, hosting() as host, pages(browser) as open_page:
+        page = await open_page(host.add("/", document(widget(network.url, slug))), outages=True)
+        await page.locator("live-blog article").wait_for()
+        red = await strings(page, dot)
+        assert red[0] == red[1]
+        note = page.locator("live-blog .note")
+        await eventually(lambda: network.asked("^WEBSOCKET"), what="the stream")
+        network.refuse = True
+        network.cut()
+        await note.wait_for()
+        colour, filled = await strings(page, dot)
+        assert colour != red[0]
+        assert filled == "rgba(0, 0, 0, 0)"
+        network.refuse = False
+        await note.wait_for(state="hidden")
+        assert await strings(page, dot) == red
 
 
 async def test_what_is_not_there_leaves_the_link(site: Site, browser: Browser) -> None:

@@ -1,4 +1,4 @@
-/** The messages of the stream, as the server's protocol/messages.py writes them, and the answers of its snapshot, changes and entries. */
+/** The messages of the stream, as the server's protocol/messages.py writes them, and what its snapshot and changes are made of. */
 
 export interface Entry {
   id: string;
@@ -100,7 +100,7 @@ export function listOf(check: Check): Check {
 }
 
 export const isBoolean: Check = (value) => typeof value === "boolean";
-const isString: Check = (value) => typeof value === "string";
+export const isString: Check = (value) => typeof value === "string";
 export const isStringOrNull: Check = (value) => value === null || isString(value);
 const isNumber = (value: unknown): value is number => typeof value === "number";
 const isSeq: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -120,15 +120,13 @@ export const isEntry = shape<Entry>({
   url: isString,
 });
 
-const isLiveblog = shape<Liveblog>({
+export const isLiveblog = shape<Liveblog>({
   title: isString,
   summary: isString,
   language: isString,
   timezone: isString,
   status: isString,
 });
-
-const isKeyEvent = shape<KeyEvent>({ id: isString, title: isString, published_at: isString, url: isString });
 
 const MESSAGES = new Map<unknown, Check>([
   ["hello", shape<Hello>({ ...POSITION, resumed: isBoolean, heartbeat: (value) => isNumber(value) && value > 0 })],
@@ -154,21 +152,4 @@ export function parseMessage(text: string): Message | null {
   } catch {
     return null;
   }
-}
-
-const isSnapshot = shape<Snapshot>({
-  ...POSITION,
-  liveblog: isLiveblog,
-  pinned: listOf(isEntry),
-  key_events: listOf(isKeyEvent),
-  entries: listOf(isEntry),
-  next_cursor: isStringOrNull,
-});
-
-/** The answer of `snapshot`; throws a TypeError for anything else. */
-export function parseSnapshot(value: unknown): Snapshot {
-  if (isSnapshot(value)) {
-    return value;
-  }
-  throw new TypeError("no snapshot");
 }

@@ -63,6 +63,16 @@ export class Deferred implements RepairParts {
     return click(control, { ...this.#context, mentions: this.#mentions, toasts: this.#toasts });
   }
 
+  /** Loads what is left where nothing of what was loaded is: on the side where the list goes on. */
+  async refill(): Promise<void> {
+    const link = [...document.querySelectorAll<HTMLElement>("p:not([hidden]) > :is([data-newer], [data-older])")].at(
+      -1,
+    );
+    if (link !== undefined) {
+      await this.click(link);
+    }
+  }
+
   alert(added: readonly string[]): Promise<void> {
     return this.#alerts.raise(added);
   }

@@ -61,6 +61,10 @@ export class ReaderPage {
       api,
       timeline,
       status: (status) => {
+        if (status !== "live") {
+          // As many as there were. The next heartbeat tells how many there are.
+          timeline.viewers = null;
+        }
         view.showStatus(status);
       },
       show: (outcome) => {
@@ -147,6 +151,13 @@ export class ReaderPage {
   #look(): void {
     this.#corrections?.look();
     this.#catchUp();
+    if (this.#view.isBare) {
+      this.#loadDeferred().then(
+        (deferred) => deferred.refill(),
+        // The link to what is left is there.
+        () => undefined,
+      );
+    }
   }
 
   #catchUp(): void {

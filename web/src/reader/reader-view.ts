@@ -54,6 +54,15 @@ export class ReaderView {
     return this.#unseen.isZero;
   }
 
+  /** True where all that was loaded is gone, and there is more. */
+  get isBare(): boolean {
+    return this.#hasMore && this.#timeline.entries().length === 0;
+  }
+
+  get #hasMore(): boolean {
+    return this.#timeline.has("newer") || this.#timeline.has("older");
+  }
+
   /** The server's time of the last change that the page shows; empty if there is none. */
   get updatedAt(): string {
     const dates = [...this.#timeline.entries(), ...this.#timeline.pinned()].map((item) => item.updated_at);
@@ -63,17 +72,20 @@ export class ReaderView {
   /** Shows what an outcome changed. */
   show(outcome: Outcome): void {
     if (outcome.changed) {
-      this.#update(outcome, !this.#endIsInView() || !isVisible());
+      const away = !this.#endIsInView() || !isVisible();
+      // At the very top the reader stays there, as with the browser's own anchoring; behind another tab, at what was read.
+      this.#update(outcome, away, window.scrollY < 1 && isVisible());
     }
     this.#showUpdated();
   }
 
   /** Shows a page that was loaded, which nobody needs to be told of. */
   showMore(): void {
-    this.#update(nothing(), true);
+    this.#update(nothing(), true, false);
   }
 
   showStatus(status: Status): void {
+    this.#showLiveblog();
     if (this.#indicator === null) {
       return;
     }
@@ -99,11 +111,11 @@ export class ReaderView {
     this.#indicator.show(text, status === "closed" || isCopy);
   }
 
-  #update(outcome: Outcome, away: boolean): void {
+  #update(outcome: Outcome, away: boolean, stays: boolean): void {
     const { added } = outcome;
     const shown = shownArticles();
     const update = (this.#updates += 1);
-    const hold = away || this.#oldestFirst;
+    const hold = !stays && (away || this.#oldestFirst);
     // Nothing is seen to move in a tab that is hidden, and it has no frames.
     const atOnce = !hold || !isVisible();
     const render = (): void => {
@@ -170,7 +182,7 @@ export class ReaderView {
       arrange(pinnedList, pinned, null);
       setHidden(pinnedList.closest("section"), pinned.length === 0);
     }
-    setHidden(document.querySelector("[data-empty]"), entries.length + pinned.length > 0);
+    setHidden(document.querySelector("[data-empty]"), entries.length + pinned.length > 0 || this.#hasMore);
     if (list !== null) {
       arrange(list, entries, this.#texts.attributes);
     }
@@ -227,8 +239,8 @@ export class ReaderView {
     }
     if (viewers !== null) {
       setText("[data-viewers]", this.#texts.plural("viewers", viewers));
-      setHidden(document.querySelector("[data-viewers]"), viewers === 0);
     }
+    setHidden(document.querySelector("[data-viewers]"), !viewers);
   }
 
   /** The server, which doesn't know when its page is read, writes the day; it is left out on the day itself. */

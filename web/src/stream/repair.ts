@@ -1,9 +1,10 @@
 /** Does what the timeline asks for: reads `changes` or a snapshot, one at a time, ever more slowly while nothing comes of it. */
 
-import { parseSnapshot, type Snapshot } from "../model/messages.js";
+import type { Snapshot } from "../model/messages.js";
 import type { Effect, Outcome } from "../model/outcome.js";
 import type { Timeline } from "../model/timeline.js";
 import { fetchBatch } from "./changes-api.js";
+import { parseSnapshot } from "./snapshot-api.js";
 import { fetchJson } from "./transports.js";
 
 /** The session that is repaired: see `LiveSession`. */

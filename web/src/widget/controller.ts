@@ -1,6 +1,7 @@
 /** A live blog in a partner's page: reads it, keeps it live, and tells the page of it by events of its element. */
 
-import { parseSnapshot, type Snapshot } from "../model/messages.js";
+import type { Snapshot } from "../model/messages.js";
+import { parseSnapshot } from "../stream/snapshot-api.js";
 import { nothing, type Outcome } from "../model/outcome.js";
 import { stateOf } from "../model/timeline-state.js";
 import { Timeline } from "../model/timeline.js";

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 
-import { parseMessage, parseSnapshot } from "../../src/model/messages.js";
+import { parseMessage } from "../../src/model/messages.js";
 import { parseBatch } from "../../src/stream/changes-api.js";
 import { parsePage } from "../../src/stream/entries-api.js";
+import { parseSnapshot } from "../../src/stream/snapshot-api.js";
 import { entry, idOf, LIVEBLOG, snapshot } from "../samples.js";
 
 describe("parseMessage", () => {

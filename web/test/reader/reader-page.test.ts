@@ -9,7 +9,10 @@ import { entry, idOf, TEXTS } from "../samples.js";
 const API = "https://live.example.org/api/v1/liveblogs/demo";
 const NOW = "2026-11-22T12:00:00.000Z";
 
-let socket: { onmessage?: ((event: { data: string }) => void) | null };
+let socket: {
+  onmessage?: ((event: { data: string }) => void) | null;
+  onclose?: ((event: { code: number }) => void) | null;
+};
 let sent: unknown[];
 
 /** Every listener of the page, to be taken off after the test. */
@@ -42,10 +45,11 @@ function begin(focus?: string): void {
   }
   document.head.innerHTML =
     '<script type="application/ld+json">{}</script><meta name="description" content="a"><link rel="canonical" href="/a">';
-  document.body.innerHTML = `<h1 data-liveblog-title>Demo</h1><div data-notices></div>
+  document.body.innerHTML = `<h1 data-liveblog-title>Demo</h1><span data-viewers hidden></span><div data-notices></div>
     <a data-order="oldest" href="#oldest">Oldest first</a><button data-alerts></button><button id="other"></button>
     <div data-list="entries">${entry(2, 2).html}${entry(1, 1).html}</div>
-    <p><a data-older="c1" href="#older">Older</a><span role="status"></span></p>
+    <p data-empty hidden></p>
+    <p><a data-older="c1" data-place="${entry(1, 1).published_at} ${idOf(1)}" href="#older">Older</a><span role="status"></span></p>
     <script type="application/json" id="reader-texts">${JSON.stringify(TEXTS)}</script>`;
   const page = readPage();
   if (page === null) {
@@ -113,6 +117,57 @@ describe("a click", () => {
     begin();
     expect([click("[data-order]"), chosenOrder()]).toEqual([true, "oldest"]);
   });
+});
+
+describe("a page whose entries are all deleted, while there are older ones", () => {
+  const empty = (): void => {
+    begin();
+    receive({ type: "delete", seq: 3, id: idOf(2) });
+    receive({ type: "delete", seq: 4, id: idOf(1) });
+  };
+
+  it("loads those, over pages of which nothing is left by now", async () => {
+    const pages = [
+      { items: [entry(1, 1)], next_cursor: "c2", epoch: "abc", seq: 2 },
+      { items: [entry(0, 0)], next_cursor: "c3", epoch: "abc", seq: 4 },
+    ];
+    const asked: string[] = [];
+    vi.stubGlobal("fetch", (url: string) => {
+      asked.push(new URL(url).searchParams.get("cursor") ?? "");
+      return Promise.resolve({ ok: true, json: () => Promise.resolve(pages.shift()) });
+    });
+    empty();
+    expect(get("[data-empty]").hidden).toBe(true);
+    await vi.waitFor(() => {
+      expect(get("article").dataset.id).toBe(idOf(0));
+    });
+    await vi.advanceTimersByTimeAsync(1);
+    expect([asked, get("[data-older]").dataset.older]).toEqual([["c1", "c2"], "c3"]);
+  });
+
+  it("doesn't say that the live blog hasn't begun where they can't be had, and leads to them", async () => {
+    vi.stubGlobal("fetch", () => Promise.reject(new TypeError("no network")));
+    empty();
+    await vi.waitFor(() => {
+      expect(get("[role=status]").textContent).toBe("Échec");
+    });
+    expect([get("[data-empty]").hidden, get("p:has([data-older])").hidden]).toEqual([true, false]);
+  });
+});
+
+it("how many read along isn't told while that isn't known, until the next heartbeat", async () => {
+  const told = (): string | null => (get("[data-viewers]").hidden ? null : get("[data-viewers]").textContent);
+  const heartbeat: Message = { type: "heartbeat", seq: 2, viewers: 4 };
+  begin();
+  receive(heartbeat);
+  expect(told()).toBe("4 lecteurs");
+  socket.onclose?.({ code: 1006 });
+  expect(told()).toBeNull();
+  await vi.advanceTimersByTimeAsync(1);
+  receive({ type: "hello", epoch: "abc", seq: 2, resumed: true, heartbeat: 10 });
+  expect(told()).toBeNull();
+  receive(heartbeat);
+  expect(told()).toBe("4 lecteurs");
 });
 
 describe("the next visit", () => {

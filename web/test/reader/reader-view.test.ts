@@ -143,6 +143,7 @@ describe("the first page", () => {
     expect(get("[data-key-events]").innerHTML).not.toContain(idOf(3));
     tab("visible");
     vi.spyOn(HTMLElement.prototype, "getBoundingClientRect").mockReturnValue(new DOMRect(0, -900, 300, 100));
+    vi.spyOn(window, "scrollY", "get").mockReturnValue(900);
     receive({ type: "delete", seq: 6, id: idOf(4) });
     expect(get("[data-key-events]").innerHTML).toContain(idOf(4));
     tab("hidden");
