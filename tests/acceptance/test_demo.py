@@ -6,6 +6,7 @@ import asyncio
 import signal
 import time
 from contextlib import AsyncExitStack, aclosing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -14,19 +15,23 @@ from websockets.asyncio.client import connect
 
 from liveserver.client import Client
 from tests.acceptance.browsing import pages
-from tests.acceptance.reading import IDS, live, strings
+from tests.acceptance.reading import IDS, live, settles, strings
 from tests.acceptance.serving import Child, eventually, run, started
 from tests.support.services import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, Page
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 END_SECONDS = 5.0
 SLUG = "tempete-ysaline"
+
+
+async def _has_many(page: Page) -> bool:
+    return len(await strings(page, IDS)) > 5
 
 
 async def test_demo(tmp_path: Path, browser: Browser) -> None:
@@ -59,7 +64,8 @@ async def test_demo(tmp_path: Path, browser: Browser) -> None:
             open_page = await stack.enter_async_context(pages(browser))
             page = await open_page(f"{url}/live/{SLUG}", outages=True)
             await live(page)
-            assert len(await strings(page, IDS)) > 5
+            # The story may begin again just now; then the page fills up.
+            await settles(partial(_has_many, page), True)
 
             websocket = await stack.enter_async_context(connect(f"ws{url[4:]}/api/v1/liveblogs/{SLUG}/ws"))
             await websocket.recv()

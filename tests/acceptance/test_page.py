@@ -217,16 +217,16 @@ async def test_the_summary_has_one_column_of_times(site: Site, browser: Browser)
 
     As the server writes it, and as the page does.
     """
-    await site.many("essentiel", 4, apart=timedelta(hours=7), key_event=True)
+    await site.many("colonne", 4, apart=timedelta(hours=7), key_event=True)
     async with pages(browser) as open_page:
-        page = await open_page(site.url("essentiel"), viewport={"width": 375, "height": 700})
+        page = await open_page(site.url("colonne"), viewport={"width": 375, "height": 700})
         await live(page)
         for count in (4, 5):
             widths, columns = await page.evaluate(COLUMNS)
             assert len(widths) > 1
             assert len(columns) == 1
             if count == 4:
-                await site.publish("essentiel", 5, key_event=True)
+                await site.publish("colonne", 5, key_event=True)
                 await page.locator(".key-list li", has_text="Kilomètre 5").wait_for()
 
 
