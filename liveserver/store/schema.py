@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,7 +82,15 @@ def _config() -> Config:
 
 
 def _script() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
+    """Return the migrations. They are loaded once for each folder that they are in."""
+    location = _config().get_main_option("script_location")
+    assert location is not None
+    return _script_in(location)
+
+
+@cache
+def _script_in(location: str) -> ScriptDirectory:
+    return ScriptDirectory(location)
 
 
 def revision_of(connection: Connection, url: URL) -> str | None:
