@@ -9,6 +9,7 @@ all of them.
 from __future__ import annotations
 
 import math
+import random
 import time
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
@@ -185,7 +186,11 @@ class RequestLimits:
         Returns 0 while the address is refused less often than `REFUSALS`, and for peers that aren't limited.
         """
         key = self.prefix_of(peer)
-        return 0.0 if key is None else self._refusals.reserve(key, REFUSAL_REST_MAX)
+        if key is None:
+            return 0.0
+        seconds = self._refusals.reserve(key, REFUSAL_REST_MAX)
+        # The rests of many connections don't end all at once.
+        return seconds if seconds < REFUSAL_REST_MAX else random.uniform(REFUSAL_REST_MAX / 2, REFUSAL_REST_MAX)
 
     def with_key(self, key_id: str) -> None:
         """Count a request with a valid API key. Raises TooManyRequests if too many are sent with that key."""

@@ -55,6 +55,8 @@ class ConnectionRoom:
         These connections are ended when room is needed. So nobody can occupy connections without making requests, not
         even from many addresses, or behind a proxy, whose connections all come from one address.
         """
+        self.refused: dict[Resting, None] = {}
+        """The idle connections that rest because their clients were refused often. They are ended before all others."""
         self.unread = UnreadBytes()
         self.receiving = ConnectionGroups()
         """Connections that wait for the rest of a request's body, by address."""
@@ -72,7 +74,8 @@ class ConnectionRoom:
 
     def full(self, connections: set[Any]) -> bool:
         """Return True if the last free connections are kept for requests, so that no new stream is accepted."""
-        return len(connections) > self.limits.streams
+        # Idle connections are ended when room is needed, so they don't keep viewers out.
+        return len(connections) - len(self.resting) - len(self.refused) > self.limits.streams
 
     def _make_room(self, connections: set[Any]) -> bool:
         """End the connection that has been idle for longest; or, if none is idle, one that reads its answer slowly.
@@ -80,13 +83,16 @@ class ConnectionRoom:
         If there is none of these either, a connection that sends its body slowly is ended. Returns False if there is
         none of these three.
         """
-        longest = next(iter(self.resting), None) or cast(
-            "Resting | None", self.unread.slowest() or self.receiving.slowest()
+        longest = (
+            next(iter(self.refused), None)
+            or next(iter(self.resting), None)
+            or cast("Resting | None", self.unread.slowest() or self.receiving.slowest())
         )
         if longest is None:
             return False
         # The connection doesn't count any more, though its descriptor is free only in the next turn of the event loop.
         self.resting.pop(longest, None)
+        self.refused.pop(longest, None)
         connections.discard(longest)
         self.unread.resumed(longest)
         self.receiving.remove(longest)

@@ -47,10 +47,16 @@ BODY_RATE = 1024
 
 The rate is low because reporters send pictures by telephone, from places where the network is busy."""
 
-WAITING_MAX = 16
-"""The most requests that may wait on a connection while an earlier one is answered (pipelining).
+WAITING_MAX = 2
+"""The greatest number of requests that may wait on a connection while one is answered (pipelining). Neither browsers
+nor proxies do that. A waiting request with many header fields takes 20 KB of memory."""
 
-Each waiting request takes some kilobytes. Neither browsers nor proxies send requests in this way."""
+REFUSALS_FREE = 3
+"""The number of refusals on one connection that don't make it rest. An honest client meets one now and then, perhaps
+for what its neighbours behind the same address did."""
+
+HELD_MAX = 4 * 1024
+"""The greatest number of bytes that a resting connection may send. They are kept unparsed until the rest is over."""
 
 LATE_BYTES = 1024 * 1024
 """The most bytes that are read and thrown away after a denial.
@@ -81,8 +87,11 @@ class HttpProtocol(HttpToolsProtocol):
         "_answering",
         "_body_seen",
         "_end_timer",
+        "_held",
         "_late",
         "_on_wheel",
+        "_refusals",
+        "_rest_asked",
         "_rest_seconds",
         "_rest_timer",
         "_stopped",
@@ -114,9 +123,15 @@ class HttpProtocol(HttpToolsProtocol):
         self._on_wheel = False
         """True while the connection is on the timer wheel, because a head or a body must be complete in time."""
         self._rest_seconds = 0.0
-        """Seconds for which nothing is to be read once all present requests are answered; 0 if reading goes on."""
+        """How many seconds nothing is to be parsed after the present answer."""
+        self._rest_asked = False
+        """True if the present answer is a refusal."""
+        self._refusals = 0
+        """The number of refusals on this connection, less the number of other answers."""
+        self._held = b""
+        """The bytes that came during the rest."""
         self._rest_timer = None
-        """The timer that ends this pause in reading; None if there is no pause."""
+        """The timer that ends the rest; None if the connection doesn't rest."""
         if not self.room.has_room(self.connections):
             self._turn_away(transport)
             return
@@ -138,6 +153,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._rest_timer = None
         self.room.leaving.discard(self)
         self.room.resting.pop(self, None)
+        self.room.refused.pop(self, None)
         self.room.unread.resumed(self)
         self.room.receiving.remove(self)
         self.pipeline.clear()
@@ -176,6 +192,9 @@ class HttpProtocol(HttpToolsProtocol):
 
         If the data breaks a limit, or isn't HTTP, the connection is ended.
         """
+        if self._rest_timer is not None:
+            self._hold(data)
+            return
         self._unset_keepalive_if_required()
         if self._stopped:
             self._late += len(data)
@@ -315,34 +334,57 @@ class HttpProtocol(HttpToolsProtocol):
             self._answering = self.pipeline[-1][0]
         elif self._answered and not self._stopped and not self.transport.is_closing():
             self.room.resting[self] = None
-        more_wait = bool(self.pipeline)
         super().on_response_complete()
-        if self._rest_seconds and not (more_wait or self._stopped or self.transport.is_closing()):
+        if not self._rest_asked:
+            self._refusals = max(0, self._refusals - 1)
+        self._rest_asked = False
+        if self._rest_seconds and not (self._stopped or self.transport.is_closing()):
             self._begin_rest()
 
     def rest(self, client: tuple[str, int] | None, seconds: float) -> None:
-        """Read nothing from the connection for some seconds, once all present requests on it are answered.
+        """Parse nothing from the connection for some seconds after the answer to the present request, a refusal.
 
-        `client`: the client's address, as the application knows it. If the connection is a proxy's, this address isn't
-        that of the connection. Then nothing is done, since the connection serves other clients, too.
+        Nothing is done for the connection's first few refusals. If other requests wait behind the present one, the
+        connection ends after the answer instead. `client`: the client's address, as the application knows it. If the
+        connection is a proxy's, this address isn't that of the connection. Then nothing is done, since the connection
+        serves other clients, too.
         """
-        if client == self.client:
-            self._rest_seconds = seconds
+        if client != self.client or self._answering is None:
+            return
+        self._rest_asked = True
+        self._refusals += 1
+        if self._refusals > REFUSALS_FREE:
+            if self.pipeline:
+                self._answering.keep_alive = False
+            else:
+                self._rest_seconds = seconds
 
     def _begin_rest(self) -> None:
-        # During its rest the connection counts as idle. So it ends if room is needed, or when the server ends.
+        # During its rest the connection counts as idle, and is the first to end if room is needed. Its socket is still
+        # read, as otherwise nobody would see that the client has left.
         self._unset_keepalive_if_required()
-        self.flow.pause_reading()
+        self.room.resting.pop(self, None)
+        self.room.refused[self] = None
         self._rest_timer = self.loop.call_later(self._rest_seconds, self._end_rest)
         self._rest_seconds = 0.0
 
+    def _hold(self, data: bytes) -> None:
+        """Keep what a resting connection sends; end the connection if that is too much."""
+        self._held += data
+        if len(self._held) > HELD_MAX:
+            self._stop(Reason.RATE)
+            self.transport.abort()
+
     def _end_rest(self) -> None:
         self._rest_timer = None
-        if not self.transport.is_closing():
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
-            self.flow.resume_reading()
+        self.room.refused.pop(self, None)
+        if self._stopped or self.transport.is_closing():
+            return
+        self.room.resting[self] = None
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        if self._held:
+            held, self._held = self._held, b""
+            self.data_received(held)
 
     def on_body(self, body: bytes) -> None:
         """Count bytes of a request's body, and keep them if the endpoint may read them.

@@ -137,6 +137,9 @@ def test_refusals_follow_one_another() -> None:
     waits = [some.refusal_wait(READER) for _ in range(REFUSALS_AT_ONCE + 2 * REFUSALS)]
     assert waits[:REFUSALS_AT_ONCE] == [0] * REFUSALS_AT_ONCE
     assert waits[REFUSALS_AT_ONCE:] == pytest.approx([number / REFUSALS for number in range(1, 2 * REFUSALS + 1)])
-    assert max(some.refusal_wait(READER) for _ in range(5_000)) == REFUSAL_REST_MAX
+    for _ in range(500):
+        some.refusal_wait(READER)
+    rests = [some.refusal_wait(READER) for _ in range(100)]
+    assert REFUSAL_REST_MAX / 2 <= min(rests) < max(rests) <= REFUSAL_REST_MAX, "they don't end all at once"
     assert some.refusal_wait(OTHER) == 0
     assert {some.refusal_wait(("198.51.100.7", 1)) for _ in range(1_000)} == {some.refusal_wait(None)} == {0}

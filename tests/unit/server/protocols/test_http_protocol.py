@@ -24,7 +24,9 @@ from liveserver.server.protocols.http_protocol import (
     BODILESS,
     BODY_RATE,
     BODY_WAITING,
+    HELD_MAX,
     LATE_BYTES,
+    REFUSALS_FREE,
     WAITING_MAX,
     HttpProtocol,
 )
@@ -247,8 +249,10 @@ async def test_headers_are_counted(stage: Stage) -> None:
 
 async def test_pipelined_heads_count_each_for_itself(stage: Stage) -> None:
     peer = stage.connect()
-    peer.send(of_size(20_000) * 8, pieces=50_000)
-    assert await peer.settled() == OK * 8
+    for _ in range(3):
+        peer.send(of_size(20_000) * (1 + WAITING_MAX), pieces=50_000)
+        await peer.settled()
+    assert b"".join(peer.transport.written) == OK * 3 * (1 + WAITING_MAX)
     assert stage.refused() == {}
 
 
@@ -347,59 +351,99 @@ async def test_a_connection_that_is_lost_has_no_timer(stage: Stage) -> None:
 ELSEWHERE = ("203.0.113.7", 50_000)
 
 
-async def test_a_refused_client_is_read_from_later(stage: Stage) -> None:
-    """The answer is sent at once. Until the rest is over nothing is read, and the connection may give way."""
+async def refused_often(stage: Stage, *, last: bytes = GET) -> Connected:
+    """A connection whose client has been refused once more than it may without a rest."""
     peer = stage.connect()
     stage.rest = (None, 3_600)
-    peer.send(GET)
-    assert (await peer.settled()).endswith(b"ok")
-    assert not peer.transport.reading
-    assert peer.protocol in peer.protocol.room.resting
+    for _ in range(REFUSALS_FREE):
+        peer.send(GET)
+        await peer.settled()
+        assert peer.protocol not in peer.protocol.room.refused
+    peer.send(last)
+    await peer.settled()
+    return peer
+
+
+async def test_a_client_that_is_refused_often_is_answered_later(stage: Stage) -> None:
+    """The refusal is sent at once. What comes then waits until the rest is over, in which the connection may end."""
+    peer = await refused_often(stage)
+    assert b"".join(peer.transport.written) == OK * (REFUSALS_FREE + 1)
+    room = peer.protocol.room
+    assert (peer.protocol in room.refused, peer.protocol in room.resting) == (True, False)
     assert peer.protocol.timeout_keep_alive_task is None
     timer = peer.protocol._rest_timer
     assert timer is not None
     assert 3_590 < timer.when() - asyncio.get_running_loop().time() <= 3_600
-    peer.protocol._end_rest()
-    assert peer.transport.reading
-    assert peer.protocol.timeout_keep_alive_task is not None
     stage.rest = None
     peer.send(GET)
     await peer.settled()
-    assert (peer.transport.reading, len(stage.scopes)) == (True, 2)
+    assert (peer.transport.reading, len(stage.scopes)) == (True, REFUSALS_FREE + 1)
+    peer.protocol._end_rest()
+    await peer.settled()
+    assert len(stage.scopes) == REFUSALS_FREE + 2
+    assert (peer.protocol in room.refused, peer.protocol in room.resting) == (False, True)
+    assert peer.protocol.timeout_keep_alive_task is not None
 
 
-async def test_requests_that_wait_are_answered_before_the_rest(stage: Stage) -> None:
-    """They have been read already."""
+async def test_other_answers_make_up_for_refusals(stage: Stage) -> None:
+    """A client that is refused now and then doesn't rest."""
     peer = stage.connect()
-    stage.rest = (None, 3_600)
-    peer.send(GET * 3)
-    assert (await peer.settled()).count(b"200 OK") == 3
-    assert not peer.transport.reading
+    for number in range(4 * REFUSALS_FREE):
+        stage.rest = (None, 3_600) if number % 2 else None
+        peer.send(GET)
+        await peer.settled()
+    assert len(stage.scopes) == 4 * REFUSALS_FREE
+    assert not peer.protocol.room.refused
+
+
+async def test_a_resting_connection_ends_first(stage: Stage) -> None:
+    """Before one that is idle for longer. And nobody holds much in it."""
+    peer = await refused_often(stage)
+    peer.send(b"x" * HELD_MAX)
+    assert not peer.over
+    peer.send(b"x")
+    assert peer.transport.over == "aborted"
+    room = peer.protocol.room
+    room.refused.pop(peer.protocol)
+    room.resting[cast("Any", "idle")] = None
+    peer = await refused_often(stage)
+    assert room._make_room(stage.state.connections)
+    assert peer.transport.over == "aborted"
+    assert len(room.resting) == 1
+    del room.resting[cast("Any", "idle")]
+
+
+async def test_a_refusal_ends_a_connection_on_which_more_waits(stage: Stage) -> None:
+    """Else requests that were sent together would be refused without any rest."""
+    peer = await refused_often(stage, last=GET * (1 + WAITING_MAX))
+    assert len(stage.scopes) == REFUSALS_FREE + 1
+    assert peer.over
 
 
 async def test_a_proxys_connection_does_not_rest(stage: Stage) -> None:
     """Its next request may be somebody else's."""
     peer = stage.connect()
     stage.rest = (ELSEWHERE, 3_600)
-    peer.send(GET)
-    await peer.settled()
-    assert peer.transport.reading
+    for _ in range(REFUSALS_FREE + 1):
+        peer.send(GET)
+        await peer.settled()
+    assert not peer.protocol.room.refused
 
 
 async def test_a_rest_ends_with_the_connection(stage: Stage) -> None:
-    """Lost, at the server's end, or as the last answer said it would."""
-    peers = [stage.connect() for _ in range(3)]
-    stage.rest = (None, 3_600)
-    for peer, data in zip(peers, (GET, GET, head(b"Connection: close")), strict=True):
-        peer.send(data)
-        await peer.settled()
-    assert [peer.transport.reading for peer in peers] == [False, False, True]
+    """If it is lost, or at the server's end; and there is none where the answer said that the connection ends."""
+    peers = [await refused_often(stage, last=last) for last in (GET, GET, head(b"Connection: close"))]
+    room = peers[0].protocol.room
+    assert [peer.protocol in room.refused for peer in peers] == [True, True, False]
     timer = peers[0].protocol._rest_timer
     assert timer is not None
     peers[0].protocol.connection_lost(None)
     assert timer.cancelled()
+    assert peers[0].protocol not in room.refused
     peers[1].protocol.shutdown()
+    peers[1].protocol._end_rest()
     assert [peer.over for peer in peers[1:]] == [True, True]
+    assert not room.refused
 
 
 async def test_an_upgrade_that_is_not_known_is_ignored(stage: Stage) -> None:
@@ -996,11 +1040,13 @@ async def test_few_of_those_who_are_turned_away_are_waited_for(stage: Stage) -> 
 async def test_the_application_is_told_when_there_is_no_room_for_a_stream(stage: Stage, request_: bytes) -> None:
     kind = limited(ConnectionLimits(connections=3, streams=1))
     for full in (False, True):
+        # Idle connections would give way.
+        stage.connect(kind=kind)
         peer = stage.connect(kind=kind)
         peer.send(request_)
         await peer.settled()
         assert stage.scopes.pop()["extensions"]["liveserver.viewer"]["full"] is full
-        stage.connect(kind=kind)
+        stage.state.connections.add(cast("Any", "a viewer"))
 
 
 def test_each_server_has_limits_of_its_own() -> None:

@@ -709,6 +709,7 @@ HTTP_PROTOCOL = {
     "connection_made",
     "connections",
     "cycle",
+    "data_received",
     "flow",
     "handle_websocket_upgrade",
     "headers",
