@@ -273,9 +273,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self.ws_protocol_class is not ViewerProtocol:
             super().handle_websocket_upgrade()
             return
+        self.room.resting.pop(self, None)
         full = self._full()
         self.connections.discard(self)
-        self.room.resting.pop(self, None)
         protocol = ViewerProtocol(self.config, self.server_state, self.app_state)
         protocol.connection_made(self.transport)
         self.transport.set_protocol(protocol)

@@ -1038,15 +1038,16 @@ async def test_few_of_those_who_are_turned_away_are_waited_for(stage: Stage) -> 
 
 @pytest.mark.parametrize("request_", [GET, UPGRADE % (b"/", b"")])
 async def test_the_application_is_told_when_there_is_no_room_for_a_stream(stage: Stage, request_: bytes) -> None:
-    kind = limited(ConnectionLimits(connections=3, streams=1))
-    for full in (False, True):
-        # Idle connections would give way.
+    for viewers in (0, 1):
+        kind = limited(ConnectionLimits(connections=10, streams=1))
+        stage.state.connections.clear()
+        stage.state.connections.update(cast("Any", [f"viewer {number}" for number in range(viewers)]))
+        # Idle connections would give way, so they don't count.
         stage.connect(kind=kind)
         peer = stage.connect(kind=kind)
         peer.send(request_)
         await peer.settled()
-        assert stage.scopes.pop()["extensions"]["liveserver.viewer"]["full"] is full
-        stage.state.connections.add(cast("Any", "a viewer"))
+        assert stage.scopes.pop()["extensions"]["liveserver.viewer"]["full"] is (viewers == 1)
 
 
 def test_each_server_has_limits_of_its_own() -> None:
