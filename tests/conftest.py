@@ -27,9 +27,9 @@ pytest_plugins = [
 WHOLE = frozenset({"acceptance", "bench", "benchmarks", "browsers", "faults", "hostile"})
 """Folders of tests that start processes of ours, or a browser."""
 SERVICES = frozenset({"postgresql", "redis", "bucket", "s3"})
-"""What tests call a service that they run on, as one of several."""
+"""The names that tests give to services, when they run on several of them."""
 OTHERS = frozenset({"stock", "h11", "httptools"})
-"""What tests call a server of others', on which they run beside ours."""
+"""The names that tests give to other servers, on which they run besides ours."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

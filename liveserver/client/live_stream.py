@@ -57,7 +57,7 @@ _LOST = (ConnectionClosed, InvalidHandshake, InvalidMessage, OSError, TimeoutErr
 
 
 class Reader(Protocol):
-    """What a `LiveStream` reads over HTTP. `Client` implements it. Every method raises ClientError if that fails."""
+    """The reads over HTTP that a `LiveStream` needs. `Client` implements them. They raise ClientError if they fail."""
 
     async def snapshot(self, slug: str) -> Message:
         """Return a live blog's snapshot: its newest entries, and the position that they are as of."""

@@ -14,7 +14,7 @@ GONE_MAX = 10_000
 
 
 class Step(Enum):
-    """What a follower has to do when it gets a message."""
+    """The next step of a follower that has got a message."""
 
     APPLY = auto()
     """Apply the message: it is the next one."""

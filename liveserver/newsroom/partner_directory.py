@@ -1,4 +1,4 @@
-"""What editors do with partners: they take them in, change their rules, and delete them.
+"""The directory of partners: editors add partners, change their rules, and delete them.
 
 A change holds in this process at once, and in the others as soon as they read the rules again
 (`access/partner_admission.py`).

@@ -1,4 +1,4 @@
-"""What stands between a server and its clients in tests: it listens, passes connections on, and cuts them off."""
+"""A forwarder between a server and its clients in tests: it listens, passes connections on, and cuts them off."""
 
 from __future__ import annotations
 

@@ -249,9 +249,9 @@ class IndexCache:
         self._read = FreshFlight(read)
         self._render = render
         self._state: object = None
-        """What was rendered last."""
+        """The state of the list from which the pages were rendered; None before the first."""
         self._rendered: dict[str | None, Representation] = {}
-        """Its pages, by language: at most one for each language that we have texts in, and one for None."""
+        """The pages of that state, by language: at most one for each language that we have texts in, and one for None."""
 
     async def close(self) -> None:
         """Cancel the read that is under way."""

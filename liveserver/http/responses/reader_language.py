@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from liveserver.content.translations import known_language
+from liveserver.http.responses.quality_values import weighted
 
 ACCEPT_LANGUAGE_MAX = 256
 """Characters of an Accept-Language header that are looked at. No browser sends more."""
@@ -21,14 +22,8 @@ def reader_language(accept_language: str | None) -> str | None:
 @lru_cache(maxsize=256)
 def _first_known(accept_language: str) -> str | None:
     weights: dict[str, float] = {}
-    for item in accept_language.split(","):
-        tag, _, parameter = item.partition(";")
-        name, _, value = parameter.partition("=")
-        try:
-            weight = float(value) if name.strip().lower() == "q" else 1.0
-        except ValueError:
-            continue
-        language = known_language(tag.strip())
+    for tag, weight in weighted(accept_language):
+        language = known_language(tag)
         if language is not None and weight > 0:
             weights[language] = max(weight, weights.get(language, 0.0))
     # Of equal ones, the first that the header names.

@@ -11,6 +11,7 @@ from sys import getsizeof
 from typing import TYPE_CHECKING, NamedTuple
 
 from liveserver.http.responses.entity_tags import still_holds, tag_of
+from liveserver.http.responses.quality_values import weighted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,15 +127,7 @@ def accepts_gzip(accept_encoding: str) -> bool:
     The weight 0 means that a coding isn't accepted. `*` stands for all codings that the header doesn't name. An item
     that can't be read is ignored.
     """
-    weights: dict[str, float] = {}
-    for item in accept_encoding.split(","):
-        coding, _, parameter = item.partition(";")
-        name, _, value = parameter.partition("=")
-        try:
-            weight = float(value) if name.strip().lower() == "q" else 1.0
-        except ValueError:
-            continue
-        weights[coding.strip().lower()] = weight
+    weights = {coding.lower(): weight for coding, weight in weighted(accept_encoding)}
     packed = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
     plain = weights.get("identity", 0.0)
     return packed > 0 and packed >= plain

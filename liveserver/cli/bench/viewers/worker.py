@@ -47,7 +47,7 @@ REASONS = 20
 
 @dataclass(frozen=True)
 class Orders:
-    """What a worker process has to do. The first process pickles it and sends it to the worker process."""
+    """The orders for a worker process. The first process pickles it and sends it to the worker process."""
 
     opening: Opening
     greeted: bool
