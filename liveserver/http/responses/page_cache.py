@@ -251,7 +251,7 @@ class IndexCache:
         self._state: object = None
         """The state of the list from which the pages were rendered; None before the first."""
         self._rendered: dict[str | None, Representation] = {}
-        """The pages of that state, by language: at most one for each language that we have texts in, and one for None."""
+        """The pages of that state, by language: at most one for each of our languages, and one for None."""
 
     async def close(self) -> None:
         """Cancel the read that is under way."""
