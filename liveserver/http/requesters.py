@@ -45,13 +45,27 @@ def requester_with(scope: Scope, key_id: str) -> Requester:
     The bytes that a client of the key was sent and hasn't read count for the key's line, and not for the line of the
     client's address. So other clients at the same address can't hold up an editor.
     """
-    line = ("key", key_id)
+    line = _line_of_key(key_id)
     requester = requester_of(scope)._replace(line=line, crowd=False)
     extension = scope.get("extensions", {}).get(EXTENSION, {})
     if unread := extension.get("unread"):
         extension["owner"] = line
         requester = requester._replace(unread=partial(unread, line))
     return requester
+
+
+def claim_connection(scope: Scope, key_id: str) -> None:
+    """Count a request whose body is slow for its API key, and no more for its client's address.
+
+    When connections are ended to make room, those of the owner that has most of them go first. So clients at the same
+    address that send no body can't have an editor's upload ended.
+    """
+    if claim := scope.get("extensions", {}).get(EXTENSION, {}).get("claim"):
+        claim(_line_of_key(key_id))
+
+
+def _line_of_key(key_id: str) -> Hashable:
+    return ("key", key_id)
 
 
 def must_read(scope: Scope) -> None:

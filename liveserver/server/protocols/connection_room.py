@@ -59,7 +59,7 @@ class ConnectionRoom:
         """The idle connections that rest because their clients were refused often. They are ended before all others."""
         self.unread = UnreadBytes()
         self.receiving = ConnectionGroups()
-        """Connections that wait for the rest of a request's body, by address."""
+        """Connections that wait for the rest of a request's body, by address, or by API key once it was checked."""
 
     def has_room(self, connections: set[Any]) -> bool:
         """Return True if there is room for one more connection besides `connections`.

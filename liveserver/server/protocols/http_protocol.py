@@ -28,14 +28,14 @@ from liveserver.server.protocols import denials
 from liveserver.server.protocols.connection_room import LEAVING_MAX, LEAVING_SECONDS, ConnectionRoom
 from liveserver.server.protocols.denials import Denied, TooManyWaiting
 from liveserver.server.protocols.framing import HEADERS_MAX, TARGET_MAX, Allowance
-from liveserver.server.protocols.scope_functions import answer_head, hand_over, is_gone, no_bytes, rest
+from liveserver.server.protocols.scope_functions import answer_head, claim, hand_over, is_gone, no_bytes, rest
 from liveserver.server.protocols.websocket_protocol import ViewerProtocol
 from liveserver.utils.limits.connection_groups import owner_of
 from liveserver.utils.limits.refusals import Reason, refusals
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable
 
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -317,6 +317,7 @@ class HttpProtocol(HttpToolsProtocol):
                     "hand_over": partial(hand_over, ref(self)),
                     "full": self._full(),
                     "gone": partial(is_gone, ref(self.cycle)),
+                    "claim": partial(claim, ref(self)),
                     "rest": partial(rest, ref(self)),
                     "unread": self.room.unread.size_of,
                 }
@@ -358,6 +359,11 @@ class HttpProtocol(HttpToolsProtocol):
                 self._answering.keep_alive = False
             else:
                 self._rest_seconds = seconds
+
+    def claim(self, owner: Hashable) -> None:
+        """Count the connection for an owner, instead of its address, while it waits for the rest of a body."""
+        if self in self.room.receiving:
+            self.room.receiving.add(self, owner)
 
     def _begin_rest(self) -> None:
         # During its rest the connection counts as idle, and is the first to end if room is needed. Its socket is still

@@ -10,7 +10,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from liveserver.realtime.transport.websocket.handshake import head
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable
     from weakref import ref
 
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -44,6 +44,16 @@ def is_gone(request: ref[RequestResponseCycle]) -> bool:
     """
     cycle = request()
     return cycle is None or cycle.disconnected
+
+
+def claim(protocol: ref[HttpProtocol], owner: Hashable) -> None:
+    """Count a connection for an owner, instead of its address, while it waits for the rest of a request's body.
+
+    Does nothing if the body is complete, or if the connection has ended.
+    """
+    connection = protocol()
+    if connection is not None:
+        connection.claim(owner)
 
 
 def rest(protocol: ref[HttpProtocol], client: tuple[str, int] | None, seconds: float) -> None:

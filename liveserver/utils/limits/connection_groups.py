@@ -25,6 +25,9 @@ class ConnectionGroups:
     def __len__(self) -> int:
         return len(self._owners)
 
+    def __contains__(self, connection: object) -> bool:
+        return connection in self._owners
+
     def add(self, connection: object, owner: Hashable) -> None:
         """Put a connection last into the group of an owner, from whichever group it was in."""
         self.remove(connection)

@@ -207,6 +207,27 @@ async def test_who_does_not_read_waits_and_is_refused(live_site: LiveSite, monke
     writer.close()
 
 
+@pytest.mark.parametrize(("path", "scope"), [(ENTRIES, "publish"), ("/api/v1/partners", "manage")])
+async def test_a_slow_body_counts_for_the_key_that_it_came_with(live_site: LiveSite, path: str, scope: str) -> None:
+    """Without a valid key it goes on counting for its address."""
+    receiving = cast("type[HttpProtocol]", live_site.server.config.http_protocol_class).room.receiving
+    key = await live_site.key("Agence", [scope])
+    key_id = key.split("_")[1]
+    links = []
+    for authorization in (key, key[:-1] + "!"):
+        _, writer = await asyncio.open_connection("127.0.0.1", live_site.port, local_addr=(FLOOD, 0))
+        lines = f"POST {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {authorization}\r\nContent-Length: 99"
+        writer.write(f"{lines}\r\nContent-Type: application/json\r\n\r\n{{".encode())
+        links.append(writer)
+
+    async def claimed() -> bool:
+        return [len(list(receiving.of(owner))) for owner in (("key", key_id), bytes([127, 0, 0, 2]))] == [1, 1]
+
+    await settled(claimed)
+    for writer in links:
+        writer.close()
+
+
 async def test_one_address_does_not_hold_up_another(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor what it waits for itself the page of who asks for one thing; and beyond a bound it is told to come later."""
     gate = Gate(live_site, monkeypatch, "entries.page", "liveblogs.snapshot")

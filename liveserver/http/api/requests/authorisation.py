@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from liveserver.access.api_keys import Actor, require
 from liveserver.domain.errors import Forbidden
 from liveserver.http.container import services
+from liveserver.http.requesters import claim_connection
 from liveserver.utils import audit_log
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ async def authorised(request: Request, scope: str, *, shared: bool = False) -> A
     blogs. Raises Unauthorized without a valid key, and Forbidden if the key lacks the scope or the live blog.
     """
     actor = require(await actor_of(request), scope, request.path_params.get("slug"), shared=shared)
+    claim_connection(request.scope, actor.key_id)
     peer = request.client
     audit_log.by(key=actor.key_id, address=peer.host if peer else None, route=f"{request.method} {request.url.path}")
     return actor
@@ -52,7 +54,9 @@ async def provisionally_authorised(request: Request, scope: str) -> Actor:
     blog.
     """
     seen = services(request).api_keys.recall(request.headers.get("authorization"))
-    return require(seen or await actor_of(request), scope, request.path_params.get("slug"))
+    actor = require(seen or await actor_of(request), scope, request.path_params.get("slug"))
+    claim_connection(request.scope, actor.key_id)
+    return actor
 
 
 def count(request: Request, *, needs_key: bool) -> None:
