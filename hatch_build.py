@@ -36,7 +36,7 @@ NOT_SOURCES = {"node_modules", "dist", "coverage", "test"}
 
 
 class BuildError(Exception):
-    """The front end can't be built; the message is for whoever runs the build."""
+    """The front end can't be built; the message is for the person who runs the build."""
 
 
 class FrontEndHook(BuildHookInterface[Any]):

@@ -82,7 +82,7 @@ class Comparison:
 
     @property
     def overtaken(self) -> list[str]:
-        """Who wasn't done with a message when the next one was due, in some round; liveserver bundles them then."""
+        """Entrants not done with a message when the next one was due, in some round; liveserver bundles them then."""
         return [
             f"{entrant.name} ({entrant.discipline})"
             for entrant in self.entrants

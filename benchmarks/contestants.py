@@ -1,4 +1,4 @@
-"""Who takes part: how each server is started, watched and published to."""
+"""The contestants: how each server is started, watched and published to."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Contestant(ABC):
         return Opening(discipline.transport, f"127.0.0.1:{self.port}", self.path, discipline.deflate, key=KEY)
 
     async def source(self, run: str) -> Source:
-        """Who publishes to it."""
+        """The source that publishes to it."""
         return Poster(self.publishing_port, "/publish", self.body, self.template, run)
 
     @property
@@ -392,7 +392,7 @@ CONTESTS: list[tuple[Discipline, list[type[Contestant]]]] = [
     (DEFLATED, [Floor, Liveserver]),
     (SSE, [Floor, Liveserver]),
 ]
-"""Who is compared with whom; the floor comes first."""
+"""The contestants that are compared with one another; the floor comes first."""
 
 ENTRY_BYTES = 400
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="

@@ -1,7 +1,7 @@
 """Processes of liveserver's that are forked from one that has imported all modules: most of what a start costs is that.
 
 What they do from there on is what `python -m liveserver` does, with the same arguments, environment and descriptors;
-they run `cli.app.main`, and are processes like others to whoever sends them signals. Whether one can be started as
+they run `cli.app.main`, and are processes like others to the sender of a signal. Whether one can be started as
 users start it is asked elsewhere.
 """
 
@@ -113,7 +113,7 @@ def main() -> None:
     # Else each of the children goes through all that, and copies it by doing so.
     gc.collect()
     gc.freeze()
-    # Ctrl+C is for those who run the tests, and for the children.
+    # Ctrl+C is for the processes that run the tests, and for the children.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     orders = socket.socket(fileno=os.dup(0))
     while True:
@@ -153,7 +153,7 @@ def _look_after(order: dict[str, Any], descriptors: list[int]) -> None:
         os.close(descriptor)
     os.write(news, NEWS.pack(child))
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    # Whoever asked may be gone.
+    # The process that asked may be gone.
     with suppress(OSError):
         os.write(news, NEWS.pack(status))
     os._exit(0)

@@ -168,7 +168,7 @@ async def test_controls_are_large_enough(site: Site, browser: Browser, slugs: di
 
 @pytest.mark.parametrize("reading", [False, True])
 async def test_a_burst_of_five_is_one_sentence(site: Site, browser: Browser, reading: bool) -> None:
-    """At the top of the page as well as further down; and who uses the keyboard stays where they are."""
+    """At the top of the page as well as further down; and a reader who uses the keyboard stays where they are."""
     slug = f"rafale-{reading}".lower()
     ids = await site.liveblog(slug, 12)
     async with pages(browser) as open_page:

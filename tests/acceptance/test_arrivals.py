@@ -129,7 +129,7 @@ async def _elsewhere(site: Site, asked: list[str]) -> list[str]:
 
 
 async def test_an_entry_of_page_three_is_edited(site: Site, browser: Browser) -> None:
-    """Who reads it sees the edit in its place, marked; on no page does it count as new, nor move anything."""
+    """A reader of it sees the edit in its place, marked; on no page does it count as new, nor move anything."""
     ids = await site.liveblog("page-trois", 50)
     edited = ids[44]
     async with pages(browser) as open_page:
@@ -304,8 +304,8 @@ async def test_a_claim_is_denied(site: Site, browser: Browser) -> None:
 
 
 async def test_a_claims_title_is_labelled_wherever_it_stands_alone(site: Site, browser: Browser) -> None:
-    """Among the key events, in the tab of its permalink, where a correction is told, and to who hears the page; beside
-    the label it is bare. All of it follows what becomes of the claim."""
+    """Among the key events, in the tab of its permalink, where a correction is told, and to readers who hear the page;
+    beside the label it is bare. All of it follows what becomes of the claim."""
     ids = await site.liveblog("barrage", 3)
     claimed, denied = "Affirmation\u00a0: un témoin – Kilomètre 2", "Démenti\u00a0: la course – Kilomètre 2"
     await site.newsroom.edit("barrage", ids[0], {"verification": "claimed", "source": "un témoin", "key_event": True})

@@ -139,7 +139,7 @@ async def test_back_to_a_page_that_the_browser_has(site: Site, browser: Browser)
 
 
 async def test_a_correction_is_told_once(site: Site, browser: Browser) -> None:
-    """To who had the entry before their eyes, at once or at their next visit; not to others."""
+    """To readers who had the entry before their eyes, at once or at their next visit; not to others."""
     ids = await site.liveblog("corrige", 12)
     async with pages(browser) as open_page:
         page = await open_page(site.url("corrige"))

@@ -204,7 +204,7 @@ async def test_publish_an_argument(server: LiveServer, key: str) -> None:
 
 
 async def test_what_a_server_refuses_is_told_with_its_address(server: LiveServer, key: str) -> None:
-    """Who runs two of them sees which one that was."""
+    """A user who runs two of them sees which one that was."""
     refused = await server.run("publish", "rien", "Bonjour", "--url", server.url, "--key", key)
     assert (refused.status, refused.stdout) == (1, "")
     assert refused.stderr.startswith("liveserver: 404 ")

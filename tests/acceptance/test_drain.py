@@ -110,7 +110,7 @@ async def test_readers_leave_one_by_one(tmp_path: Path) -> None:
         assert await status(server, "/healthz") == 200
         assert await status(server, f"{PATH}/events") == 503
         await eventually(lambda: all(reader.told_at for reader in present), seconds=1, what="reconnect")
-        # Whoever publishes is still served, on a connection that is not to be used again.
+        # A client that publishes is still served, on a connection that is not to be used again.
         last = (await client.publish("slow", {"body": "<p>Encore</p>"}))["seq"]
         assert last == 1
         request.write(body)
@@ -134,7 +134,7 @@ async def test_readers_leave_one_by_one(tmp_path: Path) -> None:
 
 
 async def test_stalled_readers_do_not_hold_up_the_end(tmp_path: Path) -> None:
-    """Who reads nothing is cut off after the window: neither the lag's patience nor the kernel's is waited for."""
+    """A stalled reader is cut off after the window: neither the lag's patience nor the kernel's is waited for."""
     patient = {"drain": "1", "lag_timeout": "60", "graceful_timeout": "30"}
     with ExitStack() as stack:
         async with serving(tmp_path, **patient) as server, Client(server.url, await server.key()) as client:

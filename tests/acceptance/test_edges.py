@@ -1,4 +1,4 @@
-"""What a server does about those who are slow, and about those for whom there is no room: with true sockets."""
+"""What a server does about slow clients, and about clients for which there is no room: with true sockets."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def few_descriptors() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def test_who_is_slow_is_let_go(tmp_path: Path) -> None:
+async def test_slow_clients_are_let_go(tmp_path: Path) -> None:
     """Silent, with half a head, with half a body; each is told what there is to tell."""
     post = "POST /api/v1/liveblogs/slow/entries HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
     async with AsyncExitStack() as stack:
@@ -78,7 +78,7 @@ async def test_who_is_slow_is_let_go(tmp_path: Path) -> None:
         assert await headed.status() == 408
         assert await bodied.status() == 408
         assert {line["reason"] for line in server.log("refused")} == {"head-too-slow", "body-too-slow"}
-        # By now the wheel has turned for who follows, too.
+        # By now the wheel has turned for the follower, too.
         async with connected(server) as other:
             assert await other.reader.read() == b""
         follower.send("x")
@@ -133,7 +133,7 @@ async def test_a_page_is_served_when_there_is_no_room_for_a_stream(tmp_path: Pat
             refused = (await http.get(f"{server.url}/metrics")).text
         assert 'liveserver_refused_total{reason="too-many-streams"} 2.0' in refused
         await eventually(lambda: sockets_to(server.port) == room.streams, what="the requests' end")
-        # Who asks for nothing, or for half of something, gives way, however many they are.
+        # Connections that ask for nothing, or for half of something, give way, however many they are.
         for number in range(2 * room.connections):
             await followers.enter_async_context(connected(server, "GET / HTTP/1.1\r\n" if number % 2 else ""))
         async with connected(server, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n") as late:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(240)
 
 LIVEBLOG = {"slug": "match", "title": "Le match", "language": "fr", "timezone": "Europe/Paris"}
 SOON = 40.0
-"""Seconds: who was away is asked again after 30 at the latest."""
+"""Seconds: a source that was away is asked again after 30 at the latest."""
 TAKEN_OVER = 10.0
 """Seconds in which another node goes on following."""
 SAME = ("heading", "body", "published_at", "updated_at", "corrections", "tags")

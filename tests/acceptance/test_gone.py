@@ -149,7 +149,7 @@ async def _sorted(found: Awaitable[list[str]]) -> list[str]:
 
 async def test_two_hundred_deletions_corrections_and_edits(site: Site, browser: Browser) -> None:
     """With every card and notification open, in a tab in front, one behind and one of a single entry, and on another
-    site: after each, nothing says what is gone, and who confirms is rid of it."""
+    site: after each, nothing says what is gone, and a page that confirms is rid of it."""
     chance, slug = random.Random(SEED), "parti"
     await site.liveblog(slug, 0)
     newsroom = Newsroom(site, slug)

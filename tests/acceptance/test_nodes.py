@@ -175,7 +175,7 @@ async def test_a_retry_after_a_lost_answer(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("running", ["postgresql"], indirect=True)
-async def test_who_leaves_while_it_is_committed_has_published(cluster: Cluster) -> None:
+async def test_a_client_that_leaves_while_it_is_committed_has_published(cluster: Cluster) -> None:
     """The client is gone before the answer: readers on every node get the entry at once all the same."""
     slug = await cluster.open_liveblog()
     engine = create_async_engine(cluster.database_url.replace("postgresql:", "postgresql+asyncpg:"))

@@ -104,7 +104,7 @@ class EventFollower(Follower):
 
 @pytest.mark.timeout(180)
 async def test_rolling_restart(tmp_path: Path, postgres_url: str, redis_server: RedisServer) -> None:
-    """Nothing lost, nothing twice, and those who have to leave a node come back one by one."""
+    """Nothing lost, nothing twice, and readers that have to leave a node come back one by one."""
     shared = {
         "database_url": postgres_url,
         "redis_url": redis_server.url,

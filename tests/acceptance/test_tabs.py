@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_seven_tabs_without_websockets(site: Site, browser: Browser) -> None:
-    """HTTP/1.1 has six connections to a host: tabs share one stream, and who closes its tab leaves it to another."""
+    """HTTP/1.1 has six connections to a host: tabs share one stream, and one that is closed leaves it to another."""
     ids = await site.liveblog("onglets", 1)
     async with Proxy(site.server.port, websocket=False) as network, pages(browser) as open_page:
         tabs = [await open_page(f"{network.url}/live/onglets", outages=True)]

@@ -169,7 +169,7 @@ async def _assert_gone_from_the_server(site: Site, old: Position, doomed: str) -
             answer = await http.get(path)
             assert answer.status_code == 200, path
             assert WORD not in answer.text, path
-    # Who stands before it is told of the deletion, and never of the entry.
+    # A reader who stands before it is told of the deletion, and never of the entry.
     async with Client(site.server.url) as reader:
         missed = (await reader.changes(SLUG, old))["events"]
     stream = f"{site.server.api}/liveblogs/{SLUG}/ws?after={old}".replace("http", "ws", 1)

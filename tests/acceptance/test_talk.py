@@ -64,7 +64,7 @@ async def pour(port: int, request: str, flood: bytes) -> tuple[int, bytes]:
 
 
 async def test_the_others_notice_nothing(tmp_path: Path) -> None:
-    """They get every entry in its turn, and who asks is answered; of what comes in a flood little is taken."""
+    """They get every entry in turn, and a viewer that asks is answered; of what comes in a flood little is taken."""
     async with (
         serving(tmp_path) as server,
         Client(server.url, await server.key()) as client,

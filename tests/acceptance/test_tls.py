@@ -50,7 +50,7 @@ class SecureServer(ForkedServer):
         )
 
     async def certificate(self) -> str:
-        """What it shows to who connects now."""
+        """What it shows to a client that connects now."""
         return await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", self.port))
 
 
@@ -116,7 +116,7 @@ async def _until(stream: Any, word: str) -> None:
 async def test_a_certificate_is_renewed(
     tmp_path: Path, files: SelfSigned, request: pytest.FixtureRequest, workers: int
 ) -> None:
-    """By SIGHUP, in every process; who is connected stays. A bad one is told in the log, and the old one goes on."""
+    """By SIGHUP, in every process; connected clients stay. A bad one is told in the log, and the old one goes on."""
     settings: dict[str, str] = {}
     if workers > 1:
         redis: RedisServer = request.getfixturevalue("redis_server")
@@ -167,7 +167,7 @@ async def test_a_handshake_that_does_not_come_is_awaited_no_longer(tmp_path: Pat
         assert await server.end() == 0
 
 
-async def test_who_begins_no_handshake_gives_way(tmp_path: Path, files: SelfSigned) -> None:
+async def test_a_connection_that_begins_no_handshake_gives_way(tmp_path: Path, files: SelfSigned) -> None:
     """However many there are: each newcomer who asks for something is served."""
     server = SecureServer(tmp_path / "server", files, max_connections="20", log_format="json")
     async with started(server), AsyncExitStack() as stack:

@@ -55,7 +55,7 @@ async def test_insertion_is_quick(site: Site, browser: Browser) -> None:
         assert 0 < await spent() - before < 0.05
 
 
-async def test_new_entries_wait_for_who_reads_below(site: Site, browser: Browser) -> None:
+async def test_new_entries_wait_for_a_reader_further_down(site: Site, browser: Browser) -> None:
     """Nothing moves under the reader's eyes; the count brings them to what came."""
     slug = "widget-held"
     ids = await site.liveblog(slug, 8)
@@ -166,7 +166,7 @@ async def test_what_is_cut_off_is_not_shown_as_live(site: Site, browser: Browser
 async def test_what_is_not_there_leaves_the_link(site: Site, browser: Browser) -> None:
     """A live blog that there isn't, an address that is none: the page's own link stays, and the page is told.
 
-    What no live blog's page can be, as is no address at all, is also told to whoever wrote it, in the console.
+    What no live blog's page can be, as is no address at all, is also told to its author, in the console.
     """
     async with hosting() as host, pages(browser) as open_page:
         body = widget(site.server.url, "rien-du-tout") + f'<live-blog src="{site.server.url}/nulle-part"></live-blog>'

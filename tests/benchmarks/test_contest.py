@@ -61,12 +61,12 @@ async def test_a_small_comparison(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [Liveserver, StarletteLoop, WebsocketsBroadcast])
-def test_who_is_installed(kind: type[Contestant]) -> None:
+def test_a_contestant_that_is_installed(kind: type[Contestant]) -> None:
     """What needs nothing but this project is always there."""
     assert kind.check()
 
 
-def test_who_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_contestant_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is said what is missing."""
     monkeypatch.setenv("PATH", "/nowhere")
     others = [kind for _, kinds in CONTESTS for kind in kinds if kind.name in {"floor", "Node, `ws`"}]

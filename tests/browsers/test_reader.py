@@ -136,7 +136,7 @@ async def test_what_is_being_read_stays_where_it_is(site: Site, windows: Windows
 
 
 async def test_the_card_of_a_correction(site: Site, windows: Windows) -> None:
-    """To who had the entry before their eyes; it stays until it is closed."""
+    """To a reader who had the entry before their eyes; it stays until it is closed."""
     slug = "moteur-corrige"
     ids = await site.liveblog(slug, 3)
     async with windows.reading(site.url(slug)) as tab:

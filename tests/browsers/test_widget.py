@@ -70,7 +70,7 @@ async def test_under_a_strict_policy(site: Site, windows: Windows) -> None:
         assert await tab.evaluate(SHOWN)
 
 
-async def test_new_entries_wait_for_who_reads_below(site: Site, windows: Windows) -> None:
+async def test_new_entries_wait_for_a_reader_further_down(site: Site, windows: Windows) -> None:
     """Nothing moves under the reader's eyes; the count brings them to what came."""
     slug = "moteur-widget-lecture"
     ids = await site.liveblog(slug, 8)

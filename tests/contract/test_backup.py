@@ -417,7 +417,7 @@ async def test_readers_see_the_old_state_until_there_is_the_new_one(
     await restoring
     assert await seen(filled) == expected != before
     reader.end()
-    # Whoever began before goes on in the old state, whose rows are all still there for it.
+    # A reader that began before goes on in the old state, whose rows are all still there for it.
     first, count, last = await reading
     assert (first.seq, count, last) == (12, 9, first)
 

@@ -104,7 +104,7 @@ async def test_a_directory_holds_whole_files_only(tmp_path: Path, monkeypatch: p
 
 
 async def test_a_directory_that_cannot_be_used(tmp_path: Path) -> None:
-    """Is said so, and nothing of where it is: the message goes to whoever sends a picture."""
+    """Is said so, and nothing of where it is: the message goes to the sender of a picture."""
     (tmp_path / "media").write_text("a file")
     files = DirectoryStorage(tmp_path / "media")
     for call in (files.write(NAME, b""), files.read(NAME), files.remove(NAME)):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 async def test_seqs_of_concurrent_publishes_have_no_gap_and_are_seen_in_order(store: Store, other: Store) -> None:
-    """50 at once, through two stores: who reads all the while never sees one without those before it."""
+    """50 at once, through two stores: one that reads all the while never sees one without those before it."""
 
     async def follow() -> list[int]:
         seen: list[int] = []

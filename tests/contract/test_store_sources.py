@@ -127,7 +127,7 @@ async def test_it_is_edited_by_the_source_alone_while_that_is_followed(held: Sto
         await held.sources.find("match", NOON)
 
 
-async def test_who_doesnt_hold_it_writes_nothing(held: Store) -> None:
+async def test_a_follower_that_doesnt_hold_it_writes_nothing(held: Store) -> None:
     """Another process; another source; one that believes to be where it isn't."""
     await Taking(held)(incoming(5, "<p>1</p>"))
     other = "01935000-0000-7000-8000-000000000002"

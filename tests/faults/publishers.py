@@ -28,7 +28,7 @@ DUE_MAX = 2.5
 
 
 class Publisher:
-    """One editor with a live blog. Entries are edited only by who made them, unless two race on purpose."""
+    """One editor with a live blog. Entries are edited only by the editor who made them, unless two race on purpose."""
 
     def __init__(self, name: str, desk: Desk, ledger: Ledger, chance: random.Random, pace: float) -> None:
         self.name = name

@@ -380,7 +380,7 @@ async def slow_receivers(enemy: Enemy) -> None:
 
 @attack
 async def quadratic_bodies(enemy: Enemy) -> None:
-    """An editor, or whoever has their key, with 100 kB of what parsers take long for: two at once."""
+    """An editor, or somebody who has their key, with 100 kB of what parsers take long for: two at once."""
     bodies = [
         ("html", "<ul><li>"),
         ("html", "<b>"),

@@ -1,7 +1,7 @@
 """What every hostile client works with: connections from addresses of its own, and an account of what came of them.
 
 Each attack is a function that goes on until it is stopped. Attackers run in processes of their own, and yield the
-processor to the server and to those who measure: they stand for machines elsewhere.
+processor to the server and to those that measure: they stand for machines elsewhere.
 """
 
 from __future__ import annotations

@@ -268,7 +268,7 @@ async def helper(target: Callable[..., None], *args: object) -> AsyncIterator[Ca
 
     def end() -> Any:
         connection.send(None)
-        # Whoever attacks has yielded the processor.
+        # The attacker has yielded the processor.
         return connection.recv() if connection.poll(PATIENCE) else None
 
     try:

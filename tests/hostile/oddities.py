@@ -1,4 +1,4 @@
-"""Texts and bodies that are nearly what a request may have, for whoever sends odd requests."""
+"""Texts and bodies that are nearly what a request may have, for clients that send odd requests."""
 
 from __future__ import annotations
 

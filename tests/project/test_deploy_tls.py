@@ -108,7 +108,7 @@ async def test_streams(secured: Secured) -> None:
 
 
 async def test_what_is_spoken(secured: Secured) -> None:
-    """HTTP/2 with who can; TLS 1.2 at least, without the ciphers of old."""
+    """HTTP/2 with clients that can; TLS 1.2 at least, without the ciphers of old."""
     secured.trusting.set_alpn_protocols(["h2", "http/1.1"])
     _, writer = await asyncio.open_connection("localhost", secured.port, ssl=secured.trusting)
     with contextlib.closing(writer):

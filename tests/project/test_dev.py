@@ -131,7 +131,7 @@ def test_restarts_and_leaves_nothing_running(checkout: Path, number: signal.Sign
         wait_for(partial(_ended, helper))
 
 
-def test_who_does_not_end_is_killed(checkout: Path) -> None:
+def test_a_server_that_does_not_end_is_killed(checkout: Path) -> None:
     process = begin(checkout, "obstinate")
     try:
         wait_for(lambda: len(starts(checkout)) == 1)

@@ -243,11 +243,11 @@ class PostgresServer(Server):
         return name
 
     def empty_database(self, name: str) -> str:
-        """Cut who is still connected, and take all rows out of it: a third of what a new one costs; its revision."""
+        """Cut its connections, and take all rows out of it: a third of what a new one costs; its revision."""
         return self.sql(EMPTY, database=name).strip()
 
     def drop_database(self, name: str) -> None:
-        """Drop it, and cut who is still connected."""
+        """Drop it, and cut its connections."""
         self.sql(f"DROP DATABASE {name} WITH (FORCE)")
 
     def _answers(self) -> bool:
@@ -267,7 +267,7 @@ def initialise_cluster(directory: Path) -> None:
 
 
 def _postgres_user() -> str | None:
-    """Who shall run PostgreSQL, which refuses to be root. None: whoever runs the tests."""
+    """The user that shall run PostgreSQL, which refuses to be root. None: the user that runs the tests."""
     if os.geteuid() != 0:
         return None
     names = {entry.pw_name for entry in pwd.getpwall()}

@@ -55,7 +55,7 @@ SETTINGS: JSON = {
 
 
 class Site:
-    """The running application, and who speaks to it."""
+    """The running application, and the clients that speak to it."""
 
     def __init__(self, app: Starlette, asgi: ASGIApp, base_url: str) -> None:
         self.app = app

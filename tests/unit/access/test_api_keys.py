@@ -140,7 +140,7 @@ async def test_made_up_keys_are_looked_for_together(site: Site, monkeypatch: pyt
     assert (await keys.authenticate(f"Bearer {known}")) is not None
     made_up = [f"lv_{number:012}_{SECRET}" for number in range(1_200)]
     asked = [asyncio.ensure_future(keys.authenticate(f"Bearer {shown}")) for shown in [*made_up, new, *made_up]]
-    # The next look is an hour off, and who was good before doesn't wait for it.
+    # The next look is an hour off, and a key that was good before doesn't wait for it.
     assert (await keys.authenticate(f"Bearer {known}")) is not None
     assert (len(looks), len(single), any(task.done() for task in asked)) == (1, 1, False)
     keys._query.cancel()
@@ -155,7 +155,7 @@ async def test_made_up_keys_are_looked_for_together(site: Site, monkeypatch: pyt
 
 
 async def test_a_key_that_was_good_is_looked_for_as_others_are(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once it was found to be revoked: who goes on showing it costs no more than who makes keys up."""
+    """Once it was found to be revoked: a client that goes on showing it costs no more than one that makes keys up."""
     api_keys = site.parts.api_keys
     header = f"Bearer {await site.key('Ancienne', ['publish'])}"
     assert await api_keys.authenticate(header) is not None
@@ -208,7 +208,7 @@ WRITES = {
 
 @pytest.mark.parametrize("what", WRITES)
 async def test_a_key_is_void_for_what_comes_in_meanwhile(site: Site, what: str) -> None:
-    """A body may take long to come; whoever sends it has no key any more."""
+    """A body may take long to come; its sender has no key any more."""
     key = await site.key("Pigiste", ["publish", "manage"])
     client = await site.client(key)
     entry = await site.publish("<p>Avant</p>")

@@ -1,4 +1,4 @@
-"""Who came with which partner."""
+"""Which viewers came with which partner."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def edit(site: Site, partner: str, **fields: Any) -> None:
 
 
 async def let_in(site: Site, partner: str, origin: str) -> Subscription:
-    """Whom a viewer on a page of this origin reports to."""
+    """The subscription that a viewer on a page of this origin reports to."""
     return await site.parts.partners.subscription(SLUG, partner, [(b"origin", origin.encode())])
 
 
@@ -60,7 +60,7 @@ async def test_coming_and_going(site: Site) -> None:
     assert (partners.viewers(partner), site.parts.hub.count(SLUG)) == (0, 0)
 
 
-async def test_who_is_not_let_in_is_not_on_the_roll(site: Site) -> None:
+async def test_a_viewer_that_is_not_let_in_is_not_on_the_roll(site: Site) -> None:
     """The live blog isn't there, say."""
     partner = await take_in(site)
     subscription = await site.parts.partners.subscription("rien", partner, [])
@@ -70,7 +70,7 @@ async def test_who_is_not_let_in_is_not_on_the_roll(site: Site) -> None:
 
 
 async def test_rules_that_change_between_the_door_and_the_seat(site: Site) -> None:
-    """Who was let in by the rules as they were, and comes when they have changed, is looked at once more."""
+    """A viewer let in by the rules as they were, that comes when they have changed, is looked at once more."""
     partner = await take_in(site, origins=[HERE, THERE])
     early, late, other = ListSink(), ListSink(), ListSink()
     await (await let_in(site, partner, HERE)).join(early, None)

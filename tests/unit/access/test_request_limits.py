@@ -113,8 +113,8 @@ def test_what_a_school_does_is_allowed() -> None:
         assert some.stream(READER) is not None
 
 
-def test_who_is_not_limited() -> None:
-    """Trusted proxies, exempt networks and who has no address."""
+def test_clients_that_are_not_limited() -> None:
+    """Trusted proxies, exempt networks and clients without an address."""
     some = limits(limit_reads=1, forwarded_allow_ips="172.30.81.0/24,*", limit_exempt="192.0.2.0/24")
     free = [
         ("172.30.81.5", 1),
@@ -132,7 +132,7 @@ def test_who_is_not_limited() -> None:
 
 
 def test_refusals_follow_one_another() -> None:
-    """Some at once, then so many a second, for each address; whom no limit holds waits for nothing."""
+    """Some at once, then so many a second, for each address; a client that no limit holds waits for nothing."""
     some = limits(limit_exempt="198.51.100.0/24")
     waits = [some.refusal_wait(READER) for _ in range(REFUSALS_AT_ONCE + 2 * REFUSALS)]
     assert waits[:REFUSALS_AT_ONCE] == [0] * REFUSALS_AT_ONCE

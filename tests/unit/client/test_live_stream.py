@@ -96,7 +96,7 @@ async def test_a_server_that_goes_away_says_when_to_come_back() -> None:
 
 
 async def test_a_server_that_goes_away_is_followed_until_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who has stayed until the time it gave comes back at once, not after as long again."""
+    """A client that has stayed until the time it gave comes back at once, not after as long again."""
     monkeypatch.setattr("random.uniform", lambda low, high: high)
 
     async def leave(stream: Stream) -> None:
@@ -163,7 +163,7 @@ async def test_a_partner_reads_all_as_that() -> None:
     assert all("partner=p_0a1b2c3d4e5f" in query for query in server.queries)
 
 
-async def test_whoever_wants_hears_everything_and_why_it_was_lost() -> None:
+async def test_a_caller_that_wants_hears_everything_and_why_it_was_lost() -> None:
     async def break_off(stream: Stream) -> None:
         await stream.send(hello(2), heartbeat(2), entry(3))
         await stream.close(1012)

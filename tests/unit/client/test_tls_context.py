@@ -1,4 +1,4 @@
-"""TLS contexts: as few as can be, and none for who speaks HTTP only."""
+"""TLS contexts: as few as can be, and none for clients that speak HTTP only."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def test_clients_of_https_share_a_context(loaded: list[ssl.SSLContext]) ->
 
 
 async def test_followed_sources_share_a_context(loaded: list[ssl.SSLContext]) -> None:
-    """Whom the environment trusts, they don't."""
+    """They don't trust the authorities that the environment trusts."""
     for _ in range(20):
         async with Client("https://live.example.org", gate=SsrfGuard(private=False, most=1_000)):
             pass

@@ -93,7 +93,7 @@ def test_a_title_and_a_caption() -> None:
 
 
 def test_a_card_that_is_sent_back_is_the_same_card() -> None:
-    """Whoever takes `html` for `body` loses nothing."""
+    """A client that takes `html` for `body` loses nothing."""
     titled = f'<figure class="embed"><a href="{ADDRESS}">La mer</a><figcaption>a</figcaption></figure>'
     for body in (titled, f"<p>{ADDRESS}</p>"):
         once = shown(body)

@@ -93,7 +93,7 @@ async def test_each_has_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pool._inside == 0
 
 
-async def test_who_leaves_leaves_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_caller_that_leaves_leaves_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sanitiser_pool, "WAITING_PER_OWNER", 1)
     pool = SanitiserPool()
     with pytest.raises(InvalidInput):

@@ -6,7 +6,7 @@ from liveserver.domain.topic import Topic
 
 
 def test_those_with_equal_topics_share() -> None:
-    """Whoever made it: of the same slug, tags and delay it is the same key."""
+    """Of the same slug, tags and delay it is the same key, whoever made it."""
     assert {Topic("a"): 1}[Topic("a", (), 0)] == 1
     assert len({Topic("a"), Topic("a", ("x",)), Topic("a", (), 3), Topic("a", ("x",), 3), Topic("b")}) == 5
 

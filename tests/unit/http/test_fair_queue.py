@@ -1,4 +1,4 @@
-"""Who asks for much waits for it; the others don't."""
+"""A requester that asks for much waits for it; the others don't."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_line_rests_for_as_long_as_its_work_took(took: float, rest: float) -> 
 
 
 async def test_what_nobody_waits_for_is_not_done() -> None:
-    """What has begun is; and who comes later is not told of it."""
+    """What has begun is; and a requester that comes later is not told of it."""
     async with workshop(at_once=1) as shop:
         first = shop.ask("a", "a0")
         flood = [shop.ask("a", f"a{number}") for number in range(1, 1 + 50)]
@@ -186,7 +186,7 @@ async def test_what_several_wait_for_is_done_once_in_the_first_of_their_turns() 
         await close(flood)
 
 
-async def test_who_comes_after_it_began_has_another() -> None:
+async def test_a_requester_that_comes_after_it_began_has_another() -> None:
     """It may not know of what they know of."""
     async with workshop(at_once=2) as shop:
         early = shop.ask("a", "x")
@@ -309,7 +309,7 @@ async def test_what_goes_ahead_is_not_done_for_nobody_either() -> None:
         assert shop.queue.waiting == 0
 
 
-async def test_a_place_ahead_is_given_back_by_who_leaves() -> None:
+async def test_a_place_ahead_is_given_back_by_a_requester_that_leaves() -> None:
     """And the job, which waits in the line, may be asked for ahead again."""
     async with workshop(at_once=1) as shop:
         first = [shop.ask("b", "b0"), shop.ask("b", "often", ahead=True)]
@@ -330,7 +330,7 @@ async def test_a_place_ahead_is_given_back_by_who_leaves() -> None:
         await asyncio.gather(*first, *waiting)
 
 
-def test_who_does_not_read_has_a_turn_now_and_then() -> None:
+def test_a_requester_that_does_not_read_has_a_turn_now_and_then() -> None:
     """Others' turns come meanwhile, also for the same; and theirs as before, when they have read."""
 
     async def talk() -> None:
@@ -358,7 +358,7 @@ def test_who_does_not_read_has_a_turn_now_and_then() -> None:
     in_virtual_time(talk)
 
 
-async def test_nothing_is_kept_of_who_has_been_served() -> None:
+async def test_nothing_is_kept_of_requesters_that_have_been_served() -> None:
     """A million addresses leave no more behind than one."""
     async with workshop() as shop:
         for number in range(100):
@@ -371,7 +371,7 @@ async def test_nothing_is_kept_of_who_has_been_served() -> None:
         assert vars(shop.queue)["_jobs"] == {}
 
 
-async def test_a_job_that_is_cancelled_ends_whoever_waits_for_it() -> None:
+async def test_a_job_that_is_cancelled_ends_the_requesters_that_wait_for_it() -> None:
     """As the end of what it waits for does at the process's; its line goes on."""
     async with workshop() as shop:
         first, second = shop.ask("a", "x"), shop.ask("b", "x")
@@ -405,7 +405,7 @@ async def test_a_job_is_found_until_the_last_of_its_name_is_over() -> None:
         await asyncio.gather(second, third, return_exceptions=True)
 
 
-async def test_who_joins_a_job_that_waits_ahead_keeps_it_there() -> None:
+async def test_a_requester_that_joins_a_job_that_waits_ahead_keeps_it_there() -> None:
     """It is done for them when the one who asked first has gone."""
     async with workshop(at_once=1) as shop:
         busy = [shop.ask("a", "a0"), shop.ask("b", "ahead", ahead=True)]

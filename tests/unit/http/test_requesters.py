@@ -1,4 +1,4 @@
-"""Who asks: in whose line they wait, and what becomes of it when they leave. The server is a real one."""
+"""Requesters: in whose line they wait, and what becomes of it when they leave. The server is a real one."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def scope_of(client: tuple[str, int] | None, **limits: str) -> dict[str, Any]:
     ],
 )
 def test_lines(host: str | None, line: object) -> None:
-    """An address's, or its network's; of those who aren't limited by address, that of what they ask for."""
+    """An address's, or its network's; of clients that aren't limited by address, that of what they ask for."""
     scope = scope_of((host, 1) if host else None, forwarded_allow_ips="10.0.0.0/8")
     requester = requester_of(scope, Topic(SLUG))
     assert (requester.line, requester.address, requester.gone()) == (line, host, False)
 
 
-def test_who_has_gone_is_known_where_the_server_tells() -> None:
+def test_a_requester_that_has_gone_is_known_where_the_server_tells() -> None:
     scope = scope_of(("192.0.2.7", 1))
     gone: list[bool] = []
     scope["extensions"] = {EXTENSION: {"gone": lambda: bool(gone)}}
@@ -173,7 +173,9 @@ async def test_nothing_is_made_for_clients_that_have_gone(live_site: LiveSite, m
     assert live_site.parts.store_queue.waiting == 0
 
 
-async def test_who_does_not_read_waits_and_is_refused(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_does_not_read_waits_and_is_refused(
+    live_site: LiveSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It would wait in our memory. Others are served, and so are they when they have read."""
     monkeypatch.setattr(fair_queue, "UNREAD_SLOW", 1)
     monkeypatch.setattr(fair_queue, "UNREAD_SECONDS", 3600.0)
@@ -229,7 +231,7 @@ async def test_a_slow_body_counts_for_the_key_that_it_came_with(live_site: LiveS
 
 
 async def test_one_address_does_not_hold_up_another(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor what it waits for itself the page of who asks for one thing; and beyond a bound it is told to come later."""
+    """Nor what it waits for itself the page of a client that asks for one; beyond a bound it is told to come later."""
     gate = Gate(live_site, monkeypatch, "entries.page", "liveblogs.snapshot")
     links = [await send(live_site, path, FLOOD) for path in variants(0, 1 + WAITING_PER_LINE)]
     await waits(live_site, WAITING_PER_LINE)

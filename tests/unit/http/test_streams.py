@@ -392,7 +392,7 @@ async def test_an_upgrade_behind_an_event_stream_in_one_segment(settings: Settin
         await gone(site)
 
 
-async def test_who_leaves_is_forgotten(live_site: LiveSite) -> None:
+async def test_a_viewer_that_leaves_is_forgotten(live_site: LiveSite) -> None:
     """In order or not."""
     async with websocket(live_site) as viewer, events(live_site):
         await viewer.next()
@@ -457,7 +457,7 @@ async def test_the_server_goes_away(settings: Settings, stack: Stack) -> None:
 
 
 async def test_a_server_that_goes_away_takes_no_more_viewers(settings: Settings, stack: Stack) -> None:
-    """503, which a balancer can try on another node; whoever is there goes on getting changes."""
+    """503, which a balancer can try on another node; a viewer that is there goes on getting changes."""
     async with serving(settings.model_copy(update={"drain": 2.0}), stack) as site:
         async with websocket(site) as viewer:
             await viewer.next()

@@ -175,7 +175,7 @@ async def test_a_forwarded_address_that_is_none(site: LiveSite, forwarded: str) 
 
 
 @pytest.mark.slow
-async def test_who_comes_in_vain_holds_nothing(site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_viewer_that_comes_in_vain_holds_nothing(site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unknown live blog, a partner that isn't let in, a database that is away, a defect."""
     unknown = "/api/v1/liveblogs/rien"
     headers = {"X-Forwarded-For": READER}
@@ -200,7 +200,9 @@ async def test_who_comes_in_vain_holds_nothing(site: LiveSite, monkeypatch: pyte
             await held(site, 0)
 
 
-async def test_who_leaves_before_it_is_let_in_holds_nothing(site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_viewer_that_leaves_before_it_is_let_in_holds_nothing(
+    site: LiveSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is counted while it waits: how many wait is bounded too."""
     waiting, go_on = asyncio.Event(), asyncio.Event()
     subscription = PartnerAdmission.subscription

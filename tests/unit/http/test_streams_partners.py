@@ -205,7 +205,7 @@ async def test_switched_off(live: LiveSite) -> None:
 
 
 async def test_other_rules(live: LiveSite) -> None:
-    """Who has another view from now on starts afresh, and comes back."""
+    """A viewer that has another view from now on starts afresh, and comes back."""
     query = await take_in(live, tags=["mer"])
     async with websocket(live, query) as viewer:
         await viewer.next()
@@ -215,7 +215,7 @@ async def test_other_rules(live: LiveSite) -> None:
         assert await viewer.end() == 1012
 
 
-async def test_other_rules_for_who_has_it_all(live: LiveSite) -> None:
+async def test_other_rules_for_a_reader_who_has_it_all(live: LiveSite) -> None:
     """Where a reader stands says nothing of what it has: it starts afresh, though nothing was written meanwhile."""
     await live.publish(tags=["mer"])
     await live.publish(tags=["terre"])

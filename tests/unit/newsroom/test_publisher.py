@@ -149,7 +149,7 @@ async def test_the_scheduler_is_told_of_what_is_to_come(newsroom: Newsroom) -> N
 
 
 async def test_the_editor_is_answered_before_the_hub_is_told(newsroom: Newsroom) -> None:
-    """The fan-out to thousands of viewers must not hold up who published."""
+    """The fan-out to thousands of viewers must not hold up the editor who published."""
     entry = (await newsroom.create()).entry
     assert newsroom.heard == []
     assert [frame.key for frame in await newsroom.told()] == [entry.id]
@@ -318,7 +318,7 @@ async def test_a_backdated_draft_is_not_an_edited_entry(newsroom: Newsroom) -> N
     assert (entry.published_at, entry.updated_at) == (at(300), at(300))
 
 
-async def test_whoever_is_cancelled_while_it_commits_has_published(
+async def test_a_caller_cancelled_while_it_commits_has_published(
     newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is in the database is told to the readers at once, whether or not somebody still waits for the answer."""

@@ -98,13 +98,13 @@ async def test_the_api(site: Site) -> None:
     problem(await site.editor.get("/api/v1/liveblogs/rien/reach"), 404)
 
 
-async def test_thirty_days_are_shown_to_who_names_none(site: Site) -> None:
+async def test_thirty_days_are_shown_to_a_caller_that_names_none(site: Site) -> None:
     report = await site.parts.reach.report(SLUG)
     assert report.until - report.since == timedelta(days=29)
 
 
 async def test_the_page(site: Site) -> None:
-    """For who has the link. What opens it is in no answer but the one that made it, and in no cache."""
+    """For anybody who has the link. What opens it is in no answer but the one that made it, and in no cache."""
     this_hour = now().replace(minute=0, second=0, microsecond=0)
     rows = [ReachHour("", this_hour, 1234, 7200, 8), ReachHour("p_<b>", this_hour, 4, 3600, 3)]
     await site.parts.store.reach.add([(SLUG, row) for row in rows])
@@ -194,7 +194,7 @@ async def alter(site: Site, key: str, values: dict[str, Any]) -> None:
     await site.parts.store._database.write(lambda connection: connection.execute(altering).close())
 
 
-async def test_who_makes_links(site: Site) -> None:
+async def test_keys_that_make_links(site: Site) -> None:
     """Keys that may see the reach, for 31 days at most, of live blogs that there are."""
     url = f"{LIVEBLOG}/reach/links"
     problem(await site.reader.post(url, json={}), 401)

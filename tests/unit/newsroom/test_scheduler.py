@@ -1,4 +1,4 @@
-"""Scheduled entries: who is published, what is passed over, and when the next look is."""
+"""Scheduled entries: what is published, what is passed over, and when the next look is."""
 
 from __future__ import annotations
 

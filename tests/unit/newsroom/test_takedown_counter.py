@@ -26,7 +26,7 @@ def counts(counter: TakedownCounter, partner: str = "") -> tuple[int, ...]:
     return astuple(counter.by_partner[partner])
 
 
-def test_who_is_connected_is_asked() -> None:
+def test_connected_viewers_are_asked() -> None:
     here = [viewer() for _ in range(4)]
     counter = TakedownCounter(here)
     assert (counts(counter), waiting(counter.by_partner)) == ((4, 0, 0, 0), 4)
@@ -74,7 +74,7 @@ def test_what_is_posted_takes_up_little() -> None:
     assert (after - before) / many < 60
 
 
-def test_who_answered_and_left_has_answered() -> None:
+def test_a_viewer_that_answered_and_left_has_answered() -> None:
     one, other = viewer(), viewer("w")
     counter = TakedownCounter([one, other])
     counter.answered(one, had=True)
@@ -85,7 +85,7 @@ def test_who_answered_and_left_has_answered() -> None:
     assert counts(counter) == (2, 2, 2, 0)
 
 
-def test_who_left_without_a_word_cannot_answer_by_post() -> None:
+def test_a_viewer_that_left_without_a_word_cannot_answer_by_post() -> None:
     one = viewer("w")
     counter = TakedownCounter([one])
     counter.left(one)
@@ -93,7 +93,7 @@ def test_who_left_without_a_word_cannot_answer_by_post() -> None:
     assert counts(counter) == (1, 0, 0, 1)
 
 
-def test_who_comes_later_counts_with_its_answer() -> None:
+def test_a_viewer_that_comes_later_counts_with_its_answer() -> None:
     """It came back with an older position, and was told then; or it polls."""
     late = viewer()
     counter = TakedownCounter([])
@@ -150,7 +150,7 @@ def test_words_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert counts(counter) == (3, 0, 3, 0)
 
 
-def test_those_who_were_asked_count_beyond_that(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_viewers_that_were_asked_count_beyond_that(monkeypatch: pytest.MonkeyPatch) -> None:
     """Strangers' words don't keep a viewer from confirming."""
     monkeypatch.setattr(takedown_counter_module, "REPLY_IDS_MAX", 3)
     counter = TakedownCounter([viewer("v"), viewer("w")])

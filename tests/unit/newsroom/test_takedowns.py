@@ -128,7 +128,7 @@ async def test_what_becomes_of_viewers(live_site: LiveSite) -> None:
         assert figures((await state(live_site, entry))["by_partner"][""]) == [6, 3, 4, 1, 1]
 
 
-async def test_who_comes_back_and_who_polls(live_site: LiveSite) -> None:
+async def test_viewers_that_come_back_or_poll(live_site: LiveSite) -> None:
     """They are asked by what they missed, and count once they answer."""
     entry = await live_site.publish()
     position = await live_site.position()
@@ -147,7 +147,7 @@ async def test_who_comes_back_and_who_polls(live_site: LiveSite) -> None:
 
 
 async def test_viewers_of_partners(live_site: LiveSite) -> None:
-    """They count for the live blog, each for its partner; who is late is asked at once."""
+    """They count for the live blog, each for its partner; a late one is asked at once."""
     rules: JSON = {"plain": {}, "filtered": {"tags": ["mer"]}, "late": {"delay": 60}, "away": {}}
     ids = {}
     for name in rules:
@@ -193,7 +193,7 @@ async def test_viewers_of_partners(live_site: LiveSite) -> None:
         }
 
 
-async def test_who_is_late_and_polls(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_late_viewer_that_polls(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked as well, by what `changes` says is gone; it counts for the partner."""
     given = {"name": "Le Phare", "delay": 3600}
     partner = (await site.editor.post("/api/v1/partners", json=given)).json()["id"]
@@ -230,7 +230,7 @@ async def test_what_viewers_may_say(live_site: LiveSite) -> None:
         assert (await live_site.publish())["id"] == (await viewer.next())["entry"]["id"]
 
 
-async def test_who_answers_many_deletions_at_once_is_kept(live_site: LiveSite) -> None:
+async def test_a_viewer_that_answers_many_deletions_at_once_is_kept(live_site: LiveSite) -> None:
     """As a page does that was in the background: what was asked for counts on top of what a viewer may say."""
     entries = [await live_site.publish() for _ in range(FRAMES + 10)]
     async with websocket(live_site) as viewer:
@@ -406,7 +406,7 @@ async def test_nodes_add_up() -> None:
 
 
 @virtual_time
-async def test_who_never_answers_is_waited_for_a_minute() -> None:
+async def test_a_viewer_that_never_answers_is_waited_for_a_minute() -> None:
     async with cluster(1) as ([node], notes):
         await node.join()
         node.delete("e")
@@ -532,7 +532,7 @@ async def test_how_many_answers_were_asked_for() -> None:
         await asyncio.sleep(11)
         left = [Subscription(node.hub, WHOLE).asked() for node in nodes]
         assert left == [39, 39]
-        # Who had said all there was to say, and 50 answers, has as much left of its time.
+        # A viewer that had said all there was to say, and 50 answers, has as much left of its time.
         until = spent(0.0, 0.0, FRAMES + 50)
         assert allowed(until, 10.0, left[0])
         await asyncio.sleep(50)

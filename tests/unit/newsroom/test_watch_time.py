@@ -48,7 +48,7 @@ def test_by_live_blog_and_partner() -> None:
     )
 
 
-def test_who_stays_counts_in_every_hour() -> None:
+def test_a_viewer_that_stays_counts_in_every_hour() -> None:
     """A view where it came, its seconds where they went by, and each hour has its peak."""
     meter = WatchTimeMeter()
     meter.came(MATCH, NOON + HOUR - 10)

@@ -353,7 +353,7 @@ def test_overdue_are_those_that_lag_since_before() -> None:
     assert set(world.channel.overdue(25.0)) == {slow, slower}
 
 
-def test_who_leaves_is_forgotten_and_leaving_twice_is_no_error() -> None:
+def test_a_viewer_that_leaves_is_forgotten_and_leaving_twice_is_no_error() -> None:
     world = World()
     viewer, slow = world.join(), world.join(room=0)
     for one in (viewer, slow, viewer):
@@ -375,7 +375,7 @@ class Crowd(World):
         self.viewer_set = [self.join() for _ in range(viewers)]
 
     def turn(self) -> list[ListSink]:
-        """Go on by a batch; who of the crowd was written to."""
+        """Go on by a batch; the viewers of the crowd that were written to."""
         before = [len(viewer.frames) for viewer in self.viewer_set]
         self.channel.pump(NOW)
         return [viewer for viewer, had in zip(self.viewer_set, before, strict=True) if len(viewer.frames) > had]
@@ -403,7 +403,7 @@ def test_a_crowd_is_written_to_row_by_row(monkeypatch: pytest.MonkeyPatch, viewe
 
 
 def test_changes_that_outpace_the_writing_for_long_make_everyone_start_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What waits is bounded; who has begun to get something gets all of it first; then live changes go on."""
+    """What waits is bounded; a viewer that has begun to get something gets all of it first; then live changes go on."""
     monkeypatch.setattr(fanout_queue, "BACKLOG_BYTES", 400)
     world = Crowd(monkeypatch)
     world.publish("a")
@@ -448,7 +448,7 @@ def test_what_comes_after_a_backlog_waits_for_it(monkeypatch: pytest.MonkeyPatch
     assert [viewer.told for viewer in world.viewer_set[1:]] == [["hello 0 fresh"]] * 4
 
 
-def test_who_joins_during_a_backlog_gets_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_viewer_that_joins_during_a_backlog_gets_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     world = Crowd(monkeypatch)
     world.publish("a")
     world.turn()
@@ -466,7 +466,7 @@ def test_who_joins_during_a_backlog_gets_nothing_twice(monkeypatch: pytest.Monke
         assert viewer.told == ["hello 0 fresh", "entry 1 a", "entry 2 b", "entry 3 c"]
 
 
-def test_who_left_is_written_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_viewer_that_left_is_written_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     world = Crowd(monkeypatch)
     for key in "ab":
         world.publish(key)
@@ -479,7 +479,7 @@ def test_who_left_is_written_nothing_more(monkeypatch: pytest.MonkeyPatch) -> No
     assert world.channel.count == 0
 
 
-def test_who_lags_within_a_backlog_is_caught_up_with_all_of_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_viewer_that_lags_within_a_backlog_is_caught_up_with_all_of_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whenever it drains: while others are still to be written to, or after."""
     for turns in range(10):
         for room in (0, 1, 2):

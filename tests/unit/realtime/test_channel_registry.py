@@ -48,7 +48,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Topic, TopicMessage]]:
 
 
 async def test_opened_once_for_all() -> None:
-    """Who asks while it is being opened waits for that; who asks afterwards has it at once."""
+    """A caller that asks while it is being opened waits for that; one that asks afterwards has it at once."""
     history = MemoryHistory(MATCH.slug)
     registry = registry_on(history)
     assert registry.get(MATCH) is None

@@ -107,7 +107,7 @@ def test_one_message_larger_than_a_bundle_goes_alone(monkeypatch: pytest.MonkeyP
     assert seqs(scene.viewers[0]) == [1, 2]
 
 
-def test_who_comes_while_a_bundle_waits_gets_the_rest_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_viewer_that_comes_while_a_bundle_waits_gets_the_rest_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene(monkeypatch)
     scene.add(1, 2)
     middle = scene.join()
@@ -121,7 +121,7 @@ def test_who_comes_while_a_bundle_waits_gets_the_rest_of_it(monkeypatch: pytest.
     assert (seqs(middle), seqs(late)) == ([3, 4], [4])
 
 
-def test_who_comes_after_a_bundle_has_begun_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_viewer_that_comes_after_a_bundle_has_begun_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene(monkeypatch)
     scene.add(1)
     scene.fanout_queue.pump(scene.viewer_set)
@@ -130,7 +130,7 @@ def test_who_comes_after_a_bundle_has_begun_is_no_part_of_it(monkeypatch: pytest
     assert seqs(late) == []
 
 
-def test_who_lags_within_a_bundle_stands_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_viewer_that_lags_within_a_bundle_stands_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also one that came in the middle of it."""
     scene = Scene(monkeypatch, viewers=1)
     slow = scene.viewers[0]
@@ -143,7 +143,7 @@ def test_who_lags_within_a_bundle_stands_where_it_stopped(monkeypatch: pytest.Mo
     assert scene.lagging == [(late, at(3)), (slow, at(2))]
 
 
-def test_who_has_left_is_written_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_viewer_that_has_left_is_written_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """And is not kept in memory either."""
     scene = Scene(monkeypatch, viewers=6)
     scene.add(1)
@@ -158,7 +158,7 @@ def test_who_has_left_is_written_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not scene.fanout_queue._has
 
 
-def test_who_was_ahead_is_remembered_only_while_it_matters(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_viewer_that_was_ahead_is_remembered_only_while_it_matters(monkeypatch: pytest.MonkeyPatch) -> None:
     """A backlog that is never empty must not keep everyone who ever came."""
     scene = Scene(monkeypatch)
     scene.add(1)
@@ -218,7 +218,7 @@ def test_a_crowd_counts_lists_and_forgets() -> None:
 
 
 def test_rows_have_no_gaps_and_room_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And whoever stays keeps its batch: a delivery that goes through them must not miss it."""
+    """And a viewer that stays keeps its batch: a delivery that goes through them must not miss it."""
     set_batch_size(monkeypatch, 4)
     viewer_set = ViewerSet()
     viewers = [ListSink() for _ in range(10)]

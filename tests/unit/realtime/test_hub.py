@@ -1,7 +1,7 @@
 """The hub: every viewer complete and in order, whatever the bus loses and whenever the store answers.
 
-Who joins is in `test_hub_joining.py`, who lags in `test_hub_lagging.py`, what is repaired in `test_hub_repairs.py`,
-and what the hub does by the clock in `upkeep/`.
+Viewers that join are in `test_hub_joining.py`, viewers that lag in `test_hub_lagging.py`, what is repaired in
+`test_hub_repairs.py`, and what the hub does by the clock in `upkeep/`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ async def test_live_changes_reach_the_viewers_of_all_hubs_in_order() -> None:
         assert one.history.reads == ["recent"] * 3
 
 
-async def test_who_left_gets_nothing_more() -> None:
+async def test_a_viewer_that_left_gets_nothing_more() -> None:
     async with cluster() as [node]:
         viewer = await node.join()
         node.hub.leave(WHOLE, viewer)

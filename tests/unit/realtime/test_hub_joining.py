@@ -176,7 +176,7 @@ async def test_a_live_blog_that_vanishes_while_it_is_opened() -> None:
         assert node.bus.subscribed == [f"+{MATCH}", f"-{MATCH}"]
 
 
-async def test_a_store_that_is_away_refuses_those_who_need_it_only() -> None:
+async def test_a_store_that_is_away_refuses_viewers_that_need_it_only() -> None:
     async with cluster(*"abcd", recent_max=2) as [node]:
         node.history.down = True
         with pytest.raises(StoreUnavailable):

@@ -69,7 +69,9 @@ async def test_changes_and_heartbeats_of_a_crowd_come_by_themselves_and_in_order
             assert [told for told in viewer.told if told.startswith("entry")] == ["entry 1 a", "entry 2 b", "entry 3 c"]
 
 
-async def test_who_drains_while_others_are_written_to_gets_everything_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_viewer_that_drains_while_others_are_written_to_gets_everything_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     set_batch_size(monkeypatch, 2)
     async with cluster() as [node]:
         viewers = [await node.join() for _ in range(9)]

@@ -34,7 +34,7 @@ def reach(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay_cache_module, "REPLAY_MAX", 3)
 
 
-def test_who_is_within_reach() -> None:
+def test_viewers_within_reach() -> None:
     replays = ReplayCache(MATCH, history(0))
     assert [replays.reaches(at(seq), at(9)) for seq in (5, 6, 9)] == [False, True, True]
 

@@ -72,7 +72,7 @@ async def test_a_large_answer_is_made_in_slices_and_put_together_apart(
 
     What is put together of them in a thread is what is put together on the loop.
     """
-    # What is read for those who follow the live blog is rendered, too.
+    # What is read for viewers that follow the live blog is rendered, too.
     await site.parts.hub.enter(Topic(SLUG))
     position = await site.position()
     entries = [await site.publish(f"<p>Numéro {number}</p>", key_event=number == 0) for number in range(6)]

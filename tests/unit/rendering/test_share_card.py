@@ -99,7 +99,7 @@ def test_another_script_leaves_a_plain_card() -> None:
 
 
 def test_the_address_changes_with_what_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever keeps pictures by their address fetches a changed one; what isn't on it doesn't matter."""
+    """A site that keeps pictures by their address fetches a changed one; what isn't on it doesn't matter."""
     entry = an_entry(heading="Un but")
     url = NAMED.entry_url(LIVEBLOG, entry)
     assert re.fullmatch(re.escape(URLS.entry("match", entry.id)) + "/card-[0-9a-f]{16}\\.png", url)

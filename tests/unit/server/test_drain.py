@@ -143,7 +143,7 @@ async def test_when_the_last_has_left_by_itself_it_is_over() -> None:
             node.hub.leave(WHOLE, viewer)
 
 
-async def test_who_does_not_read_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_viewer_that_does_not_read_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is let go without a word, and the connection's own end is for others to enforce."""
     monkeypatch.setattr(module, "PATIENCE", 0.02)
     async with cluster() as [node]:

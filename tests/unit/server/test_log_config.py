@@ -68,7 +68,7 @@ def test_the_level_is_the_least_that_is_told(capsys: pytest.CaptureFixture[str])
 
 
 def test_malformed_forms_are_not_told(capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever sends them would fill the log."""
+    """Their senders would fill the log."""
     log_config.configure(load(log_format="json"))
     with pytest.raises(MultipartParseError):
         MultipartParser(b"x").write(b"--y")

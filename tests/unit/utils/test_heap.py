@@ -81,7 +81,7 @@ def test_what_many_have_left_goes_back_to_the_system() -> None:
 
 
 def test_it_is_done_when_many_have_left() -> None:
-    """Not for few, and not too often; who comes and goes meanwhile counts the next time."""
+    """Not for few, and not too often; connections that come and go meanwhile count the next time."""
     departures = heap.Departures()
     assert not departures.many(0, 0)
     assert not departures.many(2_000, 1)

@@ -84,7 +84,7 @@ class World {
   #polls: Batch[] = [];
   #numbers = 0;
   #epochs = 0;
-  /** Kept by a cache on the way, and by whoever makes backups. */
+  /** Kept by a cache on the way, and by an operator who makes backups. */
   #old: State;
   /** The highest seq at which each entry was seen, and what was told as new, in this history. */
   #seen = new Map<string, number>();

@@ -38,7 +38,7 @@ beforeEach(() => {
   });
 });
 
-it("are told to who had the entry before their eyes, once", () => {
+it("are told to a reader who had the entry before their eyes, once", () => {
   const [first] = show([], []);
   corrections.look();
   sighted(first ? [first] : []);

@@ -42,7 +42,7 @@ class FakeChannel {
   }
 }
 
-/** One lock: whoever asks first has it, the others wait in a queue. */
+/** One lock: the tab that asks first has it, the others wait in a queue. */
 function request(
   _name: string,
   { signal }: { signal: AbortSignal },

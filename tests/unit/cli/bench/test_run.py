@@ -64,7 +64,7 @@ async def test_a_loss_in_the_midst() -> None:
 
 
 async def test_a_loss_at_the_end() -> None:
-    """With no change after it, it is found by who stands behind the others."""
+    """With no change after it, it is found by a viewer that stands behind the others."""
     async with lying(lambda connection, number: 0 if connection < 2 and number >= 48 else 1) as liar:
         result = await run_of(liar)
     assert (result.measurements.lost, result.measurements.behind, result.measurements.delivered) == (4, 2, 996)
@@ -144,7 +144,7 @@ async def test_the_ramp() -> None:
 
 
 async def test_watching_only() -> None:
-    """Without a source, changes of others are counted; whoever knows the last one tells what is missing."""
+    """Without a source, changes of others are counted; any viewer that knows the last one tells what is missing."""
     async with lying(lambda connection, number: 0 if (connection, number) == (0, 9) else 1) as liar:
         target, opening = await reach(liar)
 

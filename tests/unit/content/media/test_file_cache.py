@@ -148,7 +148,7 @@ async def test_a_failure_is_everybodys_and_not_kept() -> None:
     assert await file_cache.get("a") == b"1"
 
 
-async def test_who_leaves_takes_nothing_from_the_others() -> None:
+async def test_a_reader_who_leaves_takes_nothing_from_the_others() -> None:
     source = Source(a=b"1")
     source.gate.clear()
     file_cache = source.file_cache()

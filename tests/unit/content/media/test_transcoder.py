@@ -254,7 +254,7 @@ def test_it_is_sharp_and_small() -> None:
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "AVIF"])
 def test_of_a_moving_picture_the_first_frame(kind: str) -> None:
-    """It couldn't be stopped by who reads (WCAG 2.2.2)."""
+    """It couldn't be stopped by the reader (WCAG 2.2.2)."""
     others = [Image.new("RGB", (160, 80), colour) for colour in (GREEN, BLUE)]
     data = saved(quarters(), kind, save_all=True, append_images=others, duration=100)
     found = largest(data)

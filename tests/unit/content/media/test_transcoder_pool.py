@@ -195,7 +195,9 @@ async def test_so_many_at_once_and_so_many_waiting(tmp_path: Path, interpreter: 
     await room.close()
 
 
-async def test_who_leaves_keeps_a_place_until_the_work_is_done(tmp_path: Path, interpreter: Interpreter) -> None:
+async def test_a_caller_that_leaves_keeps_a_place_until_the_work_is_done(
+    tmp_path: Path, interpreter: Interpreter
+) -> None:
     """Else there would be more at once than said."""
     interpreter(f"echo >> {tmp_path}/started; while [ ! -e {tmp_path}/go ]; do sleep 0.02; done; exit 1")
     room = TranscoderPool(max_pixels=MAX_PIXELS, at_once=1, waiting_max=0)

@@ -1,4 +1,4 @@
-"""Who sends many pictures, or dear ones, has a turn like everybody else."""
+"""An owner that sends many pictures, or dear ones, has a turn like everybody else."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def test_no_owner_has_more_places_than_there_are_free() -> None:
         task.cancel()
 
 
-async def test_who_leaves_makes_room() -> None:
+async def test_a_caller_that_leaves_makes_room() -> None:
     """Also at the very moment of being let in."""
     queue = TranscoderQueue(at_once=1, places=4)
     first, second, other = await entered(queue, "a", "a", "b")

@@ -25,7 +25,7 @@ async def test_alive_and_ready(site: Site) -> None:
         assert response.headers["cache-control"] == "no-store"
 
 
-async def test_those_who_ask_at_once_share_a_look(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_requests_at_once_share_a_look(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """It writes, and nobody who asks has a limit; a look that began before the question isn't the truth."""
     looks: list[asyncio.Event] = []
     database = site.parts.store._database

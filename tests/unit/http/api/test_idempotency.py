@@ -37,7 +37,7 @@ async def test_a_retry_is_answered_with_the_entry(site: Site) -> None:
 
 
 async def test_a_replay_shows_the_entry_as_it_is_now(site: Site) -> None:
-    """Whoever retries learns what became of it."""
+    """A client that retries learns what became of it."""
     entry: JSON = (await site.editor.post(ENTRIES, json=BODY, headers=KEY)).json()
     edited = await site.edit(entry, heading="Titre")
     replayed = await site.editor.post(ENTRIES, json=BODY, headers=KEY)

@@ -153,7 +153,7 @@ async def test_what_is_refused_slows_its_client_down(site: Site, monkeypatch: py
 
 
 async def test_one_network_counts_as_one(site: Site, of: From) -> None:
-    """Whoever has a /64 has 18 trillion addresses."""
+    """The holder of a /64 has 18 trillion addresses."""
     for number in range(BURST):
         assert (await of(f"2001:db8::{number:x}").get(LIVEBLOG)).status_code == 200
     refused(site, await of("2001:db8::ffff").get(LIVEBLOG))
@@ -256,7 +256,7 @@ async def test_a_link_that_is_not_good(site: Site, of: From, since: Callable[[Re
     assert since(Reason.KEY) == BURST + 1
 
 
-async def test_what_is_noted_of_who_is_turned_away(site: Site, of: From, lines: list[Any]) -> None:
+async def test_what_is_noted_of_a_client_that_is_turned_away(site: Site, of: From, lines: list[Any]) -> None:
     """A key's id, the address, the way and why; a secret never."""
     weak = await site.key("Stagiaire", ["publish"])
     made_up = f"lv_{'a' * 12}_{'b' * 43}"

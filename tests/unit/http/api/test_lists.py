@@ -109,7 +109,7 @@ async def test_who_sees_what(site: Site) -> None:
         for query in ("", "?status=published"):
             response = await client.get(f"{ENTRIES}{query}")
             assert response.json()["items"] == [published]
-            # Who shows a key is told what is there now.
+            # A client that shows a key is told what is there now.
             viewer_set = "public, max-age=1, stale-while-revalidate=5"
             assert response.headers["cache-control"] == (viewer_set if client is site.reader else "public, no-cache")
     for status in ("draft", "scheduled"):
@@ -130,7 +130,7 @@ async def test_who_sees_what(site: Site) -> None:
 
 
 async def test_a_key_that_is_not_valid(site: Site) -> None:
-    """401, rather than the readers' view: whoever sends a key means it."""
+    """401, rather than the readers' view: a client that sends a key means it."""
     wrong = await site.client("lv_abcdefghijkl_" + "x" * 43)
     problem(await wrong.get(ENTRIES), 401)
 

@@ -240,7 +240,7 @@ async def test_a_boundary_with_all_that_it_may_have(site: Site) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("form", [True, False])
 async def test_uploads_on_their_way_are_bounded(site: Site, form: bool) -> None:
-    """Of one key, before anything of one more is read. Who waits for the others has their place."""
+    """Of one key, before anything of one more is read. A client that waits for the others has their place."""
     begun, go_on, asked = asyncio.Semaphore(0), asyncio.Event(), 0
     head, tail = b"", b""
     if form:
@@ -349,7 +349,7 @@ async def test_words_are_edited(site: Site) -> None:
 
 
 async def test_a_deleted_picture_is_gone(site: Site, tmp_path: Path) -> None:
-    """From the API, from the disk, and for readers, also who had it a moment ago."""
+    """From the API, from the disk, and for readers, also those who had it a moment ago."""
     picture = await sent(site)
     one = f"{MEDIA}/{picture['id']}"
     assert (await site.reader.get(picture["url"])).status_code == 200

@@ -72,7 +72,7 @@ async def test_a_partner(site: Site) -> None:
     problem(await site.editor.delete(path), 404)
 
 
-async def test_only_for_who_manages(site: Site) -> None:
+async def test_only_for_keys_that_manage(site: Site) -> None:
     publisher = await site.client(await site.key("Desk", ["publish"]))
     for client, status in ((site.reader, 401), (publisher, 403)):
         problem(await client.post(PARTNERS, json=PHARE), status)

@@ -1,4 +1,4 @@
-"""Snapshot and changes: what a page starts from, and the stream for those who can only poll."""
+"""Snapshot and changes: what a page starts from, and the stream for clients that can only poll."""
 
 from __future__ import annotations
 

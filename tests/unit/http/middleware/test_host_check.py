@@ -81,7 +81,7 @@ async def test_a_long_name_is_not_repeated(site: Site) -> None:
     assert len(response.content) < 500
 
 
-async def test_who_names_two(site: Site) -> None:
+async def test_a_request_that_names_two(site: Site) -> None:
     """Names none: a proxy may have gone by the other one."""
     headers = [("Host", "live.test"), ("Host", "evil.example")]
     problem(await site.reader.get("/", headers=headers), 421)

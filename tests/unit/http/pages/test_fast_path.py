@@ -97,7 +97,7 @@ async def test_one_change_renders_one_entry(site: Site, monkeypatch: pytest.Monk
 
 
 async def test_gzip_is_made_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For each state of a page; who can't take it gets the same page as it is."""
+    """For each state of a page; a client that can't take it gets the same page as it is."""
     found = await surfaces(site)
     compressions = Counted(monkeypatch, gzip, "compress")
     await site.publish()
@@ -397,7 +397,7 @@ async def test_another_process_without_the_live_blog_in_memory_asks_the_store(
 async def test_a_repeated_request_at_another_process(
     settings: Settings, start_redis: StartRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The entry was made here, its answer got lost, and the bus is slow: who is answered there sees it there."""
+    """The entry was made here, its answer got lost, and the bus is slow: an editor answered there sees it there."""
     shared = settings.model_copy(update={"redis_url": start_redis().url})
     async with started(shared) as here, second_node(shared) as there:
         await warm(there)

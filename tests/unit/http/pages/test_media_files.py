@@ -190,7 +190,9 @@ async def test_more_than_may_wait(site: Site, reads: Reads) -> None:
     assert statuses.count(503) == 40 - 2 * media_files.LINES
 
 
-async def test_who_does_not_read_is_sent_no_more(site: Site, reads: Reads, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_does_not_read_is_sent_no_more(
+    site: Site, reads: Reads, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also of what was asked for before: it would all wait in memory. What needs no bytes is answered."""
     await kept(site, 1, 2)
     unread = 0

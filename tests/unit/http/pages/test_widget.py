@@ -152,7 +152,7 @@ async def test_a_live_blog_that_some_may_embed(site: Site) -> None:
     assert note is not None
     assert "seuls ces sites" in note[1]
     assert "<code>https://www.exemple.fr</code>" in note[1]
-    # Who asks for whom is not told to a provider: the frame's own policy is what holds.
+    # A provider is not told who asks for whom: the frame's own policy is what holds.
     assert (await site.reader.get("/oembed", params={"url": PAGE})).status_code == 200
 
 
@@ -270,7 +270,7 @@ async def test_oembed_honours_the_most(site: Site) -> None:
     for most, expected in ((("400", "300"), (400, 300)), (("9999", "9999"), (600, 600)), (("1", "1"), (220, 200))):
         answer = (await ask(site, url=PAGE, maxwidth=most[0], maxheight=most[1])).json()
         assert (answer["width"], answer["height"]) == expected
-        # A number would make a phone's page wider than the phone; `width` has it, for who makes room by it.
+        # A number would make a phone's page wider than the phone; `width` has it, for pages that make room by it.
         assert f'width="100%" height="{expected[1]}"' in answer["html"]
 
 

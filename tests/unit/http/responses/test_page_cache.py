@@ -172,8 +172,8 @@ async def test_a_page_that_is_ahead_of_the_hub_is_good() -> None:
 
 
 @pytest.mark.parametrize("warm", [True, False])
-async def test_who_comes_after_a_commit_is_not_given_what_was_read_before_it(warm: bool) -> None:
-    """Who came before it may be; and all who came after share the second making."""
+async def test_a_reader_after_a_commit_is_not_given_what_was_read_before_it(warm: bool) -> None:
+    """A reader who came before it may be; and all who came after share the second making."""
     async with desk(warm=warm) as found:
         found.hold()
         early = [asyncio.create_task(found.get()) for _ in range(3)]
@@ -265,7 +265,7 @@ async def test_what_has_gone_is_not_kept_for_later() -> None:
         assert found.page_cache.weight == 0
 
 
-async def test_who_comes_after_something_was_made_is_not_told_that_it_is_missing() -> None:
+async def test_a_reader_after_something_was_made_is_not_told_that_it_is_missing() -> None:
     """The attempt under way began before it was there."""
     async with desk() as found:
         found.error = NotFound("not yet")
@@ -376,7 +376,7 @@ async def test_what_is_read_outlives_what_somebody_makes_up() -> None:
 
 
 async def test_what_is_read_again_and_again_is_made_before_what_is_new() -> None:
-    """Also for who has asked for much else."""
+    """Also for a requester that has asked for much else."""
     async with desk() as found:
         for _ in range(2):
             await found.get()
@@ -408,7 +408,7 @@ async def test_what_was_asked_for_once_is_not() -> None:
         await asyncio.gather(*asked)
 
 
-async def test_nothing_is_made_for_those_who_have_gone() -> None:
+async def test_nothing_is_made_for_readers_who_have_gone() -> None:
     """What others wait for, too, is."""
     async with desk() as found:
         found.hold()
@@ -545,7 +545,7 @@ async def test_what_may_be_some_seconds_old_is_made_once_in_that_time() -> None:
 
 
 async def test_what_was_made_while_one_waited_is_not_made_again() -> None:
-    """Who comes while it is made has a work of their own, which finds it."""
+    """A requester that comes while it is made has a work of its own, which finds it."""
     made, go_on = 0, asyncio.Event()
 
     async def make() -> Representation:

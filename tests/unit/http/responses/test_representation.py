@@ -56,7 +56,7 @@ def test_which_codings_are_accepted(accepted: str, packed: bool) -> None:
 
 
 def test_without_the_header_the_body_is_sent_as_it_is() -> None:
-    """Any coding would be allowed; but who says nothing may understand none."""
+    """Any coding would be allowed; but a client that says nothing may understand none."""
     assert page().coded(None).body == BODY
 
 
@@ -124,7 +124,7 @@ def test_the_same_body_has_the_same_tags_everywhere() -> None:
 
 
 def test_a_tag_holds_for_its_own_coding_only() -> None:
-    """What the client has packed is no answer to who can't unpack it."""
+    """What the client has packed is no answer to one that can't unpack it."""
     found = page()
     plain, packed = found.coded(None), found.coded("gzip")
     for coded, other in ((plain, packed), (packed, plain)):

@@ -106,7 +106,7 @@ async def test_a_range_is_of_the_file_as_it_is(site: Site) -> None:
 
 
 @pytest.mark.parametrize("asked", [{}, {"Range": "bytes=1-"}], ids=["whole", "range"])
-async def test_who_reads_slowly_has_no_copy(asked: dict[str, str]) -> None:
+async def test_a_slow_reader_has_no_copy(asked: dict[str, str]) -> None:
     """What waits for a hundred is the file itself, which stays in memory anyway."""
     assets = StaticFiles(files_below(BUILT))
     extension: dict[str, Any] = {}
@@ -133,7 +133,7 @@ def descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
-async def test_no_descriptor_is_held_for_who_reads_slowly(live_site: LiveSite) -> None:
+async def test_no_descriptor_is_held_for_a_slow_reader(live_site: LiveSite) -> None:
     before = descriptors()
     peers = []
     for _ in range(5):

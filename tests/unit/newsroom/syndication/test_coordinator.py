@@ -39,7 +39,7 @@ async def test_after_it_was_stopped_what_was_taken_over_is_the_newsrooms(pair: P
 
 @pytest.mark.slow
 async def test_another_process_takes_over_when_the_follower_is_gone(pair: Pair) -> None:
-    """Who doesn't hold the source writes nothing."""
+    """A process that doesn't hold the source writes nothing."""
     await pair.follow()
     await pair.source.publish()
     await pair.level()

@@ -180,7 +180,7 @@ class ViewsMachine(HubsMachine):
 
     @invariant()
     def nobody_has_what_was_deleted(self) -> None:
-        """Neither who was there, nor who has come back, whatever they had; and nobody has anything too early."""
+        """Neither viewers that stayed, nor those that came back, whatever they had; nobody has anything too early."""
         if not hasattr(self, "loop"):
             return
         calm = self.loop.time() >= self.troubled_at + 2 * POLL

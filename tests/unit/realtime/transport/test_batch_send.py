@@ -87,7 +87,7 @@ def test_one_message_after_another(pairs: Pairs) -> None:
 
 
 @pytest.mark.usefixtures("way")
-def test_who_did_not_take_it_is_found_wherever_it_stands() -> None:
+def test_a_socket_that_did_not_take_it_is_found_wherever_it_stands() -> None:
     """Also where the queue goes on at its beginning."""
     pairs = Pairs(3 * ENTRIES // 2)
     gone = [*range(0, len(pairs.peers), 3), len(pairs.peers) - 1]

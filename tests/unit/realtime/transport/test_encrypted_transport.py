@@ -62,7 +62,7 @@ class Accepted(asyncio.Protocol):
 
 
 class Seat:
-    """A connection, both its ends, and who is at the server's."""
+    """A connection, both its ends, and the follower at the server's."""
 
     def __init__(self, tls: asyncio.Transport, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.tls = tls

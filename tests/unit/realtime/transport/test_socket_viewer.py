@@ -400,7 +400,7 @@ async def test_many_are_written_to_together() -> None:
 
 @on_both_loops
 async def test_a_row_is_written_to_as_its_viewers_stand() -> None:
-    """Who left gets nothing, who moved to its place everything; who is behind, or has ended, keeps its order."""
+    """A viewer that left gets nothing, one moved to its place everything; one behind, or ended, keeps its order."""
     for kind, encoding in ENCODINGS:
         viewer_set = ViewerSet()
         seats = [await seat(kind, room=4096 if number == 3 else None) for number in range(5)]
@@ -561,7 +561,7 @@ async def test_an_event_stream_just_ends() -> None:
 
 @on_both_loops
 async def test_a_lagging_viewer_can_be_closed() -> None:
-    """Who reads after all has what it was sent, whole, and then the code."""
+    """A viewer that reads after all has what it was sent, whole, and then the code."""
     here = await seat(room=4096)
     taken = here.fill()
     here.viewer.close(4000)
@@ -733,7 +733,7 @@ async def test_what_is_not_allowed_ends_the_connection() -> None:
 
 
 @on_both_loops
-async def test_who_broke_the_rules_and_does_not_leave_is_cut_off() -> None:
+async def test_a_viewer_that_broke_the_rules_and_does_not_leave_is_cut_off() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket_viewer, "LINGER", 0.05)
         here = await seat()

@@ -135,7 +135,7 @@ async def test_one_frame_that_is_too_large_is_told_so() -> None:
 
 @on_both_loops
 async def test_what_was_said_is_forgotten_in_time() -> None:
-    """As much may come again; whoever was silent for long has no more to say at once."""
+    """As much may come again; a viewer that was silent for long has no more to say at once."""
     here = await seat()
     for _ in range(3):
         here.viewer.data_received(masked(Opcode.PONG) * FRAMES)
@@ -217,7 +217,7 @@ async def test_nothing_runs_for_a_viewer_that_has_ended_what_it_began() -> None:
 
 
 @on_both_loops
-async def test_who_leaves_amid_a_frame_is_not_waited_for() -> None:
+async def test_a_viewer_that_leaves_amid_a_frame_is_not_waited_for() -> None:
     here = await seat()
     here.viewer.data_received(masked(Opcode.PONG)[:1])
     timer = here.viewer._patience
@@ -252,7 +252,7 @@ async def test_a_lagging_viewer_is_dismissed_behind_what_waits_for_it() -> None:
 
 
 @on_both_loops
-async def test_who_is_dismissed_before_the_answer_has_the_answer_first() -> None:
+async def test_a_viewer_dismissed_before_the_answer_has_the_answer_first() -> None:
     """What came too early counts like all else."""
     for kind, _ in ENCODINGS:
         here = await seat(kind, opening=ANSWER)
@@ -322,7 +322,7 @@ async def test_a_flood_is_not_read_for_long() -> None:
 
 
 @on_both_loops
-async def test_who_is_closed_and_does_not_read_is_cut_off() -> None:
+async def test_a_closed_viewer_that_does_not_read_is_cut_off() -> None:
     """What waits for it is not kept for ever."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket_viewer, "LINGER", 0.05)

@@ -110,7 +110,7 @@ def test_a_discarded_member_is_never_due() -> None:
     assert (gone.calls, stays.calls) == ([], [3])
 
 
-def test_discarding_who_was_never_there_or_was_due_already_changes_nothing() -> None:
+def test_discarding_a_member_that_was_never_there_or_was_due_already_changes_nothing() -> None:
     loop = Loop()
     wheel = wheel_on(loop)
     member, other = Member(loop), Member(loop)
@@ -173,7 +173,7 @@ def test_the_wheel_looks_at_most_a_turn_ahead_and_at_least_a_second() -> None:
     assert (far.calls, near.calls, past.calls) == ([SLOTS - 1], [1], [1])
 
 
-def test_who_fails_costs_the_others_nothing() -> None:
+def test_a_member_that_fails_costs_the_others_nothing() -> None:
     loop = Loop()
     wheel = wheel_on(loop)
 

@@ -41,7 +41,7 @@ def test_what_was_said_takes_up_time_and_no_more() -> None:
     assert not allowed(spent(until, NOW + FRAME_SECONDS / 3, 1), NOW + FRAME_SECONDS / 3)
     later = NOW + FRAME_SECONDS
     assert allowed(spent(until, later, 1), later)
-    # Who was silent for long has no more to say at once than another.
+    # A viewer that was silent for long has no more to say at once than another.
     later = NOW + 100 * SECONDS
     assert allowed(spent(until, later, FRAMES), later)
     assert not allowed(spent(until, later, FRAMES + 1), later)

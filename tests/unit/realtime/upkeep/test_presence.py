@@ -48,7 +48,7 @@ def test_the_last_viewer_to_leave_is_told_of_once() -> None:
     assert here.elsewhere("match") == 0
 
 
-def test_who_says_nothing_is_forgotten() -> None:
+def test_a_node_that_says_nothing_is_forgotten() -> None:
     here, there = two()
     tell(there, here, now=1, match=3)
     tell(Presence("yonder"), here, now=4, match=4)

@@ -149,7 +149,7 @@ async def test_a_request_names_one_host(stage: Stage, version: str, hosts: int, 
 
 
 async def test_a_flood_after_the_end_waits_in_the_kernel(stage: Stage) -> None:
-    """Both of who was told, and of who waits for the answer to an earlier request."""
+    """Both of a client that was told, and of one that waits for the answer to an earlier request."""
     stage.gate.clear()
     for said in (b"hello\r\n\r\n", GET + b"hello\r\n\r\n"):
         peer = stage.connect()

@@ -155,7 +155,7 @@ async def test_with_tls_no_more_waits_in_a_transport_than_without(stage: Stage) 
 
 
 async def test_an_address_that_reads_many_answers_slowly_gives_way(stage: Stage) -> None:
-    """Where nobody rests; who waits for an answer, or reads one alone, is left in peace."""
+    """Where nobody rests; a client that waits for an answer, or reads one alone, is left in peace."""
     kind = limited(ConnectionLimits(connections=SLOW_MIN + 2))
     stage.gate.clear()
     peers = [stage.connect(kind=kind) for _ in range(SLOW_MIN + 2)]
@@ -339,7 +339,7 @@ async def test_a_connection_that_asks_for_nothing_gives_way(stage: Stage, sent: 
 
 
 async def test_a_connection_that_has_ended_gives_way_no_more(stage: Stage) -> None:
-    """Nor who has become a viewer."""
+    """Nor one that has become a viewer."""
     kind = limited(ConnectionLimits(connections=10))
     peers = [stage.connect(kind=kind) for _ in range(3)]
     assert len(kind.room.resting) == 3

@@ -367,7 +367,7 @@ def test_what_comes_before_tls_is_there_waits(run: Run) -> None:
 
 
 def test_others_come_before_the_next_piece(run: Run) -> None:
-    """Where one was full; and who waits for the reader of what was decrypted waits on."""
+    """Where one was full; and a connection that waits for the reader of what was decrypted waits on."""
 
     async def check() -> None:
         with socket.socket() as sock:
@@ -416,7 +416,7 @@ def test_nothing_encrypted_waits_twice(files: SelfSigned, run: Run, monkeypatch:
 
 
 def test_what_is_large_arrives_whole(files: SelfSigned, run: Run) -> None:
-    """In both directions; and who doesn't read is waited for."""
+    """In both directions; and a peer that doesn't read is waited for."""
     sent = os.urandom(4 * 1024 * 1024)
 
     async def check() -> None:
@@ -476,7 +476,7 @@ def test_one_that_gives_way_is_told_nothing(files: SelfSigned, run: Run) -> None
 
 
 def test_without_descriptors_it_goes_on_later(files: SelfSigned, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is told, and whoever waits is served when there are some again."""
+    """It is told, and a client that waits is served when there are some again."""
 
     async def check() -> None:
         async with listening(files) as found:

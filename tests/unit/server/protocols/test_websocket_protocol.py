@@ -445,7 +445,7 @@ def test_what_the_peer_must_not_do(served: Served, case: str) -> None:
 
 
 @pytest.mark.parametrize("sent", [frame(TEXT, bytes(MAX_SIZE + 1)), close(1000)])
-def test_who_goes_on_sending_still_sees_why_it_ended(served: Served, sent: bytes) -> None:
+def test_a_peer_that_goes_on_sending_still_sees_why_it_ended(served: Served, sent: bytes) -> None:
     """Unread bytes would reset the connection, and with it what it wasn't told yet."""
     with echoing(served) as peer:
         peer.send(sent)

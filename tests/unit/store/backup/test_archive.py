@@ -259,7 +259,7 @@ def test_a_member_twice(path: Path) -> None:
 
 
 def test_an_unfinished_backup(path: Path) -> None:
-    """Whoever wrote it failed, but closed it: there is no manifest."""
+    """Its writer failed, but closed it: there is no manifest."""
     with path.open("wb") as file:
         writer = ArchiveWriter(file, schema="0001", created_at=NOON)
         with writer.section("things") as write:

@@ -15,7 +15,7 @@ def same(one: str, other: str) -> bool:
     return network_prefix(first) == network_prefix(second)
 
 
-def test_who_counts_as_one() -> None:
+def test_addresses_that_count_as_one() -> None:
     """All of an IPv4 address, in either notation; the /64 of an IPv6 one, which is as good as one person's."""
     assert same("192.0.2.7", "::ffff:192.0.2.7")
     assert same("192.0.2.7", "::FFFF:c000:207")

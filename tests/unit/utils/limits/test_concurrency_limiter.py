@@ -17,7 +17,7 @@ def test_there_are_no_more_until_one_leaves() -> None:
     assert limiter.acquire("a") is None
 
 
-def test_nothing_is_kept_of_who_has_gone() -> None:
+def test_nothing_is_kept_of_holders_that_have_gone() -> None:
     limiter = ConcurrencyLimiter(9)
     permit = limiter.acquire("a")
     assert permit is not None

@@ -21,7 +21,7 @@ def test_the_first_of_the_largest_group_is_the_slowest() -> None:
     assert len(groups) == 2 * SLOW_MIN
 
 
-def test_who_is_removed_is_in_no_group() -> None:
+def test_a_connection_that_is_removed_is_in_no_group() -> None:
     """Once, twice, and where it never was; and a connection has one owner at a time."""
     groups = ConnectionGroups()
     groups.add("x", "a")

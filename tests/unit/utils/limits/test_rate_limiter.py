@@ -84,7 +84,7 @@ def test_what_has_happened_already_delays_what_comes() -> None:
 
 
 def test_what_is_refused_costs_nothing() -> None:
-    """Who goes on asking isn't punished for it."""
+    """A client that goes on asking isn't punished for it."""
     clock = Clock()
     limiter = RateLimiter(1, 1, clock)
     assert allowed(limiter, "a", 1_000) == 1
@@ -126,7 +126,7 @@ def test_many_keys_take_bounded_memory_and_push_no_debt_out() -> None:
     assert limiter.take("debtor") > 0
 
 
-def test_who_owes_nothing_is_forgotten_first() -> None:
+def test_keys_that_owe_nothing_are_forgotten_first() -> None:
     clock = Clock()
     limiter = RateLimiter(1, 2, clock)
     for number in range(DEBTORS_MAX - 1):
@@ -149,7 +149,7 @@ def test_room_is_made_for_many_at_a_time() -> None:
 
 
 def test_what_is_spent_fills_again() -> None:
-    """Who spends more than there is waits, and the next one longer."""
+    """A caller that spends more than there is waits, and the next one longer."""
     now = 100.0
     throttle = Throttle(10, 2, clock=lambda: now)
     assert [throttle.spend(5) for _ in range(4)] == [0, 0, 2.5, 5]

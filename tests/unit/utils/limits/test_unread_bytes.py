@@ -76,7 +76,7 @@ def test_what_is_read_counts_no_more() -> None:
 
 
 def test_a_connection_counts_once() -> None:
-    """For whom it was paused last: a proxy's connection has one client after another."""
+    """For the client for which it was paused last: a proxy's connection has one client after another."""
     unread = UnreadBytes()
     for host in ("192.0.2.1", "192.0.2.2", "192.0.2.2"):
         unread.paused("a", host, None, lambda: 5)
@@ -85,14 +85,14 @@ def test_a_connection_counts_once() -> None:
     assert (len(unread), unread._groups._groups) == (0, {})
 
 
-def test_who_has_no_address_is_not_counted() -> None:
+def test_a_client_without_an_address_is_not_counted() -> None:
     unread = UnreadBytes()
     unread.paused("a", "no address", None, lambda: 5)
     assert len(unread) == 0
 
 
-def test_who_reads_many_slowly_gives_way() -> None:
-    """The one that has waited for longest, of the address that has most; never of those who have few."""
+def test_an_address_that_reads_many_slowly_gives_way() -> None:
+    """The one that has waited for longest, of the address that has most; never of those that have few."""
     unread = UnreadBytes()
     for number in range(SLOW_MIN - 1):
         unread.paused(f"a{number}", "192.0.2.1", None, nothing)

@@ -129,7 +129,7 @@ def test_nobody_is_told_what_python_calls_it() -> None:
 
 
 def test_it_says_whose_it_is_and_what_about() -> None:
-    """The contact is whoever runs the server, not who wrote it; each tag that is used is told, and no other."""
+    """The contact is the operator of the server, not its author; each tag that is used is told, and no other."""
     content = _document()
     assert content["info"]["contact"]["url"] == BASE
     used = {tag for operation in operations(content).values() for tag in operation["tags"]}

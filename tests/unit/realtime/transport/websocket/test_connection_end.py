@@ -320,7 +320,7 @@ async def test_large_frames_are_not_read_on_either() -> None:
     await abandoned(talk)
 
 
-async def test_who_has_left_is_not_handed_over() -> None:
+async def test_a_peer_that_has_left_is_not_handed_over() -> None:
     """ConnectionGone, as for whatever else is sent to it; nothing is logged as a failure."""
     go = asyncio.Event()
 

@@ -80,7 +80,7 @@ async def test_a_connection_stands_on_the_wheel_while_it_is_open() -> None:
     assert len(wheel) == 0
 
 
-async def test_who_is_not_read_from_is_not_taken_for_silent() -> None:
+async def test_a_peer_that_is_not_read_from_is_not_taken_for_silent() -> None:
     """The application is slow, not the peer: its pong may wait behind the messages."""
     go = asyncio.Event()
     taken: asyncio.Queue[Message] = asyncio.Queue()
