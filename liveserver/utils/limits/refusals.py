@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 INTERVAL = 10.0
-"""The least seconds between two log lines for the same reason."""
+"""The least number of seconds between two log lines for the same reason."""
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +57,7 @@ class Reason(StrEnum):
     NOT_ADMITTED = "not-admitted"
     """A request for a partner or a page that may not show the live blog."""
     BUSY = "busy"
-    """A request whose work (on a page, a text or a picture) would have to wait with too much other work."""
+    """A request whose work (on a page, a text or a picture) would have to wait, while too much work waits already."""
     STORAGE = "storage"
     """A picture for which the storage has no room."""
     HOST = "host"
