@@ -150,8 +150,8 @@ def require(actor: Actor | None, scope: str, slug: str | None, *, shared: bool =
     """Return the actor if its key has the scope and may be used for the live blog.
 
     Raises Unauthorized if there is no actor. Raises Forbidden if its key lacks the scope, or is limited to other live
-    blogs. `slug`: the live blog; None for a thing that belongs to none, for which only keys that aren't limited to live
-    blogs may be used. `shared`: True for a thing that all keys with the scope may use, even limited ones.
+    blogs. `slug`: None for a thing that belongs to no live blog; a key that is limited to live blogs may not be used
+    for it. `shared`: True for a thing that all keys with the scope may be used for, even limited ones.
     """
     if actor is None:
         raise Unauthorized("this needs an API key: Authorization: Bearer lv_<id>_<secret>")

@@ -46,7 +46,7 @@ POLL = 1.5
 """Seconds between two reads of the rules from the store."""
 
 UNKNOWN_AGAIN = 0.5
-"""Seconds after one read of the rules before a request for a partner that isn't in memory can cause another read."""
+"""The least number of seconds from a read of the rules to one that a request for an unknown partner causes."""
 
 SLICE = 500
 """The greatest number of viewers that are disconnected in one turn of the event loop."""

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 NAMED_MAX = 300
-"""The greatest number of bytes of an Origin or Host header: host names have at most 253 characters. If one of them has
-more, the request's origin matches no rule."""
+"""The greatest number of bytes of an Origin or Host header: host names have at most 253 characters. If a header has
+more, the caller's origin fits no rule."""
 
 
 class Caller(NamedTuple):
@@ -36,7 +36,7 @@ class Caller(NamedTuple):
 
     @classmethod
     def of(cls, headers: RawHeaders) -> Caller:
-        """Return the caller that a request's headers name. With an overlong header, its origin is one of no site."""
+        """Return the caller that a request's headers name. If a header is overlong, the caller's origin fits no rule."""
         values = {name: value for name, value in headers if name in {b"origin", b"host"}}
         origin = values.get(b"origin")
         if any(len(value) > NAMED_MAX for value in values.values()):

@@ -46,8 +46,8 @@ The whole entry goes to the database and to every viewer, however little of it w
 than this, so writing them counts as one request only."""
 
 ASKED = 10
-"""The number of further requests of the API key that a deletion counts for if it asks all viewers for a confirmation:
-each viewer answers."""
+"""The number of further requests for which a deletion counts if it asks all viewers for a confirmation, as each viewer
+answers."""
 
 REFUSALS = 50
 """The greatest number of refusals a second that the server sends to one address with few connections. Some clients ask

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 WITHIN_MS = 5_000
 """The least number of milliseconds that viewers have to answer. Very many viewers have more (VIEWERS_PER_MS)."""
 VIEWERS_PER_MS = 2
-"""The number of answers in a millisecond that is no burden. Viewers have as much time as all of them need at this rate,
-but at least WITHIN_MS and at most WITHIN_MAX_MS."""
+"""The number of answers that may come in a millisecond without being a burden. Viewers have as much time as all of them
+need at this rate, but at least WITHIN_MS and at most WITHIN_MAX_MS."""
 WITHIN_MAX_MS = 20_000
 """The greatest number of milliseconds that viewers have to answer."""
 
@@ -49,8 +49,8 @@ readers that poll can answer, too."""
 MAX_SECONDS = 60.0
 """Seconds after which counting is ended, even if some viewers haven't answered."""
 GRACE_SECONDS = 60.0
-"""Seconds after MAX_SECONDS for which the counts are written to the store again and again, while it is unavailable.
-After that, all nodes forget the takedown."""
+"""Seconds after MAX_SECONDS in which the counts can still be written to the store, if it was unavailable. After that,
+all nodes forget the takedown."""
 NOTE_AGAIN_SECONDS = 5.0
 """Seconds until new takedowns are written to the store again after the store was unavailable. An attempt may take
 seconds, and this node announces no counts meanwhile."""
@@ -111,7 +111,7 @@ class Takedowns:
         *,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        """`confirmations`: notes which deletions viewers are asked to confirm. The delete messages are made from it."""
+        """`confirmations`: keeps which deletions viewers are to confirm, for the presenter, which makes the messages."""
         self._store = store
         self._hub = hub
         self._bus = bus

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 LIKENESS = 0.6
-"""The similarity above which a name may be what a misspelt one was meant to be, by `difflib`: 1 means equality."""
+"""The least similarity of a misspelt name to the name that was probably meant, as `difflib` computes it: 1 means
+equality."""
 
 
 def unknown_settings() -> dict[str, str | None]:

@@ -43,7 +43,7 @@ class Reason(StrEnum):
     GAVE_WAY = "gave-way"
     """A connection that the server ended to make room for another one."""
     TOO_MANY_STREAMS = "too-many-streams"
-    """A stream that came when the last free connections were kept for requests."""
+    """A stream that came when the only free connections were those that are kept for other requests."""
     TOO_TALKATIVE = "too-talkative"
     """A viewer that sent more than viewers need to send."""
     RATE = "rate"
