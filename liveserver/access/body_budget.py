@@ -29,8 +29,8 @@ whose `/tmp` is in memory, these files take memory."""
 UPLOADS_PER_KEY = 8
 """The number of uploaded pictures of the largest size that one API key may send at a time."""
 UPLOAD_LEAST = 1 / 2
-"""The least size for which an uploaded picture counts, as a share of the largest size: even a small picture takes a file
-descriptor. So one API key can send at most sixteen pictures at a time."""
+"""The least size for which an uploaded picture counts, as a share of the largest size. (Even a small picture takes a
+file descriptor.) So one API key can send at most sixteen pictures at a time."""
 
 AGAIN = 5
 """Seconds of the `Retry-After` header, for a client whose API key sends too much at once."""

@@ -36,7 +36,7 @@ class Caller(NamedTuple):
 
     @classmethod
     def of(cls, headers: RawHeaders) -> Caller:
-        """Return the caller that a request's headers name. If a header is overlong, the caller's origin fits no rule."""
+        """Return the caller that a request's headers name. If one is overlong, the caller's origin fits no rule."""
         values = {name: value for name, value in headers if name in {b"origin", b"host"}}
         origin = values.get(b"origin")
         if any(len(value) > NAMED_MAX for value in values.values()):

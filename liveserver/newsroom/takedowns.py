@@ -111,7 +111,7 @@ class Takedowns:
         *,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        """`confirmations`: keeps which deletions viewers are to confirm, for the presenter, which makes the messages."""
+        """`confirmations`: keeps the deletions that viewers are to confirm, for the presenter's delete messages."""
         self._store = store
         self._hub = hub
         self._bus = bus
