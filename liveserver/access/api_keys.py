@@ -29,10 +29,10 @@ _KEY = re.compile(r"lv_([a-z0-9]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
 
 
 SEEN_MAX = 1_000
-"""API keys whose actors `ApiKeys` remembers at most."""
+"""The greatest number of API keys whose actors `ApiKeys` remembers. If more are sent, it forgets some of them."""
 
 PAUSE = 0.05
-"""Seconds between two queries of the store for keys that this process hasn't seen valid before.
+"""The least number of seconds between two queries of the store for API keys that this process doesn't remember.
 
 Anybody can invent keys, so one query asks for all keys that were sent since the last query: at most twenty queries a
 second. The first request with a valid key may have to wait for the next query; later ones don't.
@@ -40,7 +40,7 @@ second. The first request with a valid key may have to wait for the next query; 
 
 
 class Actor(NamedTuple):
-    """The sender of a request, as its API key names it."""
+    """The sender of a request: the id, name, scopes and live blogs of the API key that the request sent."""
 
     key_id: str
     name: str
@@ -83,10 +83,10 @@ class ApiKeys:
         self._seen: LruCache[str, Actor] = LruCache(SEEN_MAX)
         """The actors of API keys that were valid when they were last sent, by a hash of the API key."""
         self._unseen: set[str] = set()
-        """The ids of keys that were sent and aren't in `_seen`. The next query asks for them."""
+        """The ids of API keys that were sent but aren't in `_seen`. The next query asks the store for them."""
         self._query = FreshFlight(self._find)
         self._next_query = 0.0
-        """The earliest moment of the next query, in seconds of the event loop's clock."""
+        """The earliest moment of the next query of the store, in seconds of the event loop's clock."""
 
     async def authenticate(self, authorization: str | None) -> Actor | None:
         """Return the actor of the API key in an `Authorization` header; None if there is no header.
@@ -116,18 +116,18 @@ class ApiKeys:
         return actor
 
     def recall(self, authorization: str | None) -> Actor | None:
-        """Return the actor of an `Authorization` header as this process remembers it; None if it doesn't.
+        """Return the actor that this process remembers for an `Authorization` header; None if it remembers none.
 
-        The store isn't asked, and the key may have been revoked or limited since it was last sent. So only a caller
-        whose transaction checks the key again (`store.entries.create`) may rely on this actor.
+        The store isn't asked, so the header's API key may have been revoked or limited since it was last sent. Only a
+        caller whose transaction checks the key again (`store.entries.create`) may rely on this actor.
         """
         match = None if authorization is None else _key_in(authorization)
         return None if match is None else self._seen.get(_digest(match[0]))
 
     async def _find(self) -> dict[str, ApiKey]:
-        """Wait until `PAUSE` after the last query, then read the unseen keys from the store.
+        """Read the API keys with the ids in `_unseen` from the store. Returns the keys that exist, by id.
 
-        Returns the keys that exist, by id.
+        This waits until `PAUSE` seconds have passed since the last such query.
         """
         unseen, self._unseen = self._unseen, set()
         clock = asyncio.get_running_loop().time
@@ -149,9 +149,9 @@ def actor_of(key: ApiKey) -> Actor:
 def require(actor: Actor | None, scope: str, slug: str | None, *, shared: bool = False) -> Actor:
     """Return the actor if its key has the scope and may be used for the live blog.
 
-    Raises Unauthorized if there is no actor, and Forbidden if its key lacks the scope or the live blog. `slug`: None
-    for a thing that belongs to no live blog; only keys that aren't limited to live blogs may be used for it. `shared`:
-    True for a thing that all keys with the scope may use, also those that are limited to live blogs.
+    Raises Unauthorized if there is no actor. Raises Forbidden if its key lacks the scope, or is limited to other live
+    blogs. `slug`: None for a thing that belongs to no live blog; a key that is limited to live blogs may not be used
+    for it. `shared`: True for a thing that all keys with the scope may be used for, even limited ones.
     """
     if actor is None:
         raise Unauthorized("this needs an API key: Authorization: Bearer lv_<id>_<secret>")

@@ -16,39 +16,40 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 JSON_MOST = 128
-"""JSON bodies of the largest size (`LIVESERVER_MAX_BODY_SIZE`) for which the budget has room: 32 MB by default."""
+"""The number of JSON bodies of the largest size (`LIVESERVER_MAX_BODY_SIZE`) that the budget has room for at a time:
+32 MB together by default."""
 JSON_PER_KEY = 32
-"""JSON bodies of the largest size for which one API key has room: 8 MB by default. A body counts only until it has been
-received, so even an import of many entries needs less than that."""
+"""The number of JSON bodies of the largest size that one API key may send at a time: 8 MB together by default. A body
+counts only until it has been received, so even an import of many entries needs less than that."""
 
 UPLOADS_MOST = 24
-"""Uploaded pictures of the largest size (`LIVESERVER_MEDIA_MAX_SIZE`) for which the budget has room. A picture counts
-until it has been decoded. That is 480 MB of temporary files by default; in a container whose `/tmp` is in memory, they
-are memory."""
+"""The number of uploaded pictures of the largest size (`LIVESERVER_MEDIA_MAX_SIZE`) that the budget has room for at a
+time. A picture counts until it has been decoded. By default the pictures are 480 MB of temporary files. In a container
+whose `/tmp` is in memory, these files take memory."""
 UPLOADS_PER_KEY = 8
-"""Uploaded pictures of the largest size for which one API key has room."""
+"""The number of uploaded pictures of the largest size that one API key may send at a time."""
 UPLOAD_LEAST = 1 / 2
-"""Each upload counts for at least this share of the largest size, as even a small picture takes a file descriptor. So
-one API key can send at most sixteen pictures at once."""
+"""The least size for which an uploaded picture counts, as a share of the largest size. (Even a small picture takes a
+file descriptor.) So one API key can send at most sixteen pictures at a time."""
 
 AGAIN = 5
 """Seconds of the `Retry-After` header, for a client whose API key sends too much at once."""
 
 
 class BodyBudget:
-    """The budget of the bodies of one sort: JSON, or pictures. It knows how many bytes are held, and for which key."""
+    """The budget for request bodies of one sort: JSON, or pictures. It counts the bytes that each API key takes."""
 
     def __init__(self, name: str, *, most: int, per_key: int) -> None:
-        """`name`: the name of the quota, which clients see. `most`: bytes of all API keys together.
+        """`name`: the name of the quota, which clients see.
 
-        `per_key`: bytes of one API key.
+        `most`: the greatest number of bytes that all API keys together may take. `per_key`: that of one API key.
         """
         self._quota = Quota(name, per_key, unit="content-bytes")
         self._most = most
         self._held: dict[str, int] = {}
-        """The bytes held now, by the id of the API key."""
+        """The number of bytes that each API key takes now, by the key's id."""
         self.held = 0
-        """The bytes held now for all API keys together."""
+        """The number of bytes that all API keys together take now."""
 
     def __len__(self) -> int:
         """Return the number of API keys that are sending a body now."""
@@ -56,10 +57,10 @@ class BodyBudget:
 
     @contextmanager
     def room(self, key_id: str, size: int) -> Iterator[None]:
-        """Hold room for a body of at most `size` bytes until the `with` block ends.
+        """Take room for a body of at most `size` bytes from the budget until the `with` block ends.
 
-        Raises TooManyRequests if the API key would hold more than one key may. Raises Busy if the key would hold more
-        than what is still free for all keys together: so a few keys that fill the budget leave room for others.
+        Raises TooManyRequests if the API key would then take more bytes than one key may. Raises Busy if the key would
+        then take more bytes than the budget has free now. So a few keys can't fill the budget.
         """
         after = self._held.get(key_id, 0) + size
         if after > self._quota.most:

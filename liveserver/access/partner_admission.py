@@ -46,10 +46,10 @@ POLL = 1.5
 """Seconds between two reads of the rules from the store."""
 
 UNKNOWN_AGAIN = 0.5
-"""Seconds from one read of the rules to the next if a request names a partner that isn't in memory."""
+"""The least number of seconds from a read of the rules to one that a request for an unknown partner causes."""
 
 SLICE = 500
-"""Viewers that are disconnected in one turn of the event loop at most."""
+"""The greatest number of viewers that are disconnected in one turn of the event loop."""
 
 
 log = structlog.get_logger(__name__)
@@ -70,7 +70,7 @@ class Readers(Enum):
 
 
 class Admission(NamedTuple):
-    """The topic that a request gets to see, its partner, and the sites whose scripts may read the answer.
+    """The topic that a request gets to see, the partner that it names, and the sites whose scripts may read the answer.
 
     `partner`: None if the request names no partner.
     """
@@ -81,7 +81,7 @@ class Admission(NamedTuple):
 
 
 class PartnerAdmission:
-    """Decides which partner and which site may show which live blog; one process's copy of the rules."""
+    """One process's copy of the rules. It decides which partners and which sites may show which live blogs."""
 
     def __init__(
         self,
@@ -163,7 +163,7 @@ class PartnerAdmission:
         return frozenset(slug for slug in slugs if slug not in self._restricted or self._may_embed(slug, caller))
 
     async def subscription(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Subscription:
-        """Make the subscription of the viewer that a request opens. Raises EmbedRefused and StoreUnavailable.
+        """Make a subscription for the viewer whose stream a request opens. Raises EmbedRefused and StoreUnavailable.
 
         `partner_id`: None if the request names no partner.
         """

@@ -1,6 +1,6 @@
 """The viewers of each partner, in this process. A viewer is noted when it comes, and forgotten when it leaves.
 
-The delivery of messages does nothing more for partners.
+Otherwise messages are delivered to these viewers as to all others.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 
 NAMED_MAX = 300
-"""Bytes that an Origin or Host header may have: host names have at most 253 characters."""
+"""The greatest number of bytes of an Origin or Host header: host names have at most 253 characters. If a header has
+more, the caller's origin fits no rule."""
 
 
 class Caller(NamedTuple):
@@ -35,7 +36,7 @@ class Caller(NamedTuple):
 
     @classmethod
     def of(cls, headers: RawHeaders) -> Caller:
-        """Return the caller that a request's headers name. With overlong headers, its origin matches no rule."""
+        """Return the caller that a request's headers name. If one is overlong, the caller's origin fits no rule."""
         values = {name: value for name, value in headers if name in {b"origin", b"host"}}
         origin = values.get(b"origin")
         if any(len(value) > NAMED_MAX for value in values.values()):
@@ -53,7 +54,7 @@ class PartnerSession(NamedTuple):
     """The topic that the viewer follows."""
     caller: Caller
     version: int
-    """The partner's version by which the viewer was admitted."""
+    """The partner's version when the viewer was admitted."""
 
 
 class Reviewed(NamedTuple):
@@ -94,9 +95,9 @@ class PartnerSessions:
             del self._reviewed[partner_id]
 
     def review(self, partner_id: str, rules: Reviewed) -> bool:
-        """Note that the partner's sessions are reviewed under these rules.
+        """Note the rules under which a partner's sessions are reviewed now. Returns True if a review is needed.
 
-        Return False, and note nothing, if the last review had the same rules: no review is needed then.
+        If the last review had the same rules, no review is needed, and nothing is noted.
         """
         if self._reviewed.get(partner_id) == rules:
             return False

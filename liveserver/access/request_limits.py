@@ -29,52 +29,54 @@ if TYPE_CHECKING:
     """The client's host and port, as ASGI has them; None if the client has no address."""
 
 BURST_SECONDS = 20
-"""As many requests as a limit allows in this many seconds may also come all at once. They do so when a page is
+"""Seconds. As many requests as a limit allows in this time may also come all at once. They do so when a page is
 announced in a school, or when a node restarts."""
 
 FAILED_KEYS_SECONDS = 60
-"""The same for requests whose API key isn't valid, in seconds: the limit on these is set per minute."""
+"""Seconds. As many requests with an invalid API key as the limit allows in this time may come all at once. The limit on
+these requests is set per minute."""
 
 FULL_AGAIN = 10
 """Seconds of the `Retry-After` header for an address with too many streams: nobody knows when one of them will end."""
 
 
 WRITTEN = 16 * 1024
-"""When an entry is written, each 16,384 characters of its body count as one more request of the API key. The whole
-entry goes to the database and to every viewer, however little of it was changed. Most entries are shorter than this, so
-that writing them counts as one request only."""
+"""The number of characters of an entry's body that count as one more request of the API key when the entry is written.
+The whole entry goes to the database and to every viewer, however little of it was changed. Most entries are shorter
+than this, so writing them counts as one request only."""
 
 ASKED = 10
-"""A deletion that asks all viewers for a confirmation counts as this many further requests of the API key, as each
-viewer answers."""
+"""The number of further requests for which a deletion counts if it asks all viewers for a confirmation, as each viewer
+answers."""
 
 REFUSALS = 50
-"""Refusals a second that the server sends to one address, while the address has no more than 500 connections. Some
-clients ask again as soon as they are refused. With thousands of connections, such a client would take the processor
-from others."""
+"""The greatest number of refusals a second that the server sends to one address with few connections. Some clients ask
+again as soon as they are refused. With thousands of connections, such a client would take the processor from others."""
 REFUSALS_AT_ONCE = 200
-"""Refusals that one address may be sent at once, before `REFUSALS` holds."""
+"""The number of refusals that the server may send to one address all at once. After that, `REFUSALS` holds."""
 
 REFUSAL_REST_MAX = 10.0
-"""Seconds for which a connection isn't read after a refusal, at most: an innocent client may be waiting there. So an
-address with many connections is sent more refusals than `REFUSALS`: with 2,000 connections, 200 a second."""
+"""The longest time in seconds for which a connection isn't read after a refusal: an innocent client may be waiting
+there. So an address with many connections is sent more refusals than `REFUSALS`: with 2,000 connections, some 270 a
+second."""
 
 KEYS_KEPT = 4_096
-"""Hosts whose network prefix is remembered, as most clients send several requests. Computing the prefix is half of what
-the limits cost a new connection."""
+"""The number of hosts whose network prefixes are remembered, as most clients send several requests. Computing a prefix
+is half of what the limits cost a new connection."""
 
 
 class Limit:
-    """The highest rate of one sort of events, its name in answers to clients, and the text of its refusals."""
+    """A limit on the rate of one sort of events. It holds for each key: an address prefix, or the id of an API key."""
 
     __slots__ = ("_detail", "_limiter", "_name", "_seconds")
 
     def __init__(
         self, name: str, detail: str, rate: float, clock: Callable[[], float], seconds: int = BURST_SECONDS
     ) -> None:
-        """`detail`: the text of refusals. `rate`: events a second; 0 for no limit. `clock`: returns seconds.
+        """`name`: the limit's name in answers to clients. `detail`: the text of refusals.
 
-        `seconds`: as many events as are allowed in that time may come at once.
+        `rate`: events a second; 0 for no limit. `clock`: returns seconds. `seconds`: as many events as are allowed in
+        that time may come at once.
         """
         self._name = name
         self._detail = detail
@@ -92,7 +94,7 @@ class Limit:
             raise self._error(wait)
 
     def owe(self, key: Hashable, events: int) -> None:
-        """Count events of the key that have happened already, even if they are too many. `take` comes before this."""
+        """Count events of the key that have happened already, even if they are too many. Call `take` before this."""
         if self._limiter is not None and events:
             self._limiter.owe(key, events)
 
@@ -137,7 +139,7 @@ class RequestLimits:
         return self._key_of(peer[0]) if peer else None
 
     def stream(self, peer: Peer) -> Permit | None:
-        """Count a stream that is about to be opened, for its address.
+        """Count a stream that the peer is about to open.
 
         Returns the permit that the caller must release when the stream ends; None if the peer or the number of streams
         isn't limited. Raises TooManyRequests if the address opens streams too often, or holds too many.

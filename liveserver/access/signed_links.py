@@ -34,7 +34,7 @@ class NewLink(NamedTuple):
     """A link that has just been made."""
 
     path: str
-    """The page's path with the secret in its query. It can be shown only now, as it is kept nowhere."""
+    """The page's path with the secret in its query. It can be shown only now, as the secret is stored nowhere."""
     expires_at: datetime
 
 
@@ -52,8 +52,8 @@ async def make(store: Store, slug: str, actor: Actor, *, days: int) -> NewLink:
 async def check(store: Store, slug: str, token: str) -> None:
     """Check the secret (`token`) of a link to the page of a live blog's reach.
 
-    Raises Unauthorized if the link isn't valid or has expired, or its API key was revoked. Raises Forbidden if the key
-    lacks the scope or the live blog by now.
+    Raises Unauthorized if the link isn't valid or has expired. Raises Unauthorized if the API key that made it is
+    unknown, revoked or expired, and Forbidden if this key has lost `SCOPE`, or is limited to other live blogs now.
     """
     if not _TOKEN.fullmatch(token):
         raise Unauthorized("this page needs a link that `liveserver reach SLUG --link` makes")

@@ -27,7 +27,7 @@ class PartnerDirectory:
     """The partners in the store, as editors change them."""
 
     def __init__(self, store: Store, admission: PartnerAdmission, *, clock: Callable[[], datetime] = now) -> None:
-        """`admission`: told of every change, so that it holds at once in this process."""
+        """`admission`: notified of every change, so that the change holds at once in this process."""
         self._partners = store.partners
         self._admission = admission
         self._clock = clock

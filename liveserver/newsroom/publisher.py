@@ -1,6 +1,6 @@
 """The actions of editors on live blogs and entries.
 
-A text is made safe, then the change is stored, which gives it its number, and only then is the change sent to viewers.
+First the text is made safe. Then the change is stored, and so gets its number. Only then is it sent to viewers.
 """
 
 from __future__ import annotations
@@ -232,7 +232,7 @@ class Publisher:
         return takedown
 
     async def publish_due(self, slug: str, entry_id: str) -> None:
-        """Publish a scheduled entry that is due. Does nothing if the entry isn't scheduled any more, or for later.
+        """Publish a scheduled entry that is due. Does nothing if it is scheduled for later, or not scheduled any more.
 
         Raises NotFound, and Gone if the entry was deleted.
         """
@@ -318,7 +318,7 @@ def _edited(current: Entry, patch: EntryPatch, body: str | None, at: datetime) -
     """Return the entry that results if `patch` is applied to `current`.
 
     `body`: the new body, made safe; None if the patch has none. `at`: the time of the edit. Raises InvalidInput, and
-    Conflict if the entry's state forbids the requested one.
+    Conflict if the entry's state forbids the requested state or time.
     """
     names = patch.model_fields_set
     fields: dict[str, Any] = {name: getattr(patch, name) for name in names & _PLAIN_FIELDS}
@@ -342,5 +342,5 @@ def _edited(current: Entry, patch: EntryPatch, body: str | None, at: datetime) -
 _PLAIN_FIELDS = frozenset({"heading", "key_event", "breaking", "pinned", "verification", "source"})
 _LIST_FIELDS = frozenset({"authors", "tags"})
 _CONTENT_FIELDS = ("heading", "body", "authors", "verification", "source", "corrections", "status", "published_at")
-"""The fields whose edits set `updated_at`. The other fields don't change what an entry says: pinned, key event,
-breaking, tags."""
+"""The fields of an entry whose edits set `updated_at`. The others (pinned, key event, breaking, tags) don't change what
+the entry says."""

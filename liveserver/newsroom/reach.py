@@ -75,7 +75,7 @@ class Reach:
                 self._bus.announce(message)
 
     async def flush(self) -> None:
-        """Add the counts since the last call to the store. If the store is unavailable, keep them for the next call."""
+        """Write the counts since the last flush to the store. If that is unavailable, keep them for the next flush."""
         counts = self._meter.take(self._clock())
         if not counts:
             return
@@ -110,10 +110,9 @@ class Reach:
     ) -> ReachReport:
         """Return a report on the days from `since` to `until`, both included, in the live blog's time zone.
 
-        `until`: None for today. `since`: None for the day with which the report has thirty days. `partner`: the only
-        partner to report on (None: all). Counts of the last minute may be missing, as nodes write them once a minute.
-        Raises NotFound, StoreUnavailable, and InvalidInput if `since` is after `until`, or there are more than DAYS_MAX
-        days.
+        `until`: None for today. `since`: None for a report on the DAYS days up to `until`. `partner`: the only partner
+        to report on (None: all). Counts of the last minute may be missing, as nodes write them once a minute. Raises
+        NotFound, StoreUnavailable, and InvalidInput if `since` is after `until`, or there are more than DAYS_MAX days.
         """
         liveblog = await self._store.liveblogs.find(slug)
         zone = ZoneInfo(liveblog.timezone)
@@ -152,7 +151,7 @@ class Reach:
 
 
 def _announced_name(key: Key) -> str:
-    """Return the name by which announcements name a key: slug, space, partner. (No slug has a space.)"""
+    """Return the text that stands for a key in announcements: slug, space, partner. (No slug has a space.)"""
     return f"{key.slug} {key.partner}"
 
 

@@ -1,6 +1,6 @@
 """The scheduler. It publishes scheduled entries that are due, and deletes old idempotency keys.
 
-Every process has a scheduler. An entry is published by the one that is first.
+Every process has a scheduler. An entry is published by the scheduler that comes first.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 LOOK = 2.0
-"""The greatest number of seconds between two queries for due entries. Another process may have scheduled an entry, and
-may have ended since."""
+"""The greatest number of seconds between two queries for due entries. A process must ask again even if it has scheduled
+nothing itself: another process may have scheduled an entry, and ended since."""
 RETRY = 0.5
 """Seconds until the next query if a query, or the publication of an entry, has failed."""
 BATCH = 20
@@ -56,7 +56,7 @@ class Scheduler:
         ).run()
 
     async def _look(self) -> float:
-        """Publish due entries. If TIDY seconds have passed since the last time, also delete old idempotency keys.
+        """Publish due entries. If the last deletion of old idempotency keys is TIDY seconds ago, delete such keys, too.
 
         Returns the seconds until the next query. Raises StoreUnavailable.
         """

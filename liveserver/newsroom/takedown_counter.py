@@ -76,7 +76,7 @@ class TakedownCounter:
         """The viewers that were asked and will answer by POST, by their reply ids. A viewer is removed when it answers
         or leaves."""
         self._answered_ids = ReplyIds()
-        """The reply ids that have confirmed, and those of viewers that have left."""
+        """The reply ids that came with a confirmation, and those of viewers that have left."""
         for viewer in self._waiting:
             self._counts(viewer.partner).asked += 1
             if reply_id := viewer.reply_id:
@@ -101,8 +101,8 @@ class TakedownCounter:
     def posted(self, reply_id: str, *, had: bool, partner: str = "") -> None:
         """Count a confirmation that came by POST. Only the first one with a reply id is counted.
 
-        It is that of a viewer of this node that can't answer on its stream (SSE), or of a reader that polls. `had`:
-        True if the reader had the entry until then. `partner`: the partner to count a reader for that polls.
+        It comes from a viewer of this node that can't answer on its stream (SSE), or from a reader that polls. `had`:
+        True if the reader had the entry until then. `partner`: the partner of a reader that polls; "" if none.
         """
         if self.closed or reply_id in self._answered_ids:
             return
@@ -121,7 +121,7 @@ class TakedownCounter:
         counts.had += had
 
     def left(self, viewer: Viewer) -> None:
-        """Count a viewer that has left without having confirmed as gone, and forget the viewer."""
+        """Forget a viewer that has left. If it hasn't confirmed, it is counted as gone."""
         if viewer in self._waiting:
             self._waiting.remove(viewer)
             self._counts(viewer.partner).gone += 1

@@ -1,9 +1,9 @@
-"""Takedowns: viewers confirm that a deleted entry is gone from their pages, and are counted.
+"""Takedowns: viewers confirm that a deleted entry is gone from their pages, and the server counts them.
 
-The delete message asks for that (`confirm`), and each viewer answers once, at a random moment: on its WebSocket, or by
-POST. Every node counts its own viewers (`newsroom/takedown_counter.py`) and announces its totals again and again, like
-its viewers (`realtime/upkeep/presence.py`): that is one message for each node and interval, however many viewers there
-are. The node that deleted the entry ends the counting, and writes the totals to the store.
+The delete message asks for a confirmation (`confirm`), and each viewer answers once, at a random moment: on its
+WebSocket, or by POST. Every node counts its own viewers (`newsroom/takedown_counter.py`), and announces its counts to
+the other nodes every INTERVAL seconds. That is one message, however many viewers there are. The node that deleted the
+entry ends the counting, and writes the counts of all nodes to the store.
 """
 
 from __future__ import annotations
@@ -34,58 +34,64 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 WITHIN_MS = 5_000
-"""Milliseconds that viewers have to answer; more, if there are many (VIEWERS_PER_MS)."""
+"""The least number of milliseconds that viewers have to answer. Very many viewers have more (VIEWERS_PER_MS)."""
 VIEWERS_PER_MS = 2
-"""Answers in a millisecond that are no burden. With more viewers, they get more time."""
+"""The number of answers that may come in a millisecond without being a burden. Viewers have as much time as all of them
+need at this rate, but at least WITHIN_MS and at most WITHIN_MAX_MS."""
 WITHIN_MAX_MS = 20_000
-"""Milliseconds that viewers have to answer at most."""
+"""The greatest number of milliseconds that viewers have to answer."""
 
 INTERVAL = 0.5
-"""Seconds between a node's reports of its counts."""
+"""Seconds between two announcements of a node's counts to the other nodes."""
 MIN_EXTRA_SECONDS = 15.0
-"""Seconds of counting after the time to answer, even if no viewer is waited for: some readers poll."""
+"""Seconds for which counting goes on after the time to answer, even if all viewers have answered. In these seconds,
+readers that poll can answer, too."""
 MAX_SECONDS = 60.0
-"""Seconds after which counting ends, even if viewers are still waited for."""
+"""Seconds after which counting is ended, even if some viewers haven't answered."""
 GRACE_SECONDS = 60.0
-"""Seconds after MAX_SECONDS in which the store must take the totals, and after which other nodes drop a takedown."""
+"""Seconds after MAX_SECONDS in which the counts can still be written to the store, if it was unavailable. After that,
+all nodes forget the takedown."""
 NOTE_AGAIN_SECONDS = 5.0
-"""Seconds after which takedowns that have begun are written down, if the store was unavailable. An attempt may take
-seconds, in which nothing is announced."""
+"""Seconds until new takedowns are written to the store again after the store was unavailable. An attempt may take
+seconds, and this node announces no counts meanwhile."""
 ACTIVE_MAX = 16
-"""Takedowns that are counted at a time: if there are more, the oldest ends, which limits memory."""
+"""The greatest number of takedowns that are counted at a time, as each takes memory. One more ends the oldest one."""
 POSTS_MAX = 1_000
-"""Answers for another node in one message; more wait for the next message."""
+"""The greatest number of answers by other nodes' viewers in one announcement. The rest waits for the next one."""
 ASKED_SECONDS = MAX_SECONDS + GRACE_SECONDS
-"""Seconds in which a viewer may answer; a page in the background may answer everything at once, a minute late."""
+"""Seconds after a takedown's beginning in which a viewer may answer. A page in the background may answer all takedowns
+at once, a minute late."""
 ASKED_MAX = 1_000
-"""Answers that a viewer may owe: nobody makes more deletions by hand within `ASKED_SECONDS`."""
+"""The greatest number of answers that a viewer may owe. Nobody makes more deletions by hand within `ASKED_SECONDS`."""
 PENDING_MAX = 20_000
-"""Answers for other nodes that may wait; more are dropped, and their viewers are waited for in vain."""
+"""The greatest number of answers by other nodes' viewers that wait to be announced, for each takedown. Further answers
+are dropped, so those viewers count as waiting until the end."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class Counting:
-    """A takedown that is being counted."""
+    """One takedown whose confirmations are being counted."""
 
     slug: str
     entry_id: str
     seq: int
     at: datetime
     within: int
-    """Milliseconds in which viewers are to answer."""
+    """The number of milliseconds that viewers have to answer."""
     ours: bool
     """True if this node deleted the entry."""
     since: float
-    """The time of the beginning, on the event loop's clock."""
+    """The time at which the counting began on this node, on the event loop's clock."""
     counter: TakedownCounter
     noted: bool = False
-    """True if the store has it, so that it isn't lost if this process is killed."""
+    """True if the store has the takedown, so that it isn't lost if this process is killed."""
     elsewhere: dict[str, dict[str, ConfirmationCounts]] = field(default_factory=dict)
-    """The counts of the other nodes, by node and partner."""
+    """The counts that other nodes have announced, by node and partner."""
     pending: list[tuple[str, bool]] = field(default_factory=list)
-    """Answers that came here for viewers of other nodes: the reply id, and True if the entry had been shown."""
+    """Answers of other nodes' viewers that were posted to this node. Each is a reply id, and True if the viewer had the
+    entry until then."""
 
     def state(self, ended_at: datetime | None = None) -> Takedown:
         """Return the takedown with the counts of all nodes, as they last reported them."""
@@ -105,7 +111,7 @@ class Takedowns:
         *,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        """`confirmations`: where pending confirmations are added and removed."""
+        """`confirmations`: keeps the deletions that viewers are to confirm, for the presenter's delete messages."""
         self._store = store
         self._hub = hub
         self._bus = bus
@@ -113,15 +119,15 @@ class Takedowns:
         self._clock = clock
         self._active: dict[str, Counting] = {}
         self._asked: dict[str, deque[float]] = {}
-        """The times up to which answers of a live blog's viewers may come, ascending, by slug: one for each request."""
+        """By slug: the times, ascending, until which the live blog's viewers may answer, one time for each takedown."""
         self._task: asyncio.Task[None] | None = None
         self._begun = asyncio.Event()
-        """Set when a takedown has begun that is to be noted."""
+        """Set when a takedown begins, so that `_run` writes it to the store at once."""
         self._note_from = 0.0
-        """The time, on the event loop's clock, before which no takedown is noted."""
+        """The time, on the event loop's clock, before which no new takedown is written to the store."""
 
     def begin(self, slug: str, entry_id: str, seq: int) -> Takedown:
-        """Begin a takedown. To be called when the deletion is committed, before its message is made."""
+        """Begin a takedown, and return it. Call this after the deletion's commit, before the delete message is made."""
         everyone = self._hub.count_everywhere(slug)
         within = min(WITHIN_MAX_MS, max(WITHIN_MS, everyone // VIEWERS_PER_MS))
         counting = self._begin(slug, entry_id, seq, self._clock(), within, ours=True)
@@ -136,7 +142,11 @@ class Takedowns:
         return await self._store.takedowns.find(slug, entry_id)
 
     def posted(self, slug: str, entry_id: str, reply_id: str, *, had: bool, partner: str = "") -> None:
-        """Take an answer that was posted, from a page of the partner ("": none)."""
+        """Count an answer that was posted, or keep it for the node that has the viewer.
+
+        `had`: True if the reader had the entry until then. `partner`: the partner whose page sent the answer; "" if
+        none. Does nothing if no takedown of the entry is being counted.
+        """
         counting = self._active.get(entry_id)
         if counting is None or counting.slug != slug:
             return
@@ -148,16 +158,16 @@ class Takedowns:
             counting.counter.posted(reply_id, had=had, partner=partner)
 
     def came(self, slug: str, viewer: Viewer, /) -> None:
-        """Do nothing for a viewer that was registered: it counts once it answers."""
+        """Do nothing: a viewer that comes after the deletion is counted once it answers."""
 
     def left(self, slug: str, viewer: Viewer, /) -> None:
-        """Count a viewer that has left."""
+        """Count a viewer that has left, in all takedowns of this live blog."""
         for counting in self._active.values():
             if counting.slug == slug:
                 counting.counter.left(viewer)
 
     def said(self, slug: str, viewer: Viewer, message: bytes, /) -> None:
-        """Take a viewer's message, if it is an answer."""
+        """Count a viewer's answer to a takedown. Ignores other messages."""
         if not self._active:
             return
         try:
@@ -171,7 +181,7 @@ class Takedowns:
                     counting.counter.answered(viewer, had=had)
 
     def asked(self, slug: str, /) -> int:
-        """Return the number of answers that each viewer of the live blog was asked for lately."""
+        """Return the number of takedowns that a viewer of this live blog may have to answer now."""
         expiries = self._asked.get(slug)
         if expiries is None:
             return 0
@@ -182,7 +192,10 @@ class Takedowns:
         return len(expiries)
 
     def announced(self, message: bytes, /) -> None:
-        """Take a node's report of its counts, and of answers for viewers here."""
+        """Note the counts that another node has announced, and count this node's viewers whose answers came with them.
+
+        Ignores announcements that aren't of takedowns.
+        """
         try:
             content: Any = orjson.loads(message)
         except orjson.JSONDecodeError:
@@ -196,7 +209,7 @@ class Takedowns:
                     log.warning("takedowns.unreadable", node=node)
 
     async def close(self) -> None:
-        """Stop, and write the present counts to the store. Raises nothing if the store doesn't take them."""
+        """Stop counting, and write the counts of this node's takedowns to the store. Raises nothing if that fails."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -222,10 +235,11 @@ class Takedowns:
         return counting
 
     def _ask(self, slug: str) -> None:
-        """Note that each viewer of a live blog is to answer once more.
+        """Note that each viewer of a live blog is to answer one more takedown.
 
-        These notes expire one after the other, a second apart. A viewer that answers everything at once is charged for
-        it for a while (`realtime/transport/viewer_budget.py`), and would be over its limit if all expired at once.
+        These notes expire one after the other, a second apart. A viewer that sends all its answers at once is charged
+        for them for a while (`realtime/transport/viewer_budget.py`). If all notes expired at once, the viewer would be
+        over its limit.
         """
         for known_slug in list(self._asked):
             # This removes the notes that have expired.
@@ -253,7 +267,10 @@ class Takedowns:
                 counting.counter.posted(str(reply_id), had=bool(had))
 
     def _report(self, counting: Counting, *, ended: bool = False) -> None:
-        """Announce this node's counts, even if they haven't changed: a message may have been lost."""
+        """Announce this node's counts of a takedown, even if they haven't changed: an announcement may have been lost.
+
+        `ended`: True if the other nodes are to forget the takedown.
+        """
         counts = {partner: astuple(counts) for partner, counts in counting.counter.by_partner.items()}
         posted, counting.pending = counting.pending[:POSTS_MAX], counting.pending[POSTS_MAX:]
         report = {
@@ -270,7 +287,7 @@ class Takedowns:
         self._bus.announce(json_encoding.dumps({"node": self._hub.node, "takedown": report}))
 
     async def _run(self) -> None:
-        """Note takedowns, announce counts, and end takedowns when it is time, as long as there are any."""
+        """While there are takedowns, write new ones to the store, announce counts, and end those whose time is up."""
         announce_at = self._now()
         while self._active:
             self._begun.clear()
@@ -283,7 +300,7 @@ class Takedowns:
                     await self._begun.wait()
 
     async def _note(self) -> None:
-        """Write down the takedowns that have begun here: if this process is killed, somebody may still ask for them."""
+        """Write this node's new takedowns to the store. Then they can be found even if this process is killed."""
         for counting in list(self._active.values()):
             if counting.ours and not counting.noted and self._now() >= self._note_from:
                 counting.noted = await self._keep(counting, None)
@@ -310,9 +327,10 @@ class Takedowns:
             self._drop(counting)
 
     async def _keep(self, counting: Counting, ended_at: datetime | None) -> bool:
-        """Write the counts to the store. False if it is unavailable, and must be tried again; or if it refuses them.
+        """Write a takedown's counts to the store. Returns True if the store has taken them.
 
-        A takedown that the store refuses is dropped: the others go on.
+        Returns False if the store is unavailable: the caller is to try again. Also returns False if the store refuses
+        the counts. Then this node drops the takedown, so that the others go on.
         """
         try:
             await self._store.takedowns.keep(counting.state(ended_at))
@@ -327,7 +345,7 @@ class Takedowns:
         return True
 
     def _drop(self, counting: Counting) -> None:
-        """Forget a takedown of this node, and have the other nodes forget it."""
+        """Forget a takedown that began on this node, and announce that the other nodes are to forget it, too."""
         self._forget(counting)
         self._report(counting, ended=True)
 

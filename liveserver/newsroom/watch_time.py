@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 HOUR = 3600
 KEPT_MAX = 10_000
-"""The greatest number of hours' counts that are kept while they can't be written to the store. If there are more, the
-oldest are dropped."""
+"""The greatest number of counts (each of one key and one hour) that are kept while they can't be written to the store.
+If there are more, the oldest are dropped."""
 
 
 class Key(NamedTuple):
@@ -76,7 +76,7 @@ class WatchTimeMeter:
     def take(self, at: float) -> list[tuple[str, ReachHour]]:
         """Return the counts since the last call, as pairs of a slug and the counts of one hour. `at`: the time now.
 
-        Watch time is returned in whole seconds. In the present hour, the rest of a second is kept for the next call.
+        Watch time is returned in whole seconds. The fraction of a second in the present hour is kept for the next call.
         """
         for key, counted in self._open.items():
             self._advance(key, counted, at)
@@ -92,7 +92,7 @@ class WatchTimeMeter:
         return rows
 
     def give_back(self, rows: Iterable[tuple[str, ReachHour]]) -> None:
-        """Add counts that `take` has returned to the present ones again, as they couldn't be written to the store.
+        """Put back the counts that `take` has returned, as they couldn't be written to the store.
 
         The next call of `take` returns them again. If there are more than KEPT_MAX, the oldest are dropped.
         """
@@ -105,7 +105,7 @@ class WatchTimeMeter:
             del self._hours[stale]
 
     def _advance(self, key: Key, counted: _Open, at: float) -> None:
-        """Add the watch time of the period since the last call, to the hours in which it lies.
+        """Add a key's watch time since the last call to the hours in which it lies. `at`: the time now.
 
         If the clock was set back, nothing is added.
         """

@@ -16,9 +16,9 @@ CLIENT_VARIABLES = frozenset({"LIVESERVER_KEY", "LIVESERVER_KEY_FILE", "LIVESERV
 
 
 def key_of(given: str | None) -> str | None:
-    """Return a client's API key. `given`: the key from a flag, or from the variable LIVESERVER_KEY; None if neither is.
+    """Return a client's API key. `given`: the key from a flag, or else from the variable LIVESERVER_KEY, or None.
 
-    Without a given key, returns the key in the file that LIVESERVER_KEY_FILE names, or None if that variable isn't set.
+    If `given` is None, returns the key in the file that LIVESERVER_KEY_FILE names, or None if that variable isn't set.
     Raises SettingsError if this file can't be read, or if both variables are set and no flag is given.
     """
     path = os.environ.get("LIVESERVER_KEY_FILE")
@@ -30,10 +30,10 @@ def key_of(given: str | None) -> str | None:
 
 
 def take_client_variables() -> None:
-    """Set the client variables that aren't in the environment from `.env`.
+    """Copy the client variables from `.env` into the environment, except those that the environment has already.
 
-    If neither has LIVESERVER_URL, but the setting LIVESERVER_PORT is set and no certificate is, LIVESERVER_URL becomes
-    `http://localhost:` with this port: the client is for the server that is set up on this machine.
+    If neither of the two has LIVESERVER_URL, it may be made from LIVESERVER_PORT: `http://localhost:` with this port.
+    This is done if a port is set, but no TLS certificate: the client is for the server on this machine.
     """
     variables: dict[str, str] = {}
     # If `.env` can't be read, the commands that need it report that.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 SHORT_FLAGS = {"database_url": "--database", "redis_url": "--redis"}
-"""The short flags that some settings have beside the flag that is made from the setting's name."""
+"""The short flags of some settings, by setting. Each of these settings also has the flag made from its name."""
 
 
 _WORDS = {
@@ -26,7 +26,7 @@ _WORDS = {
     "float_parsing": "must be a number",
     "bool_parsing": "must be true or false",
 }
-"""Messages for pydantic's types of errors, whose own ones speak of strings and of parsing."""
+"""Our messages for some of pydantic's types of errors. Pydantic's own messages speak of strings and of parsing."""
 
 
 def load(**flags: Any) -> Settings:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 LIKENESS = 0.6
-"""The similarity above which a name is taken for a misspelt setting, as `difflib` computes it: 1 means equality."""
+"""The least similarity of a misspelt name to the name that was probably meant, as `difflib` computes it: 1 means
+equality."""
 
 
 def unknown_settings() -> dict[str, str | None]:
@@ -29,7 +30,7 @@ def unknown_settings() -> dict[str, str | None]:
 
 
 def unknown_variables(names: Iterable[str]) -> list[str]:
-    """Return those of the names that begin with `LIVESERVER_` but that no setting has, in upper case, sorted.
+    """Return the names that begin with `LIVESERVER_` but aren't variables of settings, in upper case and sorted.
 
     Variables of client commands count as settings. Names that begin with `LIVESERVER_TEST_` are left out.
     """
@@ -42,7 +43,7 @@ def unknown_variables(names: Iterable[str]) -> list[str]:
 
 
 def nearest_setting(variable: str) -> str | None:
-    """Return the variable of ours that is most similar to `variable`; None if none is similar enough.
+    """Return the variable of a setting or a client command that is most similar to `variable`; None if none is similar.
 
     The order of the words in a name doesn't matter.
     """

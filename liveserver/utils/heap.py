@@ -16,7 +16,7 @@ allocation that was freed. Then answers of hundreds of entries are allocated bet
 answers are freed, they leave holes."""
 
 TRIM = 4 * 1024 * 1024
-"""Free bytes that the heap may have at its end. If there are more, glibc gives them back to the operating system.
+"""The number of free bytes that the heap may have at its end. If it has more, glibc gives them to the operating system.
 
 With 128 KB, connecting viewers made the heap's end go back and forth. A connect took 156 µs instead of 138 µs (medians
 of 6 measurements; docs/performance.md)."""
@@ -28,7 +28,7 @@ A thousand TLS connections that left leave some 30 MB of free memory behind. By 
 that lies at the heap's end."""
 
 LEFT_SECONDS = 10.0
-"""Seconds before the heap may be trimmed again.
+"""The least number of seconds between two times that the heap is trimmed.
 
 Trimming takes 5 ms for 50 MB, and ten times as long on a busy machine."""
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 
 VALUES_MAX = 100_000
-"""The most names, values and signs between them that a text may have.
+"""The greatest number of names, values and signs between them that a JSON text may have.
 
 The longest page of changes, with 25 entries of 200 corrections each, has 60,000 of them."""
 SLICE = 128 * 1024
-"""Bytes that are scanned in one turn of the event loop. Scanning them takes 3 ms at most."""
+"""The number of bytes that are scanned in one turn of the event loop. Scanning them takes 3 ms at most."""
 
 
 async def has_too_many(text: bytes) -> bool:

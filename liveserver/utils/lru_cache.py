@@ -16,12 +16,12 @@ K = TypeVar("K", bound="Hashable")
 V = TypeVar("V")
 
 OFTEN_SHARE = 0.75
-"""The greatest share of the budget that values take which were used again. The rest is for new values."""
+"""The greatest share of a cache's budget for values that were used since they were put. The rest is for new values."""
 
 KEPT_BYTES = 288
-"""Bytes that the cache's own tables take for each value, besides the value and its key.
+"""The number of bytes that a cache's own tables take for each value, besides the value and its key.
 
-A caller whose weights are bytes adds them to the weight of each value."""
+A caller whose weights are bytes adds this number to the weight of each value."""
 
 
 def size_of(value: object) -> int:
@@ -56,9 +56,10 @@ class LruCache(Generic[K, V]):
         return key in self._often or key in self._once
 
     def is_often(self, key: K) -> bool:
-        """Return True if the key's value, or an earlier value in whose place it was put, was used since it was put.
+        """Return True if the key's value was used since it was put, or has taken the place of a value that was used.
 
-        This call doesn't count as a use.
+        If the used values take more than `OFTEN_SHARE` of the budget, those that were used least recently don't count
+        as used any more. This call doesn't count as a use.
         """
         return key in self._often
 

@@ -68,7 +68,7 @@ def round_up(value: float) -> float:
 
 
 def text(x: float, y: float, content: str, *, css: str = "", anchor: str = "start") -> str:
-    """Return the SVG of one line of text. `css`: its CSS classes, as for all shapes of this module."""
+    """Return the SVG of one line of text. `css`: the text's CSS classes. `anchor`: `start`, `middle` or `end`."""
     return f'<text x="{x:.1f}" y="{y:.1f}" class="{css}" text-anchor="{anchor}">{escape(content)}</text>'
 
 

@@ -1,1 +1,1 @@
-"""The following of live blogs of other servers. What such a live blog publishes, edits or deletes, ours does, too."""
+"""Following live blogs of other servers. Ours publishes, edits and deletes what the followed live blog does."""

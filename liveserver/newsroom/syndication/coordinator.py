@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 LEASE = timedelta(seconds=5)
-"""The time for which a process holds a source. The process renews the lease before that."""
+"""The time for which a process holds a source. The process renews the lease before this time is over."""
 LOOK = 1.5
-"""Seconds between two queries for free sources, which also renew the leases. If the process that follows a source dies,
-nobody follows the source for at most LEASE plus LOOK."""
+"""Seconds between two queries for free sources. Each query also renews the leases of this process. If the process that
+follows a source dies, another process follows the source after at most LEASE plus LOOK."""
 
 log = structlog.get_logger(__name__)
 

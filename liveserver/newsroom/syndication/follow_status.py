@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from liveserver.store import Hold, Store
 
 REPORT_SECONDS = 5.0
-"""The longest time between two writes to the store, in seconds."""
+"""The greatest number of seconds until a change of the status is written to the store."""
 ERROR_MAX = 500
-"""Characters of an error that are kept."""
+"""The greatest number of characters of an error's text that are kept."""
 
 log = structlog.get_logger(__name__)
 
 
 class FollowStatus:
-    """The state of the connection to a source, which is written to the store.
+    """The status of following one source: the state of the connection, the last error, and what the source has sent.
 
-    `hold`: returns this process's present claim to follow the source.
+    `hold`: returns the claim that this process holds the source. It is part of every write to the store.
     """
 
     def __init__(self, source: Source, store: Store, hold: Callable[[], Hold]) -> None:
@@ -40,16 +40,16 @@ class FollowStatus:
         self._state = SourceState.CONNECTING
         self._error: str | None = None
         self._remote_seq = source.told
-        """The last seq that the source has reported."""
+        """The seq of the source's last change, as far as the source has reported it."""
         self._heard_at = source.heard_at
         self._changed = asyncio.Event()
 
     def connecting(self) -> None:
-        """Note that a connection is being made; the last error stays until it has been."""
+        """Note that a connection to the source is being made. The last error is kept until it has been made."""
         self._set(SourceState.CONNECTING, self._error)
 
     def connection(self, state: str) -> None:
-        """Note the state that the client reports of its stream."""
+        """Note the state of the source's stream, as the client reports it: `live`, or `lost`."""
         if state == "live":
             self._set(SourceState.LIVE, None)
         else:
@@ -60,7 +60,7 @@ class FollowStatus:
         self._set(state, error)
 
     def complaint(self, error: str) -> None:
-        """Note an error that doesn't end the following."""
+        """Note an error in spite of which the source is followed."""
         self._set(self._state, error[:ERROR_MAX])
 
     def connection_error(self, error: Exception) -> None:
@@ -68,7 +68,7 @@ class FollowStatus:
         self._error = str(error)[:ERROR_MAX] or type(error).__name__
 
     def message(self, message: dict[str, Any]) -> None:
-        """Note that the source has sent a message."""
+        """Note that the source has just sent a message, and the message's seq if it has one."""
         self._heard_at = now()
         if "seq" in message:
             self.remote_position(remote_entry.position_of("any", message["seq"]).seq)
@@ -78,9 +78,9 @@ class FollowStatus:
         self._remote_seq = seq
 
     async def report(self) -> None:
-        """Write the status to the store whenever it has changed, until cancelled.
+        """Until cancelled, write the status to the store whenever it has changed.
 
-        The store ignores it where another process holds the source: the coordinator ends this one's follower then.
+        If another process holds the source, the store ignores the status. The coordinator then stops this follower.
         """
         written: object = None
         while True:

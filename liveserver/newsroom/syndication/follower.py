@@ -58,20 +58,20 @@ PAGE = 25
 CHANGES_MAX = 100_000
 """The greatest number of changes of a source. A source with more can't be followed."""
 EMPTY_MAX = 60
-"""The number of answers without changes, one a second, that the follower accepts before it has reached the source's
-position. Such answers may come from a cache with an old state."""
+"""The greatest number of answers without changes that the follower accepts while it still lacks changes of the source.
+After each, it waits for a second. Such answers may come from a cache with an old state."""
 ANSWER_BYTES = 8 * 1024 * 1024
-"""The greatest size of an answer in bytes: a page of the longest entries has it. To parse such an answer blocks the
+"""The greatest size of an answer in bytes, enough for PAGE of the longest entries. Parsing such an answer blocks the
 event loop for 30 ms if its text is usual, and for 80 ms if every character needs four bytes."""
 
 MESSAGES_MOST = 2_000
 """The number of messages that the follower takes from a source without a pause, for example at the beginning. A message
 counts more than once if it is large: by its bytes (`requests.MESSAGE_BYTES`), and by MESSAGE_CHARACTERS."""
 MESSAGES_RATE = 50.0
-"""Messages a second that the follower takes after that. A newsroom sends a few a minute. Other messages wait at the
-source."""
+"""The number of messages a second that the follower takes after the first MESSAGES_MOST. Other messages wait at the
+source. A newsroom sends a few a minute."""
 MESSAGE_CHARACTERS = 2_000
-"""Characters of a body that count as one message."""
+"""The number of characters of an entry's body that count as one message."""
 
 log = structlog.get_logger(__name__)
 
@@ -105,12 +105,12 @@ class Follower:
             source, store, library, settings, self._client, actor=self._actor, credit=self._name
         )
         self._writing = asyncio.Lock()
-        """Allows one write at a time. An entry may be written as it comes from the stream, and, at the same time, with
-        pictures that came later."""
+        """Allows one write at a time. Without it, a new state of an entry from the stream, and an older state with
+        pictures that came late, could be written at the same time."""
         self._wait = 1.0
         """Seconds until the source is tried again after the last error."""
         self._again = AGAIN
-        """Seconds until the source is tried again if it doesn't answer like a liveserver the next time."""
+        """The pause in seconds after the next time that the source doesn't answer like a liveserver."""
 
     async def run(self) -> None:
         """Follow the source until cancelled, or until this process doesn't hold the source any more."""
@@ -126,7 +126,7 @@ class Follower:
             await asyncio.gather(*tasks, self._pictures.close(), return_exceptions=True)
 
     async def _follow_on(self) -> None:
-        """Follow the source, and begin anew after each error. Returns when this process doesn't hold it any more."""
+        """Follow the source, and begin anew after each error. Returns when this process doesn't hold the source."""
         while True:
             try:
                 await self._follow()
@@ -163,7 +163,7 @@ class Follower:
         self._status.failed(state, error)
 
     async def _follow(self) -> None:
-        """Follow the source until it has got a new history; then take over all of its entries, and return.
+        """Follow the source until it has got a new history. Then take over all of its entries, and return.
 
         Raises NotHeld, NotFound, Unavailable, TimeoutError, ClientError, and the errors of answers that make no sense.
         """
@@ -197,7 +197,7 @@ class Follower:
         )
 
     async def _check_admission(self, client: Client) -> None:
-        """Check that the source admits us, and read the name that it wants to be shown.
+        """Check that the source admits us, and read the name under which it wants to be shown.
 
         Raises ClientError if the source doesn't admit us or doesn't answer properly, and TimeoutError.
         """
@@ -282,7 +282,7 @@ class Follower:
         """Store the new state of an entry of the source, and send it to viewers.
 
         `reached`: the position to record for the source (None: the recorded one stays). `unless_newer`: True to do
-        nothing if our copy isn't of the same seq any more, as a later state was taken over, or it was deleted.
+        nothing if our copy doesn't have the seq of `incoming`: it has been updated or deleted meanwhile.
         """
         async with self._writing:
             if unless_newer:
@@ -309,9 +309,9 @@ class Follower:
         return Hold(self._source.id, self._node, self._position)
 
     async def _incoming(self, data: Message, seq: int) -> Incoming:
-        """Return the new state of an entry, to be taken over, from the entry as the source sends it.
+        """Convert an entry as the source sends it to the form in which our store takes it over.
 
-        If the entry can't be taken over, the result deletes our copy: the text of the copy is outdated.
+        If the entry can't be taken over, the result deletes our copy, as the copy's text is outdated.
         """
         try:
             entry = remote_entry.read(data)
@@ -343,7 +343,7 @@ class Follower:
         return Incoming(entry_id, seq, None)
 
     async def _complete(self) -> None:
-        """Again and again, put pictures that have come late into their entries.
+        """Put pictures that have come late into their entries, again and again.
 
         Returns when this process doesn't hold the source any more.
         """

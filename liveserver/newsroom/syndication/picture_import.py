@@ -36,22 +36,25 @@ TOO_MANY = 429
 """The HTTP status that refuses a request only for now: the request may be repeated later."""
 
 PICTURES_WAIT = 3.0
-"""Seconds that an entry waits for its pictures. After that it is published without them, and gets them later."""
+"""The greatest number of seconds that an entry waits for its pictures. After that, it is published without them, and
+gets them later."""
 PICTURES_AGAIN = 30.0
-"""Seconds until an entry that lacks pictures is tried again. They double with each further try of the entry."""
+"""The pause in seconds until an entry that lacks pictures is tried again. It doubles with each further try of the
+entry."""
 PICTURES_AGAIN_MAX = 3600.0
 PICTURES_MOST = 200
 """The number of pictures that may be fetched from a source without a pause between them."""
 PICTURES_RATE = 5.0
-"""Pictures a second that are fetched from a source after that: more than one thread can decode."""
+"""The number of pictures a second that are fetched from a source after the first PICTURES_MOST. One thread can't decode
+so many."""
 FETCHING_MAX = 20
 """The greatest number of entries whose pictures are fetched at a time. Other entries are published without their
 pictures, and get them later."""
 COMPLETED_MOST = 20
 """The greatest number of entries that are tried again at a time."""
 TRIED_BYTES = 500_000
-"""Bytes of memory for the times of retries, enough for a thousand entries. If the times of an entry are dropped, it is
-tried again as if it had never been tried."""
+"""The number of bytes of memory for the times at which entries are tried again: enough for a thousand entries. If an
+entry's time is dropped to make room, the entry is tried again as if it had never been tried."""
 MISSING_INTERVAL = 60.0
 """The least number of seconds between two log lines about pictures that couldn't be fetched."""
 
@@ -108,9 +111,9 @@ class PictureImport:
     async def pictures(self, entry_id: str, body: str) -> Imported:
         """Import the pictures of an entry's body, and return them.
 
-        If this takes longer than `PICTURES_WAIT`, or too many other entries wait for pictures, no pictures are
-        returned, and the result isn't complete. In the first case they are fetched in the background. `entry_id`: the
-        entry's id at the source. `body`: the sanitised body.
+        If too many other entries wait for pictures, the result has no pictures, and isn't complete. The same holds if
+        the import takes longer than `PICTURES_WAIT` seconds; then it goes on in the background. `entry_id`: the entry's
+        id at the source. `body`: the sanitised body.
         """
         names = remote_entry.pictures_of(body)
         if not names:

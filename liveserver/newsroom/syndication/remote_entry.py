@@ -100,7 +100,7 @@ def pictures_of(body: str) -> dict[str, str]:
 
 
 def media_id_of(slug: str, server: str, name: str) -> str:
-    """Return the id that a source's picture has with us: a UUIDv8 (RFC 9562, 5.8).
+    """Return the id of our copy of a source's picture: a UUIDv8 (RFC 9562, 5.8).
 
     It is computed from our live blog's slug, the server's address and the name of the picture's file. So the same
     picture always has the same id, and is imported only once.
@@ -114,8 +114,8 @@ def media_id_of(slug: str, server: str, name: str) -> str:
 def with_pictures(body: str, pictures: Mapping[str, Picture]) -> str:
     """Return a sanitised body with our copies of its pictures. A picture of which we have no copy is left out.
 
-    `pictures`: our copies, by the names of the files at the source. If nothing else is in the body, the descriptions of
-    the pictures are returned instead, so the result is never empty.
+    `pictures`: our copies, by the names of the files at the source. If nothing is left in the body, the descriptions of
+    its pictures are returned instead, so the result is never empty.
     """
 
     def ours(theirs: BodyPicture) -> str:

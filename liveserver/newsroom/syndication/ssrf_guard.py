@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 LOOKUP_SECONDS = 5.0
 HEAD_SECONDS = 20.0
-"""Seconds within which the head of an answer must have come. A server may send interim answers before the head for ever
-(RFC 9110, 15.2)."""
+"""Seconds within which the head of an answer must have come. Otherwise a server could send interim answers (RFC 9110,
+15.2) for ever."""
 PIECE_LEAST = 256
 """The least average size of an answer's pieces in bytes. A piece takes some 50 µs of work, even if it is one byte."""
 PIECES_AT_ONCE = 100
@@ -55,8 +55,8 @@ class SsrfGuard:
     async def address(self, host: str, port: int) -> str:
         """Look up a host, and return the address to connect to.
 
-        Raises Forbidden if the host has only addresses, or the port is one, that connections mustn't go to. Raises
-        OSError if the look-up fails, and TimeoutError if it takes longer than LOOKUP_SECONDS.
+        Raises Forbidden if connections mustn't go to the port, or to any of the host's addresses. Raises OSError if the
+        look-up fails, and TimeoutError if it takes longer than LOOKUP_SECONDS.
         """
         if not self._private and port < UNPRIVILEGED and port not in WEB_PORTS:
             raise Forbidden(f"no web server of {host}'s is at port {port}")

@@ -1,4 +1,4 @@
-"""Connections in groups, by address or by API key, so that the largest group can give one up when room is needed."""
+"""Connections in groups, by address or by API key, so that one of the largest group can be ended if room is needed."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
 SLOW_MIN = 10
-"""Connections of one group from which on one of them may be ended to make room. Browsers have six."""
+"""The least number of connections of a group of which one may be ended to make room. A browser has six."""
 
 
 class ConnectionGroups:
-    """Connections that take long, each in the group of its owner: mostly the prefix of its client's address."""
+    """Connections that take long, each in the group of its owner. An owner is mostly the prefix of client addresses."""
 
     def __init__(self) -> None:
         self._owners: dict[object, Hashable] = {}
         self._groups: dict[Hashable, dict[object, None]] = {}
-        """The connections by owner; in each group the one that was added first comes first."""
+        """The group of each owner. In a group, the connection that was added first comes first."""
 
     def __len__(self) -> int:
         return len(self._owners)
@@ -29,7 +29,7 @@ class ConnectionGroups:
         return connection in self._owners
 
     def add(self, connection: object, owner: Hashable) -> None:
-        """Put a connection last into the group of an owner, from whichever group it was in."""
+        """Add a connection at the end of an owner's group. If it is in another group, it is removed there."""
         self.remove(connection)
         self._owners[connection] = owner
         self._groups.setdefault(owner, {})[connection] = None

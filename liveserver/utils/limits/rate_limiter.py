@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 DEBTORS_MAX = 16_384
-"""The most keys that a limiter keeps. They take some 3 MB.
+"""The greatest number of keys that a `RateLimiter` keeps. They take some 3 MB.
 
-When a limiter has so many keys, it forgets at least half of them. That takes 5 ms."""
+Before a limiter with so many keys takes a new one, it forgets at least half of them. That takes 5 ms."""
 
 INEXACT = 1e-9
 """Seconds by which a sum of times may be wrong through rounding.
 
-A client that has waited as long as it was told to must be let in all the same."""
+Without this allowance, a client that has waited as long as it was told to could be refused again."""
 
 
 def charged(paid_off: float, now: float, seconds: float) -> float:

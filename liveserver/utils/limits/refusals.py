@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 INTERVAL = 10.0
-"""The least seconds between two log lines for the same reason."""
+"""The least number of seconds between two log lines for the same reason."""
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +43,7 @@ class Reason(StrEnum):
     GAVE_WAY = "gave-way"
     """A connection that the server ended to make room for another one."""
     TOO_MANY_STREAMS = "too-many-streams"
-    """A stream that came when the last free connections were kept for requests."""
+    """A stream that came when the only free connections were those that are kept for other requests."""
     TOO_TALKATIVE = "too-talkative"
     """A viewer that sent more than viewers need to send."""
     RATE = "rate"
@@ -57,7 +57,7 @@ class Reason(StrEnum):
     NOT_ADMITTED = "not-admitted"
     """A request for a partner or a page that may not show the live blog."""
     BUSY = "busy"
-    """A request whose work (on a page, a text or a picture) would have to wait with too much other work."""
+    """A request whose work (on a page, a text or a picture) would have to wait, while too much work waits already."""
     STORAGE = "storage"
     """A picture for which the storage has no room."""
     HOST = "host"

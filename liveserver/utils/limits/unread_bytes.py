@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 WRITE_BUFFER = 64 * 1024
-"""Bytes that may wait in a transport. If there are more, the application must wait before it sends on.
+"""The number of bytes that may wait in a connection's transport. If more wait, the application must pause.
 
 The application sends large bodies in pieces of this size."""
 
@@ -49,8 +49,8 @@ class UnreadBytes:
 
         `host`: the client's address. `body`: the body that the connection sends, if other connections may be sent the
         same body; b"" if the body stays in memory anyway; else None. `own` returns the number of bytes that wait for
-        this connection alone; it may be called until `resumed` is. `owner`: the key that the bytes count for; None to
-        count them for the host's address.
+        this connection alone; it may be called until `resumed` is called. `owner`: the key that the bytes count for;
+        None to count them for the host's address.
         """
         self.resumed(connection)
         if owner is None:
