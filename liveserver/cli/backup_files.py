@@ -49,8 +49,8 @@ def restore_backup(address: str, path: Path, *, force: bool) -> str:
 
     `force`: True to replace the live blogs that the database holds. Raises BadBackup if the file isn't a whole backup,
     Conflict if the database holds live blogs and `force` is False, and SettingsError if the database can't be used.
-    Raises SettingsError also if a server runs on an SQLite database, and StoreUnavailable if the database doesn't
-    answer.
+    Raises SettingsError also if the database is SQLite and a server runs on it. Raises StoreUnavailable if the database
+    doesn't answer.
     """
     check(address)
     busy = f"a server runs on {address}: stop it, restore, and start it again"

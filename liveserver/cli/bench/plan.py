@@ -34,8 +34,8 @@ class Plan:
     """Entries to publish in each second; 0: publish none, and count what others publish."""
     duration: float = 30.0
     ramp: float = 0.0
-    """The time over which the beginnings of all connections are spread evenly. 0: the viewers connect as fast as the
-    server accepts them."""
+    """The seconds over which the first connections of all viewers are spread evenly. 0: the viewers connect as fast as
+    the server accepts them."""
     processes: int = 0
     """The number of processes that hold viewers; 0: as many as are needed."""
     size: int = 400

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.measuring.result import Result
 
 BUSY = 0.85
-"""The share of a processor that a process that holds viewers may use without a remark in the report. If it uses more,
-part of the measured latency comes from this process."""
+"""The share of a processor above which the report has a remark: if a process that holds viewers uses more, a part of
+the measured latency comes from this process."""
 FRESH = 512
-"""The least number of bytes of memory for each viewer that is believed. If fewer are measured, the report remarks that
-the server still had memory from earlier viewers."""
+"""A number of bytes of the server's memory for each viewer. If a benchmark measures fewer, the report remarks that the
+server still had memory from earlier viewers."""
 LATE = 0.01
 """Seconds by which the timers of the processes that hold viewers may be late without a remark in the report."""
 

@@ -43,8 +43,7 @@ class Result:
     published: int = 0
     """How many entries were published."""
     publish_errors: Counter[str] = field(default_factory=Counter)
-    """How many requests to publish an entry failed, or to find the live blog's last change, by the text of the
-    error."""
+    """How many requests failed, by the text of the error. They were to publish an entry, or to find the last change."""
     answers: Histogram = field(default_factory=Histogram)
     """The times that the server took to answer requests to publish."""
     connect_seconds: float = 0.0
@@ -58,8 +57,8 @@ class Result:
     publishes: Counter[int] = field(default_factory=Counter)
     """How many entries were published in each second, by the number of the second. The run begins with second 0."""
     busiest: float = 0.0
-    """The share of a processor that one of the processes that hold viewers used while entries were delivered: the
-    greatest of these shares."""
+    """The share of a processor that the busiest process with viewers used while entries were delivered. 1 is a whole
+    processor."""
     usage: Usage | None = None
 
     @property
