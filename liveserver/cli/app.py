@@ -31,11 +31,11 @@ from liveserver.domain.errors import LiveserverError, SettingsError
 from liveserver.settings import take_client_variables, unknown_settings
 
 GC_THRESHOLD = 50_000
-"""After so many new objects, the garbage collector looks for cycles. Imports make many objects that stay. With Python's
-own threshold, the collector went through them again and again, for a fourteenth of the time that the server needs to
-start."""
+"""The number of new objects after which Python's garbage collector runs. Imports make many objects that stay. With
+Python's own threshold, the collector went through these objects again and again, which took a fourteenth of the time
+that the server needs to start."""
 NOBODY = ": start it (`liveserver serve`), or give another address with --url (LIVESERVER_URL)"
-"""The end of an error message if the server doesn't answer: advice for the user."""
+"""Advice for the user: the end of the error message that tells that the server doesn't answer."""
 
 app = typer.Typer(
     name="liveserver",
@@ -119,6 +119,6 @@ def main() -> None:
 
 
 def _one_line(error: Exception, status: int, advice: str = "") -> int:
-    """Print an error and advice as one line on standard error, and return `status`."""
+    """Print an error, followed by advice for the user, as one line on standard error. Return `status`."""
     sys.stderr.write(f"liveserver: {' '.join(str(error).split()) or type(error).__name__}{advice}\n")
     return status

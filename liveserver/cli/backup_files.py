@@ -1,4 +1,4 @@
-"""Backup files: writing and restoring them, and the line that a command prints afterwards."""
+"""Backup files: the functions that write and restore them, and the lines that the commands print afterwards."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ PIPE = Path("-")
 def write_backup(address: str, path: Path, *, force: bool) -> str:
     """Back up the database at `address` to a file, and return the line to print about it.
 
-    The file appears under its name only when it is complete. `force`: True if an existing file is replaced. Raises
-    SettingsError if the file can't be written, Conflict if it exists and `force` is False, and StoreUnavailable.
+    The file appears under its name only when it is complete. `force`: True to replace a file of this name. Raises
+    SettingsError if the database can't be opened or the file can't be written, Conflict if the file exists and `force`
+    is False, and StoreUnavailable if the database doesn't answer.
     """
     with _output(path, force=force) as file:
         manifest = interruption.run(backup(address, file))
@@ -46,9 +47,10 @@ def write_backup(address: str, path: Path, *, force: bool) -> str:
 def restore_backup(address: str, path: Path, *, force: bool) -> str:
     """Restore the database at `address` from a backup file, and return the line to print about it.
 
-    `force`: True if live blogs that the database holds are replaced. Raises BadBackup if the file isn't a whole backup,
-    Conflict if the database holds live blogs and `force` is False, SettingsError if the database can't be used or (if
-    it is SQLite) a server runs on it, and StoreUnavailable.
+    `force`: True to replace the live blogs that the database holds. Raises BadBackup if the file isn't a whole backup,
+    Conflict if the database holds live blogs and `force` is False, and SettingsError if the database can't be used.
+    Raises SettingsError also if the database is SQLite and a server runs on it. Raises StoreUnavailable if the database
+    doesn't answer.
     """
     check(address)
     busy = f"a server runs on {address}: stop it, restore, and start it again"
@@ -59,7 +61,10 @@ def restore_backup(address: str, path: Path, *, force: bool) -> str:
 
 
 def about_pictures(settings: Settings, advice: str) -> str:
-    """Return the line to print about the pictures, which no backup holds; `advice` has `{}` for their folder."""
+    """Return the line to print about the pictures, which no backup holds.
+
+    `advice`: what to do if the pictures are in a folder; `{}` stands for the folder's path.
+    """
     if settings.media_url is not None:
         return f"Pictures aren’t in the file: they stay in {settings.media_url}."
     return f"Pictures aren’t in the file: {advice.format(settings.media_directory.absolute())}."
@@ -67,10 +72,11 @@ def about_pictures(settings: Settings, advice: str) -> str:
 
 @contextmanager
 def _output(path: Path, *, force: bool) -> Iterator[BinaryIO]:
-    """Yield the file to write a backup to. It gets its name when this context ends without an error.
+    """Yield the file to write a backup to. The file gets the name `path` when this context ends without an error.
 
-    Only its owner may read it, as a backup has drafts and the hashes of the API keys. Raises SettingsError if the file
-    can't be written, or would be a terminal, and Conflict if it exists and `force` is False, or isn't a regular file.
+    Only the file's owner may read it, as a backup has drafts and the hashes of the API keys. Raises SettingsError if
+    the file can't be written, or if `path` means standard output and this is a terminal. Raises Conflict if there is a
+    file of this name and `force` is False, or if the name belongs to something else, such as a directory.
     """
     if path == PIPE:
         if sys.stdout.isatty():
@@ -108,9 +114,9 @@ def _sync_directory(path: Path) -> None:
 
 @contextmanager
 def _input(path: Path) -> Iterator[Path]:
-    """Yield the path of the backup to restore, which is read twice: to verify it, and to restore it.
+    """Yield the path of a file with the backup to restore. The file is read twice: to verify it, and to restore it.
 
-    Standard input can be read only once, so it is copied to a temporary file.
+    Standard input can be read only once, so its content is copied to a temporary file.
     """
     if path != PIPE:
         yield path

@@ -29,7 +29,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def leave_on_interrupt(status: int) -> None:
-    """From now on, let Ctrl+C end the process at once and silently, with an exit status.
+    """From now on, let Ctrl+C end the process at once and silently, with the exit status `status`.
 
     Nothing needs to be saved first: the server has committed all that it confirmed. `liveserver serve` replaces this
     handler by its own.
@@ -45,7 +45,7 @@ def leave_on_interrupt(status: int) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within this context, let SIGINT and SIGTERM raise SystemExit. Use it in the main thread only."""
+    """Let SIGINT and SIGTERM raise SystemExit within this context. Use the context in the main thread only."""
     former = [signal.getsignal(number) for number in SIGNALS]
     _handle(_leave)
     try:
@@ -56,10 +56,11 @@ def interruptible() -> Iterator[None]:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on a new event loop, and return its result. Within `interruptible`, a signal cancels it.
+    """Run a coroutine on a new event loop, and return its result. Within `interruptible`, a signal cancels the
+    coroutine.
 
-    Raises SystemExit if a signal came and the coroutine then ended with any error. If a signal came and the coroutine
-    ended without an error all the same, this returns its result. Without a signal, raises the coroutine's errors.
+    Raises SystemExit if a signal came and the coroutine then ended with any error. If the coroutine ended without an
+    error in spite of a signal, returns its result. Without a signal, raises the coroutine's errors.
     """
     interrupted = False
 

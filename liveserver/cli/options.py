@@ -1,4 +1,4 @@
-"""Options that several commands have: the server's settings as flags; and, for commands that talk to a server, its
+"""Options that several commands have: the server's settings; or, for commands that talk to a server, the server's
 address and the API key."""
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LOGGING = {"serve", "demo"}
-"""The commands that write mistakes in `.env` and the environment to the log. Other commands print them."""
+"""The commands that report mistakes in `.env` and the environment in the log. Other commands print them on standard
+error."""
 
 ServerKey = Annotated[
     str | None,
@@ -27,12 +28,13 @@ ServerUrl = Annotated[str, typer.Option("--url", envvar="LIVESERVER_URL", help="
 
 
 def with_settings(*names: str, **defaults: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator that adds settings to a command's options: those in `names`, or all if there are no names.
+    """Return a decorator that gives a command options for the server's settings: for those in `names`, or for all
+    settings if there are no names.
 
-    If the command has a parameter `settings`, it gets the settings in force, with the values of these options. If it
-    has a parameter `flags` instead, it gets only the values that are on the command line, by the name of the setting.
-    `defaults`: for settings that the command itself sets, whatever the environment and `.env` say, what the help calls
-    the value.
+    A command with a parameter `settings` gets there the settings in force: the values of these options, and for other
+    settings those of the environment and `.env`. A command with a parameter `flags` gets there only the values that are
+    on the command line, by the name of the setting. `defaults`: texts for the help, by the name of the setting. Each
+    tells the value that the command itself gives to the setting, without regard to the environment and `.env`.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

@@ -1,4 +1,4 @@
-"""The client of those commands that talk to a server by its API."""
+"""The client for commands that talk to a server by the server's API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 def client_of(url: str, key: str | None = None) -> Client:
     """Return a client for the server at `url`.
 
-    The client prints on standard error that it waits because the server asked it to, or that the server doesn't answer.
+    The client prints a message on standard error when it waits because the server asked for a pause, and when the
+    server doesn't answer.
     """
     from liveserver.client import Client
 

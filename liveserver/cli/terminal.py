@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 WORTH_TELLING = 1.0
-"""The shortest pause that is reported, in seconds. A shorter one is over before anybody has read the message."""
+"""The shortest pause, in seconds, that a message announces. A shorter pause is over before anybody has read the
+message."""
 
 
 def attended() -> bool:
@@ -32,13 +33,14 @@ def tell(message: str) -> None:
 
 
 def tell_wait(reason: str, seconds: float) -> None:
-    """Print the reason and the seconds of a pause, unless it is shorter than `WORTH_TELLING`."""
+    """Print the reason and the seconds of a pause on standard error, unless the pause is shorter than
+    `WORTH_TELLING`."""
     if seconds >= WORTH_TELLING:
         tell(f"{reason}; trying again in {math.ceil(seconds)} s")
 
 
 def tell_silence(url: str) -> None:
-    """Print that the server at `url` gives no answer, and that the command tries again."""
+    """Print on standard error that the server at `url` gives no answer, and that the command tries again."""
     tell(f"nobody answers at {url}; trying again for some seconds")
 
 
@@ -60,5 +62,5 @@ def print_json(value: Any) -> None:
 
 
 def expiry(expires_at: datetime) -> str:
-    """Return `expired` or `expires`, whichever is true now, followed by the time."""
+    """Return the text `expired TIME` or `expires TIME`, whichever is true now."""
     return f"{'expired' if expires_at <= now() else 'expires'} {timestamp(expires_at)}"

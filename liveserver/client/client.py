@@ -24,11 +24,12 @@ class Client:
     """A client for one server. Use it as an asynchronous context manager.
 
     Its methods raise ClientError if the server refuses a request, Unreachable if the server doesn't answer, and Broken
-    if its answer isn't a liveserver's. If a request gets no answer, 429 or 503, the client repeats it a few times
-    before it raises the error. If the server names the seconds to wait (`Retry-After`), the client waits so many, but
-    no more than 60. Repeating doesn't publish an entry twice, as each has an Idempotency-Key.
+    if its answer isn't a liveserver's. If a request gets no answer, or an answer with the status 429 or 503, the client
+    repeats the request a few times before it raises the error. If the server names the seconds to wait (`Retry-After`),
+    the client waits so many, but no more than 60. A repeated request doesn't publish an entry twice, as all repetitions
+    have the same Idempotency-Key.
 
-    `key`: the API key; reading needs none. `partner`: the id of the server's partner as which live blogs are read.
+    `key`: the API key; reading needs none. `partner`: the id of the partner in whose name live blogs are read.
     `gate`: decides to which addresses the client may connect. `throttle`: for a server that isn't trusted, limits how
     many messages the client takes from it. More messages wait at the server, and a message that would take long to
     parse raises Broken. `on_wait`: called before a pause that the server asked for, with the reason and the seconds.
@@ -92,9 +93,10 @@ class Client:
         return await self._requests.send("PATCH", _entry(slug, entry_id), json=patch, headers=headers)
 
     async def delete(self, slug: str, entry_id: str) -> None:
-        """Delete an entry, without asking viewers to confirm. Raises ClientError also if it was deleted before.
+        """Delete an entry, without asking viewers to confirm that.
 
-        If the answer to the client's first try is lost, a repeated try that finds the entry deleted is a success.
+        Raises ClientError if the server refuses, or if the entry was deleted before. But if the client had to send the
+        request several times, an entry that is deleted already is no error: the first request may have done it.
         """
         try:
             await self._requests.send("DELETE", _entry(slug, entry_id))
@@ -140,7 +142,8 @@ class Client:
     async def changes(self, slug: str, after: Position, *, limit: int | None = None) -> Message:
         """Return the changes of a live blog after a position, as an object with `events`.
 
-        Not all need be in one answer: `limit` is how many may be, and the field `more` says if there are more.
+        One answer may have only the first of these changes. Then its field `more` is true. `limit`: the greatest number
+        of changes in the answer; None: the server's default.
         """
         query = {"after": str(after), **({} if limit is None else {"limit": limit}), **self._reading}
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/changes", params=query)
@@ -150,9 +153,10 @@ class Client:
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/embed", params=self._reading)
 
     async def file(self, path: str) -> bytes:
-        """Return the content of a file at the server, by its path. If the client has a gate, the size is limited.
+        """Return the content of the file that the server has at a path.
 
-        Raises ClientError if the server doesn't answer with the file.
+        Raises ClientError if the server doesn't answer with the file, or if the client's gate permits no file of this
+        size.
         """
         response = await self._requests.answer("GET", f"{self._requests.url}{path}")
         if not response.is_success:
@@ -192,7 +196,7 @@ class Client:
         removed a deleted entry before it asks for the next message. `known`: the ids of the entries that the caller has
         before the first message.
 
-        Raises ClientError if a new connection would be useless. Its status is 403 if the partner isn't admitted, and
+        Raises ClientError if a new connection would be useless: with the status 403 if the partner isn't admitted, or
         404 if there is no such live blog. Raises Broken if the server breaks the protocol.
         """
         stream = LiveStream(

@@ -1,4 +1,4 @@
-"""The confirmations of a follower: it tells the server that it has removed entries that were deleted."""
+"""The confirmations that a follower sends: each tells the server that the follower has removed a deleted entry."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 WITHIN_MAX = 60.0
-"""A deletion is confirmed within so many seconds, even if the server names more. liveserver names twenty at most."""
+"""The greatest number of seconds between a deletion and its confirmation, even if the server allows more. A liveserver
+allows at most 20."""
 
 
 class DeletionReporter:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 
 DETAIL_MAX = 500
-"""How many characters an error message has at most. It may contain a text of the server's, so the rest is cut."""
+"""The greatest number of characters of an error message. It may contain a text from the server; a longer message is
+cut."""
 
 
 class ClientError(LiveserverError):
@@ -26,7 +27,7 @@ class ClientError(LiveserverError):
         self.server = server
         self.status = status
         self.repeated = False
-        """True if this wasn't the first time that the client sent the request: the first one may have been done."""
+        """True if the client sent the request several times. The server may have carried it out the first time."""
         self.problem = problem or {}
 
 
@@ -38,7 +39,7 @@ class Unreachable(ClientError):
 
 
 class Broken(ClientError):
-    """The error of a server that doesn't answer as a liveserver does. Sending the request again at once is useless."""
+    """The error of a server that doesn't answer as a liveserver does. To send the request again at once is useless."""
 
     def __init__(self, message: str) -> None:
         super().__init__(0, message)

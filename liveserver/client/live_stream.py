@@ -33,24 +33,28 @@ if TYPE_CHECKING:
 
 BACKOFF_MAX = 30.0
 MESSAGE_MAX = 2 * 1024 * 1024
-"""How many bytes a message of the stream may have. A message with the longest entry, which contains the body twice, has
-half as many."""
+"""The greatest number of bytes of a message of the stream; Broken is raised if a message has more. The longest message
+that a liveserver sends has half as many. It contains the body of an entry twice."""
 CONNECTION_MESSAGES = 100
-"""A connection costs as much at the throttle as so many messages. So a stream that the server ends at once isn't opened
-again at once."""
+"""The number of messages with which the throttle is charged for a new connection. So a follower can't connect
+again and again to a server that ends each connection at once."""
 QUEUE_MAX = 4
-"""How many messages of a throttled server may wait in this process to be read. More messages wait at the server."""
+"""How many messages may wait in this process until they are read, if the client has a throttle. More messages wait at
+the server."""
 CLOSE_SECONDS = 2.0
-"""Seconds in which a throttled server has to answer our close frame."""
+"""Seconds that we wait for the server's answer to our close frame, if the client has a throttle."""
 ROUNDS_MAX = 10
-"""How often missed changes are read over HTTP because of one message of the stream, if they end before that message."""
+"""How many times missed changes are read over HTTP, at most, before one message of the stream is handled. Once isn't
+always enough, as a cache or a replica of the database may answer with older data. If changes are still missing after
+that, the message is ignored."""
 BACK_AFTER_MAX = 600.0
-"""If a server ends, a follower comes back after so many seconds at the latest, even if the server names more."""
+"""The greatest number of seconds before a follower connects again to a server that has announced its end. This holds
+even if the server names more seconds."""
 FINAL_CODES = range(4500, 5000)
 """The close codes after which a follower doesn't connect again."""
 BROKEN_CODES = frozenset({1002, 1007, 1009})
-"""The close codes with which our side ends a connection if the server breaks the protocol or sends too large messages
-(RFC 6455, 7.4.1)."""
+"""The close codes with which we end a connection if the server breaks the protocol, or sends a message that is too
+large (RFC 6455, 7.4.1)."""
 
 _SLUG = re.compile(SLUG_PATTERN)
 _LOST = (ConnectionClosed, InvalidHandshake, InvalidMessage, OSError, TimeoutError)
@@ -70,7 +74,7 @@ class Reader(Protocol):
 
 
 class Callbacks(NamedTuple):
-    """The functions that a follower calls; `Client.follow` describes when, and with what."""
+    """The functions that a follower calls. `Client.follow` describes when it calls each, and with which arguments."""
 
     on_state: Callable[[str], None]
     on_message: Callable[[Message], None]
@@ -80,8 +84,8 @@ class Callbacks(NamedTuple):
 class LiveStream:
     """The stream of one live blog, from the position `after` on (None: from now).
 
-    `query`: parameters for the stream's address. `confirming`: if the follower confirms deletions, the ids of the
-    entries that it has; None if it doesn't confirm any. `sleep`: waits for a number of seconds.
+    `query`: parameters for the stream's address. `confirming`: the ids of the entries that the follower has at the
+    beginning, if it confirms deletions; None if it confirms none. `sleep`: waits for a number of seconds.
     """
 
     def __init__(
@@ -105,10 +109,10 @@ class LiveStream:
         self._reporter = None if confirming is None else DeletionReporter(confirming)
         self._sleep = sleep
         self._backoff = BACKOFF_FIRST
-        """How many seconds the next pause between two connections takes at most. It is random."""
+        """The greatest number of seconds of the next pause between two connections. The pause has a random length."""
         self._back_at: float | None = None
-        """The time at which the server, which ends, wants the follower back, on the event loop's clock; None if the
-        server hasn't sent such a message on this connection."""
+        """When to connect again, as the server's message `reconnect` says: a time on the event loop's clock. None if no
+        such message came on this connection."""
 
     async def messages(self) -> AsyncGenerator[Message]:
         """Yield every change once, in order, for ever.
@@ -157,10 +161,10 @@ class LiveStream:
             yield change
 
     async def _lost(self, error: Exception) -> float:
-        """Return how many seconds the server asks us to wait before the next connection; 0 if it doesn't ask for that.
+        """Handle the error that ended a connection, or kept it from being made, and report it to `on_error`.
 
-        `error`: what ended the connection. Calls `on_error` with it. Raises ClientError if a new connection would be
-        useless, Broken if the server breaks the protocol.
+        Returns how many seconds the server asks us to wait before the next connection; 0 if it doesn't ask for that.
+        Raises ClientError if a new connection would be useless, and Broken if the server breaks the protocol.
         """
         if isinstance(error, Broken):
             raise error
@@ -250,7 +254,7 @@ class LiveStream:
 
 
 class _WithoutRedirects(connect):
-    """A connection that follows no redirect, as one could lead to an address that the gate doesn't permit."""
+    """A connection that follows no redirects. A redirect could lead to an address that the gate doesn't permit."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         """Return the error, which makes the connection fail instead of following a redirect."""
@@ -258,7 +262,7 @@ class _WithoutRedirects(connect):
 
 
 def check_progress(after: Position, answer: Message) -> None:
-    """Raise Broken if an answer with changes says that there are more, but has no change after the position `after`.
+    """Raise Broken if an answer says that there are more changes, but has no change after the position `after`.
 
     Without this check, a follower would read the same changes for ever.
     """

@@ -1,5 +1,5 @@
-"""Requests to one server over HTTP. They are repeated if the server doesn't answer or is busy. Answers are decoded no
-faster than a throttle permits."""
+"""Requests to one server over HTTP. A request is repeated if the server doesn't answer or is busy. Answers are decoded
+no faster than a throttle permits."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ TIMEOUT = 10.0
 TRIES = 5
 BACKOFF_FIRST = 0.5
 RETRY_AFTER_MAX = 60.0
-"""How many seconds we wait at most if a server asks for a pause in `Retry-After`."""
+"""The greatest number of seconds that we wait if a server asks for a pause in `Retry-After`."""
 AGAIN = frozenset({429, 503})
 """The statuses after which a request is repeated: 429 Too Many Requests, 503 Service Unavailable. With these, the
-server says that it has done nothing."""
+server says that it hasn't carried out the request."""
 ATTEMPT = "liveserver.attempt"
-"""The extension of a response that holds the number of the attempt that it answers, from 1."""
+"""The key in a response's `extensions` for the number of the attempt that was answered: 1 for the first attempt."""
 MESSAGE_BYTES = 20_000
-"""So many bytes of a message or an answer cost as much at the throttle as one more message."""
+"""The number of bytes of a message or an answer for which the throttle is charged as for one more message."""
 _HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?", re.ASCII)
 """A pattern of IPv4 addresses and host names (RFC 1123, 2.1). Underscores are allowed, as names of containers may have
 them."""
@@ -43,10 +43,10 @@ _UNREACHABLE = (httpx2.TransportError,)
 
 
 class Gate(Protocol):
-    """The part that decides to which addresses a client may connect."""
+    """The guard that decides to which addresses a client may connect."""
 
     async def address(self, host: str, port: int) -> str:
-        """Return the IP address to which to connect for a host. Raises OSError if no connection is permitted."""
+        """Return the IP address at which to reach a host. Raises OSError if no connection to the host is permitted."""
 
     def transport(self) -> httpx2.AsyncBaseTransport:
         """Return the transport for HTTP requests, which connects to permitted addresses only."""
@@ -55,9 +55,9 @@ class Gate(Protocol):
 class Requests:
     """The requests to the API of one server.
 
-    If a request gets no answer, 429 or 503, it is sent up to `TRIES` times in all. If the server names the seconds to
-    wait, the pause before the next time has so many, but no more than `RETRY_AFTER_MAX`, and a random moment.
-    `Client` describes the parameters.
+    If a request gets no answer, or an answer with the status 429 or 503, it is sent again, up to `TRIES` times in all.
+    Before each time, there is a pause of random length, which grows. The seconds for which the server asks are added to
+    it, but no more than `RETRY_AFTER_MAX`. `Client` describes the parameters.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Requests:
         """Send a request of the API, and return the JSON object in the answer.
 
         Returns an empty object if the answer has no content. Raises ClientError if the server refuses, Unreachable if
-        it doesn't answer, and Broken if the content is no JSON object (a refusal's content may be anything).
+        it doesn't answer, and Broken if the content is no JSON object. The content of a refusal needn't be JSON.
         """
         response = await self.answer(method, path, **options)
         content = response.content
@@ -112,8 +112,8 @@ class Requests:
     async def answer(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """Send a request, several times if need be, and return the answer, whatever its status is.
 
-        Raises Unreachable if there is no answer, and ClientError if the path can't be requested or the gate doesn't
-        accept the answer.
+        Raises Unreachable if there is no answer, and ClientError if no URL can be made of the path, the answer can't be
+        decoded, or the gate refuses the answer (for its size, for example).
         """
         backoff = BACKOFF_FIRST
         was_silent = False
@@ -141,7 +141,8 @@ class Requests:
         raise AssertionError
 
     def asked_pause(self, status: int, headers: Mapping[str, str]) -> float:
-        """Return how many seconds an answer asks us to wait; 0 if it doesn't. If it does, call `on_wait`."""
+        """Return the seconds that an answer asks us to wait, and report them to `on_wait`; return 0 if there are
+        none."""
         seconds = _retry_after(headers)
         if seconds:
             busy = "too many requests of ours" if status == 429 else "no time for it now"
@@ -157,10 +158,10 @@ class Requests:
             await asyncio.sleep(self.throttle.spend(1 + size / MESSAGE_BYTES))
 
     async def read(self, text: bytes) -> Any:
-        """Wait until the throttle permits it, then decode JSON from the server, and return the value.
+        """Decode JSON from the server, as soon as the throttle permits that, and return the value.
 
-        Raises JSONDecodeError if the text isn't JSON; and Broken if there is a throttle and the text has so many names,
-        values and signs that decoding it would take long.
+        Raises JSONDecodeError if the text isn't JSON. With a throttle, raises Broken if the text has more than
+        `VALUES_MAX` names, values and signs, as decoding it would take long.
         """
         await self.take_turn(len(text))
         if self.throttle is not None and await has_too_many(text):

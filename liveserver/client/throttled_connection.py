@@ -1,9 +1,9 @@
 """A WebSocket connection that reads only as fast as a throttle permits. More data waits at the server.
 
-The library `websockets` parses all data from the socket at once: a quarter of a megabyte, which can be a hundred
-thousand frames. It also handles pings while nobody reads messages. This connection gives the library's parser a few
-kilobytes in each turn of the event loop. It gives the parser nothing while too many messages wait to be read, and
-nothing before the throttle permits the pings and fragments that came before.
+The library `websockets` parses all data that has come from the socket at once: up to a quarter of a megabyte, which can
+be a hundred thousand frames. The library also handles pings while nobody reads messages. This connection gives
+the library's parser a few kilobytes in each turn of the event loop. It gives the parser nothing while too many messages
+wait to be read, and nothing before the throttle permits the pings and fragments that came before.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from liveserver.utils.limits.rate_limiter import Throttle
 
 MESSAGES = frozenset({Opcode.TEXT, Opcode.BINARY})
-"""The types of frames that begin a message. For these, the reader of the message charges the throttle. For all other
-frames, the connection charges it."""
+"""The types of frames that begin a message. For these, the code that reads the message charges the throttle. For all
+other frames, the connection charges it."""
 
 SLICE = 2 * 1024
-"""How many bytes are parsed in one turn of the event loop. They contain at most a thousand frames, which take some
-15 ms."""
+"""How many bytes are parsed in one turn of the event loop. They contain at most a thousand frames. Parsing these takes
+some 15 ms."""
 
 
 class ThrottledConnection(ClientConnection):
     """A client's connection that charges its throttle for each frame that doesn't begin a message.
 
-    A ping takes as long to parse as a message, and so does a fragment, even an empty one. An honest server doesn't have
-    to pay much for fragments: liveserver sends each message in one frame, and if a proxy divides messages, the
-    fragments have kilobytes.
+    A ping takes as long to parse as a message, and so does a fragment, even an empty one. This hardly slows an honest
+    server down: a liveserver sends each message in one frame, and if a proxy divides messages, each fragment has
+    kilobytes.
     """
 
     def __init__(self, *args: Any, throttle: Throttle, **options: Any) -> None:
@@ -40,14 +40,15 @@ class ThrottledConnection(ClientConnection):
         self._throttle = throttle
         self._unread = bytearray()
         self._full = False
-        """True while so many messages wait to be read that no more are parsed."""
+        """True while the queue of unread messages is full. Then no more data is parsed."""
         self._unpaid = 0
         """How many frames that don't begin a message were parsed since the throttle was last charged."""
         self._next: asyncio.Handle | None = None
         """The scheduled call that parses the next slice; None if none is scheduled."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin the connection; let the library's queue of messages say when it is full, and when it isn't any more."""
+        """Begin the connection. Have the library's queue of messages call `_pause` when it is full, and `_resume` when
+        it has room again."""
         super().connection_made(transport)
         self.recv_messages.pause = self._pause
         self.recv_messages.resume = self._resume
@@ -60,14 +61,14 @@ class ThrottledConnection(ClientConnection):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Add data from the server to what isn't parsed yet. Parse a slice now if none is scheduled; parse the rest in
-        later turns of the event loop."""
+        """Add data from the server to the data that isn't parsed yet. Parse the first slice now, unless a call that
+        does so is scheduled. The other slices are parsed in later turns of the event loop."""
         self._unread += data
         if self._next is None:
             self._go_on()
 
     def process_event(self, event: Any) -> None:
-        """Handle a frame. If it doesn't begin a message, count it to charge the throttle."""
+        """Handle a frame. If it doesn't begin a message, count it, so that the throttle is charged for it."""
         if isinstance(event, Frame) and event.opcode not in MESSAGES:
             self._unpaid += 1
         super().process_event(event)

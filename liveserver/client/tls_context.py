@@ -1,6 +1,6 @@
 """The TLS contexts for connections from this process to servers. Each context is made once, when it is first needed.
 
-A context that trusts anybody reads all trusted certificates, which takes 50 to 130 ms of processor time.
+To make a context for `https`, all trusted certificates are read, which takes 50 to 130 ms of processor time.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import httpx2
 
 
 def client_context(scheme: str, *, trust_env: bool = True) -> ssl.SSLContext:
-    """Return the TLS context for a client whose server's address has this scheme, `http` or `https`.
+    """Return the TLS context for a client. `scheme`: the scheme of the server's URL, `http` or `https`.
 
-    The context for `http` trusts no certificate. If such a client is ever to connect by TLS, the connection fails.
+    The context for `http` trusts no certificate. A client with this context can't connect by TLS to any server.
     `trust_env`: True if environment variables (`SSL_CERT_FILE`, `SSL_CERT_DIR`) may name the trusted certificates.
     """
     return _trusting(trust_env) if scheme == "https" else _distrusting()

@@ -10,7 +10,8 @@ from liveserver.protocol.json_encoding import JSON
 Message = JSON
 """A message of the stream, or an answer of the API, as a JSON object."""
 GONE_MAX = 10_000
-"""How many withdrawn entries a follower remembers. It remembers them to handle each `gone` once."""
+"""How many withdrawn entries a follower remembers, so that it handles only the first `gone` of each. If there are more,
+it forgets the oldest ones."""
 
 
 class Step(Enum):
@@ -19,7 +20,7 @@ class Step(Enum):
     APPLY = auto()
     """Apply the message: it is the next one."""
     IGNORE = auto()
-    """Do nothing: the message was applied before, or contains no change."""
+    """Ignore the message: it was applied before, or it contains no change."""
     RESYNC = auto()
     """Read the changes after the follower's position over HTTP: some are missing before this message."""
     RESET = auto()
@@ -29,7 +30,8 @@ class Step(Enum):
 class Tracker:
     """The tracker of a follower's position. It tells whether changes are missing between one message and the next.
 
-    `position`: where the follower stands; None until the stream's first message says where the live blog stands.
+    `position`: the position up to which the follower has applied the changes; None if it begins with the position that
+    the stream's first message names.
     """
 
     def __init__(self, position: Position | None = None) -> None:
@@ -38,17 +40,17 @@ class Tracker:
         """The epoch to which the seqs of the stream's messages belong; None before the first `hello`. If `position` has
         another epoch, a snapshot must be taken before changes are applied."""
         self._section_end = -1
-        """The seq at which the stream's replay ends. Up to it, the seqs of messages may have gaps, as a replay has only
-        the latest states."""
+        """The seq at which the stream's latest replay ends; -1 if there is none. Up to this seq, the seqs of messages
+        may have gaps, as a replay has only the latest state of each entry."""
         self._gone: dict[str, None] = {}
-        """The ids of entries that a `gone` has withdrawn, oldest first. A stream with a delay withdraws an entry before
-        its deletion has its turn."""
+        """The ids of the entries that a message `gone` has withdrawn, oldest first. A stream with a delay withdraws an
+        entry before it delivers the deletion."""
 
     def step(self, message: Message) -> Step:
         """Return what the follower has to do with a message of the stream.
 
-        If the result is APPLY, `position` is the message's position from now on. A message `gone` has no position, and
-        leaves it unchanged.
+        If the result is APPLY, `position` is now the message's position. A message `gone` has no position, and leaves
+        `position` unchanged.
         """
         match message["type"]:
             case "hello":

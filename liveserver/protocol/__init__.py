@@ -1,1 +1,1 @@
-"""The protocol with viewers and API clients: messages and resources as JSON, frames as bytes."""
+"""The protocol with viewers and API clients: messages and resources as JSON, and messages as bytes (frames)."""

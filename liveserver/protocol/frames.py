@@ -43,7 +43,7 @@ class Frame:
     def __init__(self, message: bytes, event_id: Position | None = None) -> None:
         self.message = message
         self.event_id = event_id
-        """The position of a viewer that has received this message; None if the message doesn't change the position."""
+        """The position that a viewer has after it received this message; None if the message changes no position."""
 
     @cached_property
     def text(self) -> str:
@@ -74,7 +74,7 @@ class Frame:
 
 
 class ChangeDetails(NamedTuple):
-    """The details of a change that editions need: its tags, and the time for a confirmation."""
+    """The details of a change that editions need: the entry's tags, and the time for the confirmation of a deletion."""
 
     tags: tuple[str, ...] | None = None
     """The entry's tags; None if the change is a deletion, or concerns the live blog's own fields."""
@@ -86,7 +86,7 @@ class ChangeFrame(Frame):
     """The frame of a change, with the change's position and key, which the hub needs."""
 
     def __init__(self, position: Position, key: str, message: bytes, details: ChangeDetails | None = None) -> None:
-        """`details`: None if the details are to be read from `message` when they are first needed."""
+        """`details`: the details of the change; None to read them from `message` when they are first needed."""
         super().__init__(message, position)
         self.position = position
         self.key = key
@@ -115,9 +115,9 @@ class ChangeFrame(Frame):
         return self.message.startswith(b'{"type":"delete",')
 
     def withdrawn(self) -> ChangeFrame:
-        """Return a deletion of the entry with this change's position, for viewers that may not see the entry.
+        """Return a deletion to send in place of this change to viewers that may not see the entry.
 
-        Viewers aren't asked to confirm this deletion.
+        It deletes the entry, and has the same position as this change. Viewers aren't asked to confirm it.
         """
         return ChangeFrame(self.position, self.key, messages.delete_message(self.seq, self.key), ChangeDetails())
 

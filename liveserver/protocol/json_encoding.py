@@ -9,7 +9,8 @@ import orjson
 
 JSON = dict[str, Any]
 Encoded = orjson.Fragment
-"""A part of a JSON object that is encoded already. So the entries of a long list can be encoded one by one."""
+"""A JSON value that is encoded already, as a part of an object that is encoded later. With such parts, the entries of a
+long list can be encoded one by one."""
 
 
 def dumps(value: Any) -> bytes:
@@ -22,7 +23,7 @@ def dumps(value: Any) -> bytes:
 
 
 def encoded(value: Any) -> Encoded:
-    """Encode a value as JSON, and return it as a part for an object that `dumps` encodes later."""
+    """Encode a value as JSON now, and return it as a part for an object that `dumps` encodes later."""
     return Encoded(dumps(value))
 
 

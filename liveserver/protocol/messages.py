@@ -10,21 +10,23 @@ if TYPE_CHECKING:
     from liveserver.domain.change import Position
 
 INBOUND_MAX = 512
-"""The most bytes that a viewer's message may have. A larger message closes the stream with the code 1009.
+"""The greatest number of bytes of a viewer's message. If a message has more, the stream is closed with the code 1009.
 
 Viewers send hardly anything on public streams: only answers, such as confirmations.
 """
 
 HEARD_MAX = 256
-"""The size in bytes above which a viewer's text message is ignored."""
+"""The greatest number of bytes of a viewer's answer, such as a confirmation. A longer text message is ignored, and a
+longer answer over HTTP is refused."""
 
 
 def hello(position: Position, *, resumed: bool, heartbeat: int, viewer: str = "") -> bytes:
     """Return the message `hello`, which comes first on a stream, and before each replay within the stream.
 
-    The changes that follow may skip seqs, until the seq of `position` is reached. `heartbeat`: seconds between
-    heartbeats. `viewer`: an id for a viewer that can't answer on its stream (SSE). Such a viewer posts its answers with
-    this id.
+    `position`: where the live blog stands, which is also where a replay ends. `resumed`: True if a replay follows, in
+    which seqs may have gaps. False if nothing is replayed: a viewer with another position takes a snapshot.
+    `heartbeat`: seconds between heartbeats. `viewer`: an id for a viewer that can't answer on its stream (SSE). Such a
+    viewer posts its answers with this id.
     """
     message: JSON = {
         "type": "hello",
@@ -75,34 +77,47 @@ def withdrawal_message(entry_id: str, *, within: int | None = None) -> bytes:
 
 
 def liveblog_message(seq: int, liveblog: JSON) -> bytes:
-    """Return the message that the live blog's own fields have changed."""
+    """Return the message that tells viewers to replace the live blog's own fields, as they have changed."""
     return dumps({"type": "liveblog", "seq": seq, "liveblog": liveblog})
 
 
 def heartbeat(seq: int, viewers: int) -> bytes:
-    """Return the message that the stream is alive, with the seq that it has reached and the number of viewers."""
+    """Return the message `heartbeat`, which is sent at intervals to show that the stream is alive.
+
+    `seq`: the seq of the last change of the stream. `viewers`: the number of viewers on all nodes.
+    """
     return dumps({"type": "heartbeat", "seq": seq, "viewers": viewers})
 
 
 def reset(position: Position) -> bytes:
-    """Return the message that the viewer's position is void. The viewer then loads a snapshot."""
+    """Return the message `reset`, which says that the viewer's position is void. The viewer then loads a snapshot.
+
+    `position`: the position that the message names, usually the one where the live blog stands.
+    """
     return dumps({"type": "reset", "epoch": position.epoch, "seq": position.seq})
 
 
 def reconnect(after_ms: int) -> bytes:
-    """Return the message that this server is about to end. Viewers connect again after `after_ms` milliseconds."""
+    """Return the message `reconnect`, which says that this server is about to end.
+
+    `after_ms`: the milliseconds after which the viewer is to connect again.
+    """
     return dumps({"type": "reconnect", "after_ms": after_ms})
 
 
 def changes_object(position: Position, events: list[bytes], *, more: bool) -> bytes:
     """Return the body of the API's answer to a request for changes.
 
-    `events`: the changes as encoded messages. `more`: True if there are further changes to ask for.
+    `position`: the client's position after it has applied these changes. `events`: the changes as encoded messages.
+    `more`: True if there are further changes to ask for.
     """
     head = dumps({"epoch": position.epoch, "seq": position.seq, "more": more})
     return head[:-1] + b',"events":[' + b",".join(events) + b"]}"
 
 
 def changes_reset(position: Position) -> bytes:
-    """Return the body of the API's answer to a request for changes after a position that is void."""
+    """Return the body of the API's answer to a request for changes after a void position.
+
+    `position`: where the live blog stands now.
+    """
     return dumps({"reset": True, "epoch": position.epoch, "seq": position.seq})

@@ -59,7 +59,7 @@ def partner_object(partner: Partner) -> JSON:
 
 
 def attribution_object(attribution: Attribution | None) -> JSON | None:
-    """Return the attribution that a partner's page shows as a JSON object; None for None."""
+    """Return a partner's attribution as the API shows it. Returns None if `attribution` is None."""
     return None if attribution is None else attribution._asdict()
 
 
@@ -97,7 +97,7 @@ def entry_object(entry: Entry, *, html: str, url: str) -> JSON:
 
 
 def source_object(source: Source) -> JSON:
-    """Return a source (a live blog elsewhere that one of ours follows) and its state, as the API shows them."""
+    """Return a source (a live blog of another server that one of ours follows) with its state, as the API shows it."""
     return {
         "url": source.page,
         "partner": source.partner,
@@ -112,7 +112,7 @@ def source_object(source: Source) -> JSON:
 
 
 def key_event_object(entry: Entry, *, title: str, url: str) -> JSON:
-    """Return one line of the summary of key events."""
+    """Return a key event as the API shows it in the summary of a live blog's key events."""
     assert entry.published_at is not None
     return {"id": entry.id, "title": title, "published_at": timestamp(entry.published_at), "url": url}
 
@@ -138,7 +138,7 @@ def media_object(media: Media, *, url: str, srcset: list[JSON], media_type: str,
 
 
 def takedown_object(takedown: Takedown) -> JSON:
-    """Return a takedown as the API shows it: the confirmations counted for all viewers, and for each partner."""
+    """Return a takedown as the API shows it, with its counts of confirmations: of all viewers, and by partner."""
     total = ConfirmationCounts()
     for counts in takedown.by_partner.values():
         total.add(counts)

@@ -48,9 +48,9 @@ class Request:
     sure: bool = False
     """True if the operator has confirmed already that entries are published into the live blog `slug`."""
     keep: bool = False
-    """True if the published entries aren't deleted afterwards."""
+    """True if the published entries stay in the live blog; False to delete them at the end."""
     pids: tuple[int, ...] = ()
-    """Processes of the server on this machine, whose processor time and memory are measured."""
+    """The ids of server processes on this machine, whose processor time and memory are measured."""
     json: Path | None = None
     html: Path | None = None
     svg: Path | None = None
@@ -59,9 +59,9 @@ class Request:
 def bench(request: Request, confirm: Callable[[str], bool]) -> int:
     """Run a benchmark, and return the exit status of the command.
 
-    It is 0 if the result is good, 1 if it isn't, and that of Ctrl+C if the run was interrupted. `confirm`: asks the
-    operator a question, and returns True for yes. Raises Refused if the benchmark can't or mustn't be run, and
-    ClientError if the server refuses.
+    The exit status is 0 if the result is good, 1 if it isn't, and `INTERRUPTED` if Ctrl+C ended the run. `confirm`:
+    asks the operator a question, and returns True for yes. Raises Refused if the benchmark can't or mustn't be run, and
+    ClientError if the server refuses a request.
     """
     request.plan.check()
     for path in (request.json, request.html, request.svg):
@@ -129,7 +129,7 @@ async def _bench(request: Request, confirm: Callable[[str], bool]) -> Result:
 
 
 def _end_on_interrupt(run: Run) -> None:
-    """Let the first Ctrl+C end the run early. Let a second one end the process at once, as in other commands."""
+    """From now on, let the first Ctrl+C end the run early, and the second one the process at once."""
     former_handler = signal.getsignal(signal.SIGINT)
 
     def end() -> None:

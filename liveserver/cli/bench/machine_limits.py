@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 RESERVE = 64
-"""How many open files a process needs besides its viewers' sockets."""
+"""The number of files that a process of the benchmark may have open besides its viewers' sockets."""
 
 PER_SOURCE = 5_000
-"""How many viewers connect from one source address of the loopback network. The more of its ports are in use, the
-longer the kernel searches for a free one."""
+"""How many viewers connect from each source address of the loopback network. With more of them, the kernel would search
+longer and longer for a free port of the address."""
 
 _PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _PORTS = 28_232
@@ -51,5 +51,8 @@ def has_many_sources(address: str) -> bool:
 
 
 def source_of(number: int) -> str:
-    """Return the source address for the viewer with this number, if the server is on the loopback network."""
+    """Return the source address (127.0.0.x) from which a viewer connects to a server on the loopback network.
+
+    `number`: the number of the viewer.
+    """
     return f"127.0.0.{2 + number // PER_SOURCE}"

@@ -1,4 +1,4 @@
-"""The plan of a benchmark: how many viewers, what rate, how long; its limits; and how processes share the viewers."""
+"""The plan of a benchmark (number of viewers, rate, duration), its limits, and how processes share the viewers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ PROCESSES_MAX = 64
 SIZE_MIN, SIZE_MAX = 200, 50_000
 
 PER_PROCESS = 10_000
-"""How many viewers a process holds at most, if the operator doesn't say and there are enough processors."""
+"""The greatest number of viewers of a process, if the operator doesn't set the number of processes. If the machine has
+too few processors for that, its processes hold more viewers."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Plan:
     """Entries to publish in each second; 0: publish none, and count what others publish."""
     duration: float = 30.0
     ramp: float = 0.0
-    """The time in which all viewers connect, evenly one after the other; 0: they connect as fast as the server accepts
-    them."""
+    """The seconds over which the first connections of all viewers are spread evenly. 0: the viewers connect as fast as
+    the server accepts them."""
     processes: int = 0
     """The number of processes that hold viewers; 0: as many as are needed."""
     size: int = 400
@@ -63,10 +64,10 @@ class Plan:
 
 
 def shares(plan: Plan, address: str) -> list[range]:
-    """Divide the viewers among processes; return for each process the range of the numbers of its viewers.
+    """Divide the viewers among processes. Return for each process the range of the numbers of its viewers.
 
-    This also raises the limit of open files of this process. `address`: the server's IP address. Raises Refused if the
-    viewers don't fit into the machine's outgoing ports, or into the processes' limits of open files.
+    This also raises the limit of open files of this process. `address`: the server's IP address. Raises Refused if this
+    machine has too few outgoing ports for the viewers, or if the processes can't open so many files.
     """
     room = machine_limits.raise_open_files()
     if not machine_limits.has_many_sources(address) and plan.viewers > machine_limits.outgoing_ports():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.run import Moment, Stage
 
 LINE_EVERY = 5.0
-"""Seconds between two lines, if standard error isn't a terminal."""
+"""Seconds between two lines about the benchmark's progress, if standard error isn't a terminal."""
 
 
 class Progress(Protocol):
@@ -77,7 +77,8 @@ class Display:
 
 
 class Lines:
-    """A display elsewhere: it prints a line when a stage begins, and every `LINE_EVERY` seconds."""
+    """A display for a standard error that is no terminal: it prints a line when a stage begins, and every `LINE_EVERY`
+    seconds."""
 
     def __init__(self, plan: Plan, console: Console) -> None:
         self._plan = plan

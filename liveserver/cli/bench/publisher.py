@@ -1,4 +1,4 @@
-"""The publisher of a benchmark's entries. Their texts say that they are no news, and it can delete them afterwards."""
+"""The publisher of a benchmark's entries, which also deletes them. The text of each entry says that it is no news."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ TITLE = "Benchmark (not news)"
 """The title of the live blog that a benchmark makes for itself. Later benchmarks recognise their live blog by it."""
 
 DELETING = 8
-"""How many entries are deleted at the same time."""
+"""How many requests to delete an entry may wait for their answers at the same time."""
 
 _TEXT = "This entry was published by “liveserver bench” to measure how fast it is delivered. It is not news. "
 
 
 class Publisher:
-    """The publisher of one run, for one live blog of one server. `run`: the run's id. `size`: bytes of an entry's
-    text."""
+    """The publisher of one run's entries into one live blog. `run`: the run's id. `size`: how many bytes the text of an
+    entry has."""
 
     def __init__(self, client: Client, slug: str, *, run: str, size: int) -> None:
         self.slug = slug
@@ -52,8 +52,10 @@ class Publisher:
         return SLUG
 
     async def rehearse(self) -> None:
-        """Check that the API key may publish: write a draft, which readers don't see, and delete it. Raises ClientError
-        if the server refuses."""
+        """Check that the API key may publish: write a draft, which readers don't see, and delete the draft.
+
+        Raises ClientError if the server refuses.
+        """
         draft = await self._client.publish(self.slug, {"body": _TEXT, "status": "draft"})
         await self._client.delete(self.slug, draft["id"])
 
@@ -84,6 +86,6 @@ class Publisher:
 
 
 def entry_of(mark: Mark, size: int) -> Message:
-    """Return an entry to publish. Its text begins with the mark, and has about `size` bytes."""
+    """Return an entry to publish. The entry's text begins with the mark, and has about `size` bytes."""
     filler = (_TEXT * (size // len(_TEXT) + 1)).encode()[: max(size - len(str(mark)) - 1, 0)].decode(errors="ignore")
     return {"heading": "Benchmark", "body": f"<p>{mark} {filler.strip()}</p>", "tags": ["benchmark"]}

@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.viewers.handshake import Opening
 
 SETTLE_SECONDS = 2.0
-"""Seconds between the last connection and the first entry. In that time, the server finishes the work of connecting."""
+"""Seconds from the moment when all viewers are connected to the first entry. In that time, the server finishes the work
+that new connections cause."""
 PATIENCE = 10.0
-"""Seconds without any delivery after which changes that viewers haven't got count as lost."""
+"""Seconds to wait at the end of a run if no viewer gets a change. After that, changes that are still missing count as
+lost."""
 CONNECT_SECONDS = 120.0
-"""Seconds after the ramp in which all viewers must be connected. The run goes on without those that aren't."""
+"""Seconds to wait after the plan's ramp until all viewers are connected. Then the run goes on without the others."""
 PUBLISHING = 32
-"""How many requests to publish may wait for their answers at the same time."""
+"""The greatest number of requests to publish that wait for their answers at the same time."""
 
 
 class Stage(StrEnum):
@@ -81,9 +83,9 @@ class Moment:
 class Run:
     """A run: it connects the viewers, publishes entries, waits until the viewers have got them, and counts.
 
-    `run`: the run's id. `source`: publishes the entries; None only watches. `present`: asks for the live blog's last
-    change; None doesn't ask. `meter`: measures the server; None doesn't. `greeted`: True if the server sends `hello`.
-    `show`: shows the run's progress.
+    `run`: the run's id. `source`: publishes the entries; None to only watch. `present`: asks for the seq of the live
+    blog's last change; None not to ask. `meter`: measures the server's processes; None not to measure them. `greeted`:
+    True if the server sends `hello`. `show`: shows the run's progress.
     """
 
     def __init__(
@@ -117,8 +119,10 @@ class Run:
         self._result = Result(plan, target.url, slug, datetime.now(UTC))
 
     async def __call__(self) -> Result:
-        """Run the benchmark, and return its result. Raises Refused if viewers don't fit, or one of their processes
-        dies."""
+        """Run the benchmark, and return its result.
+
+        Raises Refused if the limits of this machine don't allow so many viewers, or a process that holds viewers dies.
+        """
         result = self._result
         async with WorkerPool(self._orders()) as pool:
             showing = asyncio.create_task(self._report(pool))
@@ -228,7 +232,10 @@ class Run:
             free.release()
 
     async def _drain(self, pool: WorkerPool) -> None:
-        """Wait until every viewer has got the last change, or no viewer has got any for PATIENCE seconds."""
+        """Wait until every viewer has got the live blog's last change, or no viewer gets a change for PATIENCE seconds.
+
+        If it isn't known which change is the last, return at once.
+        """
         if self._present is not None:
             try:
                 self._final = max(self._final, await self._present())
@@ -248,7 +255,7 @@ class Run:
         await pool.until(lambda: condition() or self.stop.is_set(), seconds)
 
     async def _pause(self, seconds: float) -> None:
-        """Sleep for so many seconds, or until `stop` is set."""
+        """Sleep for a number of seconds, or until `stop` is set."""
         if seconds > 0 and not self.stop.is_set():
             try:
                 async with asyncio.timeout(seconds):

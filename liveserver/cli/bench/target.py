@@ -12,12 +12,12 @@ from liveserver.cli.bench.errors import Refused
 
 @dataclass(frozen=True)
 class Target:
-    """The server that the operator named. Its name is looked up once, for all viewers."""
+    """The server that the operator named. The IP address of its host is looked up once, for all viewers."""
 
     url: str
     """The URL without a trailing slash."""
     authority: str
-    """Host and port, as the Host header has them."""
+    """The server's host and port, as the Host header has them."""
     prefix: str
     """The path of the URL, which comes before the paths of the API; usually empty."""
     address: tuple[str, int]

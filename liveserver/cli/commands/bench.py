@@ -38,7 +38,7 @@ def bench(
     as_html: Annotated[Path | None, typer.Option("--html", help="Write figures and plot to this page")] = None,
     as_svg: Annotated[Path | None, typer.Option("--svg", help="Write the plot to this picture")] = None,
 ) -> None:
-    """Hold viewers on a server of yours, publish, and measure what arrives when."""
+    """Connect viewers to a server of yours, publish entries, and measure how soon the viewers get them."""
     from liveserver.cli.bench.command import Request
     from liveserver.cli.bench.command import bench as run
     from liveserver.cli.bench.errors import Refused

@@ -44,7 +44,7 @@ def restore(
     file: Annotated[Path, typer.Argument(help="What `liveserver backup` wrote, or - for standard input")],
     force: Annotated[bool, typer.Option("--force", help="Replace the live blogs that the database holds")] = False,
 ) -> None:
-    """Replace all that the database holds by a backup; every reader starts afresh."""
+    """Replace all that the database holds by the content of a backup. Open pages load a new snapshot."""
     from liveserver.cli.backup_files import about_pictures, restore_backup
 
     with interruptible():

@@ -58,7 +58,8 @@ def demo(
 ) -> None:
     """Run the server with a live blog that is being written while you look.
 
-    Its database is live.db in --dir (demo-data/live.db), whatever the environment and .env say, or that of --database.
+    Its database is live.db in --dir (demo-data/live.db), or the one that --database names. The environment and .env
+    don't change that.
     """
     from liveserver.cli.demo.runner import Newsroom
     from liveserver.cli.demo.script import load as load_script
@@ -97,9 +98,11 @@ def demo(
 
 
 async def keep_or_make_key(store: Store, path: Path) -> str:
-    """Return the key that is in the file if it is good for everything; else make one, and write it to the file.
+    """Return the API key in the file at `path`, if it has all scopes for all live blogs. Otherwise make such a key,
+    write it to the file and return it.
 
-    It is for a server that owns the database: keys of earlier runs, whose secrets nobody has any more, are revoked.
+    If a key is made, the demo's earlier keys are revoked, as nobody has their secrets any more. So no other demo server
+    may run on this database. If the file can't be written, prints a message.
     """
     from liveserver.access.api_keys import ApiKeys, new_key
 
@@ -123,7 +126,7 @@ async def keep_or_make_key(store: Store, path: Path) -> str:
 
 
 def _read(path: Path) -> str:
-    """Return the key in the file, or whatever else the file has; an empty text if it can't be read."""
+    """Return the text of the file, which should be an API key. Return an empty text if the file can't be read."""
     try:
         return path.read_text(encoding="ascii", errors="replace").strip()
     except OSError:

@@ -33,7 +33,7 @@ def keys_create(
     ] = None,
     expires_in_days: Annotated[int | None, typer.Option(min=1, help="Days until it expires")] = None,
 ) -> None:
-    """Make an API key and print it, this once."""
+    """Make an API key, and print it. It can't be shown again."""
     from liveserver.access.api_keys import new_key
 
     if unknown := sorted(set(scope) - set(SCOPES)):
@@ -52,7 +52,7 @@ def keys_create(
 @app.command("list")
 @with_settings("database_url")
 def keys_list(settings: Settings) -> None:
-    """List the keys; their secrets are not kept."""
+    """List the API keys, without their secrets, which aren't kept."""
     rows = [("ID", "NAME", "SCOPES", "LIVE BLOGS", "CREATED", "STATE")]
     rows += [
         (
@@ -79,7 +79,7 @@ def _state(key: ApiKey) -> str:
 @app.command("revoke")
 @with_settings("database_url")
 def keys_revoke(settings: Settings, key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id")]) -> None:
-    """Make a key void, at once."""
+    """Revoke an API key at once, for good."""
 
     async def revoke(store: Store) -> str | None:
         try:
@@ -94,9 +94,9 @@ def keys_revoke(settings: Settings, key_id: Annotated[str, typer.Argument(metava
 
 
 def _no_key(text: str, keys: list[ApiKey]) -> str:
-    """Return the error message for a text that isn't the id of a key.
+    """Return the error message for a text that isn't the id of an API key.
 
-    If the text is a whole key, or the name of a key, the message names the id. It never contains a key's secret.
+    If the text is a whole key, or the name of a key, the message names the key's id. It never contains a key's secret.
     """
     if text.startswith("lv_"):
         return f"that is a whole key: give its id only, which is {text.split('_')[1]}"

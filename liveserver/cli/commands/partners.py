@@ -60,9 +60,9 @@ Clear = Annotated[
 
 
 def with_rules(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command options for the rules of a partner, in place of its parameter `rules`.
+    """Return a command that has options for the rules of a partner, in place of the parameter `rules` of `command`.
 
-    The command gets in `rules` those that are on the command line, in the form in which the API takes them.
+    It calls `command` with a dictionary `rules`: the rules that are given on the command line, as the API takes them.
     """
 
     @functools.wraps(command)
@@ -94,11 +94,14 @@ OPTION_OF = {
     "/attribution/url": "--credit-url",
     **{f"/theme/{name}": f"--{name}" for name in THEME},
 }
-"""The options by the API's names of what they set."""
+"""The options of the command line for the API's fields that they set. A field is named by a JSON pointer."""
 
 
 def _parse(model: type[InputType], fields: dict[str, Any]) -> InputType:
-    """Parse rules. Raises InvalidInput, which names the bad ones as the command line does."""
+    """Return the fields of a partner as a model.
+
+    Raises InvalidInput if a field isn't valid. The error names the option that sets the field, not the API's field.
+    """
     from liveserver.domain.inputs.parsing import parse
 
     try:
@@ -108,7 +111,10 @@ def _parse(model: type[InputType], fields: dict[str, Any]) -> InputType:
 
 
 def _option(pointer: str) -> str:
-    """Return the option that sets a field; `/origins/0` is one of several values of its option."""
+    """Return the option that sets a field of the API, or one item of the field: `--origin` for `/origins/0`.
+
+    If no option sets it, returns `pointer`.
+    """
     return OPTION_OF.get(pointer) or OPTION_OF.get(pointer.rpartition("/")[0]) or pointer
 
 
@@ -132,7 +138,7 @@ def _rules(options: dict[str, Any]) -> dict[str, Any]:
 def partners_add(
     settings: Settings, name: Annotated[str, typer.Argument(help="Who it is")], rules: dict[str, Any]
 ) -> None:
-    """Take a partner in, and print its id."""
+    """Add a partner, and print its id."""
     from liveserver.domain.inputs.models import PartnerInput
     from liveserver.newsroom.partner_directory import new_partner
 
@@ -188,7 +194,7 @@ def partners_edit(
     rules: dict[str, Any],
     clear: Clear = None,
 ) -> None:
-    """Change a partner's rules: each one that is named is replaced."""
+    """Change a partner's rules. Only the rules that the options name are replaced."""
     if unknown := sorted(set(clear or ()) - CLEARABLE.keys()):
         raise typer.BadParameter(f"there is no rule {unknown[0]}", param_hint="--clear")
     cleared = {rule: CLEARABLE[rule] for rule in clear or ()}
@@ -200,7 +206,7 @@ def partners_edit(
 @app.command("disable")
 @with_settings("database_url")
 def partners_disable(settings: Settings, partner_id: PartnerId) -> None:
-    """Switch a partner off: its viewers are closed within seconds."""
+    """Switch a partner off: its viewers' streams are closed within seconds."""
     _edit(settings, partner_id, {"enabled": False})
     typer.echo(f"Switched {partner_id} off.")
 
@@ -232,7 +238,7 @@ def _edit(settings: Settings, partner_id: str, fields: dict[str, Any]) -> Partne
 
 
 async def _missing(store: Store, slugs: Iterable[str]) -> list[str]:
-    """Return those of the slugs that no live blog has."""
+    """Return those slugs among `slugs` that no live blog has."""
     missing = []
     for slug in slugs:
         try:
@@ -243,7 +249,10 @@ async def _missing(store: Store, slugs: Iterable[str]) -> list[str]:
 
 
 def _tell_missing(slugs: list[str]) -> None:
-    """Print for each slug that no live blog has it. It may be misspelt, or the live blog may be opened later."""
+    """Print a message for each of these slugs, which no live blog has.
+
+    This is no error: a slug may be misspelt, but its live blog may also be opened later.
+    """
     for slug in slugs:
         tell(f"there is no live blog {slug} so far: the partner may show it once it is opened")
 

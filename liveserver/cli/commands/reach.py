@@ -31,7 +31,7 @@ def reach(
     url: ServerUrl = "http://localhost:8000",
     key: ServerKey = None,
 ) -> None:
-    """Show how many read a live blog, now and by the day."""
+    """Show how many viewers a live blog has now, and had on each day."""
     key = required_key(key)
     if link:
         typer.echo(asyncio.run(link_to(url, key, slug, days=days)))
@@ -42,14 +42,17 @@ def reach(
 
 
 async def link_to(url: str, key: str, slug: str, *, days: int) -> str:
-    """Make a link to the page with plots of the reach, and return the link. `days`: for how long it is good."""
+    """Make a link to the page with plots of a live blog's reach, and return the link.
+
+    `days`: for how many days the link is good.
+    """
     async with client_of(url, key) as client:
         link = await client.reach_link(slug, days=days)
     return str(link["url"])
 
 
 async def show(url: str, key: str, slug: str, query: Mapping[str, str], *, as_json: bool) -> None:
-    """Print the reach as a table: a line for each partner, and after it a line for each of the partner's days.
+    """Print a live blog's reach as a table: a line for each partner, followed by a line for each day of the partner.
 
     `query`: the parameters of the API's request. `as_json`: True to print the API's answer as JSON instead.
     """

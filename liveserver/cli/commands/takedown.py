@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 
 INTERVAL = 0.5
-"""Seconds between two requests for the counts of confirmations."""
+"""Seconds between two requests to the server for the counts of confirmations."""
 MIN_SECONDS = 2.0
-"""Seconds to wait at least. In that time, every node reports how many of its viewers it waits for."""
+"""The least number of seconds that the command waits for confirmations, even if no viewer seems to be waited for. In
+that time, every node reports how many of its viewers it waits for."""
 
 
 def takedown(
@@ -74,7 +75,10 @@ async def watch(url: str, key: str, slug: str, entry_id: str, *, as_json: bool) 
 
 
 async def _delete(client: Client, slug: str, entry_id: str) -> tuple[str, Message | None]:
-    """Delete an entry. Return what to print about that, and the takedown; None if no viewer is asked."""
+    """Delete an entry. Return the text to print about the deletion, and the takedown.
+
+    In place of the takedown, returns None if no viewer is asked to confirm the deletion.
+    """
     from liveserver.client import ClientError
 
     try:
@@ -101,6 +105,9 @@ def figures(counts: Message) -> str:
 
 
 def _show(line: str, *, again: bool, err: bool) -> None:
-    """Print a line, on standard error if `err`. With `again`, the line replaces the one before it on a terminal."""
+    """Print a line. `err`: True for standard error, False for standard output.
+
+    `again`: True to replace the line that was printed before, if the output is a terminal.
+    """
     over = "\x1b[1A\x1b[2K" if again and (sys.stderr if err else sys.stdout).isatty() else ""
     typer.echo(over + line, err=err)

@@ -1,5 +1,5 @@
-"""The player of the demo's script. It plays the first steps at once, with times in the last hours; then it plays the
-other steps one by one."""
+"""The player of the demo's script. It plays the first steps at once, and their entries get times in the last hours.
+Then it plays the other steps one by one."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 ACTOR = "demo newsroom"
 BACKLOG = 14
-"""How many steps of the script are played at once, when the story begins. They look as if they had happened before."""
+"""How many steps of the script are played at once when the story begins. Their entries look as if they had been
+published in the hours before."""
 BACKLOG_STEP = timedelta(minutes=7)
-"""The time between two of these steps, as readers see it."""
+"""The time between two of the steps that are played at once, as the entries show it to readers."""
 REST = 5
-"""The pause between the end of the story and its next beginning, as a number of intervals between steps."""
+"""The pause between the end of the story and its next beginning, as a multiple of the interval between two steps."""
 
 
 class Newsroom:
@@ -54,7 +55,8 @@ class Newsroom:
             await self._parts.publisher.create_liveblog(parse(LiveblogInput, self._script.liveblog))
 
     async def run(self) -> None:
-        """Play the script again and again, for ever. Before each time, delete the entries of the time before."""
+        """Play the script again and again, for ever. Each time, first delete the entries that the demo published
+        before."""
         while True:
             await self._clear()
             await self._play()

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 _BITS = 6
 _STEPS = 1 << _BITS
-"""How many buckets there are for each power of two. So a percentile is off by less than 1/64."""
+"""How many buckets there are from one power of two (of microseconds) to the next. So a percentile above 64 µs is
+wrong by less than 1/64 of its value."""
 
 
 class Histogram:
@@ -46,9 +47,9 @@ class Histogram:
         return sum(self.counts.values())
 
     def percentile(self, percent: float) -> float | None:
-        """Return the latency, in seconds, that so many percent of the latencies don't exceed (nearest rank).
+        """Return a percentile of the latencies, in seconds, by the method of the nearest rank.
 
-        None if no latency was counted.
+        Returns None if no latency was counted. `percent`: how many percent of the latencies don't exceed the result.
         """
         total = self.count
         if not total:
@@ -85,7 +86,7 @@ class Measurements:
     """The counts of a group of viewers, since the run's beginning. A change that ten viewers get counts ten times."""
 
     opened: int = 0
-    """How many viewers' streams began. A stream that begins again isn't counted again."""
+    """How many viewers were connected: their streams have begun. A viewer that connects again isn't counted again."""
     deflated: int = 0
     """On how many connections permessage-deflate was agreed."""
     following: int = 0
@@ -99,25 +100,26 @@ class Measurements:
     resets: int = 0
     """How often a viewer's position was void, so that it had to start afresh."""
     delivered: int = 0
-    """How many changes viewers got in order."""
+    """How many changes viewers got, without those that count as duplicated."""
     duplicated: int = 0
-    """How many changes came twice, or after a later one."""
+    """How many changes viewers got a second time, or after a later change."""
     lost: int = 0
     """How many changes viewers never got."""
     superseded: int = 0
-    """How many changes were left out of replays, as a later state of the same entry was in the replay."""
+    """How many changes replays left out, as a replay has only the latest state of each entry."""
     received: int = 0
     """How many bytes viewers got, without what TLS adds."""
     behind: int = 0
-    """How many viewers haven't got the last change; 0 as long as the last change isn't known."""
+    """How many viewers haven't got the run's last change; 0 while it isn't known which change is the last."""
     opened_at: float = 0.0
-    """The time when the stream of the last viewer to connect began, on the monotonic clock."""
+    """The time on the monotonic clock when the last viewer was connected: its stream began for the first time."""
     arrived_at: float = 0.0
-    """The time when the last change arrived, on the monotonic clock."""
+    """The time on the monotonic clock when a viewer last got a change."""
     cpu: float = 0.0
-    """Seconds of processor time that the viewers' processes used."""
+    """Seconds of processor time that the processes that hold the viewers have used."""
     lateness: Histogram = field(default_factory=Histogram)
-    """How late the viewers' processes ran a timer, measured after all viewers were connected."""
+    """The delays with which the processes that hold the viewers ran a timer. They are measured from the moment when all
+    viewers of the process are connected."""
     errors: Counter[str] = field(default_factory=Counter)
     """How many connections failed or ended, by reason."""
 

@@ -15,7 +15,10 @@ _PROC = Path("/proc")
 
 
 class Meter:
-    """A meter of the processes `pids` and all their descendants at its making. Raises Refused if one can't be read."""
+    """A meter of the processes `pids` and all descendants that they have when the meter is made.
+
+    Raises Refused if /proc doesn't tell the processor time and memory of one of the processes.
+    """
 
     def __init__(self, pids: Sequence[int]) -> None:
         self.pids = tuple(dict.fromkeys(pid for parent in pids for pid in _family(parent)))
@@ -23,7 +26,7 @@ class Meter:
         self.memory()
 
     def cpu(self) -> float:
-        """Return how many seconds of processor time the processes' present threads have used, in all.
+        """Return how many seconds of processor time the present threads of all the processes have used, added up.
 
         Raises Refused if a process can't be read.
         """
@@ -60,7 +63,7 @@ def _has_ended(pid: int) -> bool:
 def _cpu(pid: int) -> float:
     """Return how many seconds of processor time a process's present threads have used.
 
-    They come from the scheduler, which counts nanoseconds. /proc/PID/stat has hundredths of a second only.
+    The figure comes from the scheduler, which counts nanoseconds. /proc/PID/stat has hundredths of a second only.
     """
     total = 0
     try:

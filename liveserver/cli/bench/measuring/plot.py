@@ -21,7 +21,7 @@ PANELS = ((104, 320), (372, 448), (500, 576), (628, 688))
 """The top and the bottom of each of the four plots, in pixels from the top of the picture."""
 HEIGHT = 736
 GAP = 3
-"""A line is interrupted if the next value is more than so many seconds later."""
+"""The greatest number of seconds between two values that the line of a plot connects."""
 
 Row = dict[str, Any]
 
@@ -49,7 +49,7 @@ def as_svg(result: Result) -> str:
 
 
 def as_html(result: Result) -> str:
-    """Return an HTML page with the plots and the figures of a result. It loads nothing else."""
+    """Return an HTML page with the plots and the figures of a result. The page loads no other files."""
     rows = "\n".join(
         f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in report.as_rows(result)
     )
@@ -116,9 +116,9 @@ def _bars(timeline: Sequence[Row], across: Scale, panel: tuple[int, int], name: 
 
 
 def _line(timeline: Sequence[Row], name: str, across: Scale, down: Scale, css: str) -> list[str]:
-    """Return the SVG of a line through the values called `name`, each in the middle of its second.
+    """Return the SVG of a line through the values of the column `name`, each in the middle of its second.
 
-    The line is interrupted where no second has a value for longer than `GAP`.
+    The line is interrupted between two values that are more than `GAP` seconds apart.
     """
     pieces: list[list[tuple[float, float]]] = []
     previous_second = -GAP - 1

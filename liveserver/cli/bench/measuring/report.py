@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.measuring.result import Result
 
 BUSY = 0.85
-"""The share of a processor that a viewers' process may use. If it uses more, part of the latency comes from it."""
+"""The share of a processor above which the report has a remark: if a process that holds viewers uses more, a part of
+the measured latency comes from this process."""
 FRESH = 512
-"""Bytes of memory for each viewer, fewer than any server needs. A smaller figure means that the server already had
-memory from earlier viewers."""
+"""A number of bytes of the server's memory for each viewer. If a benchmark measures fewer, the report remarks that the
+server still had memory from earlier viewers."""
 LATE = 0.01
-"""Seconds by which timers of the viewers' processes may be late without a remark in the report."""
+"""Seconds by which the timers of the processes that hold viewers may be late without a remark in the report."""
 
 
 def as_json(result: Result) -> dict[str, Any]:

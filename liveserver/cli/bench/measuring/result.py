@@ -20,12 +20,12 @@ class Usage:
 
     pids: tuple[int, ...]
     connect_us: float
-    """Microseconds of processor time for each attempt of a viewer to connect."""
+    """Microseconds of the server's processor time for each attempt of a viewer to connect."""
     delivery_us: float | None
-    """Microseconds of processor time for each delivery (a change to one viewer). The work of publishing is included.
-    None if nothing was delivered."""
+    """Microseconds of the server's processor time for each delivery (a change to one viewer). The server's work of
+    publishing is included. None if nothing was delivered."""
     viewer_bytes: float
-    """Bytes of memory (proportional set size) for each viewer that follows."""
+    """Bytes of memory (proportional set size) that the server needed more for each viewer that follows."""
 
 
 @dataclass
@@ -39,30 +39,34 @@ class Result:
     interrupted: bool = False
     measurements: Measurements = field(default_factory=Measurements)
     expected: int = 0
-    """How many deliveries there should have been. A delivery is a change that one viewer gets."""
+    """How many deliveries there should have been. Each change to each viewer is one delivery."""
     published: int = 0
     """How many entries were published."""
     publish_errors: Counter[str] = field(default_factory=Counter)
-    """How many entries couldn't be published, by the text of the error."""
+    """How many requests failed, by the text of the error. They were to publish an entry, or to find the last change."""
     answers: Histogram = field(default_factory=Histogram)
     """The times that the server took to answer requests to publish."""
     connect_seconds: float = 0.0
-    """Seconds from the beginning of connecting to the moment when the last viewer's stream began."""
+    """Seconds from the moment when viewers began to connect to the moment when the last viewer's stream began."""
     received: int = 0
-    """How many bytes viewers got while entries were delivered, without what TLS adds."""
+    """How many bytes viewers got after all were connected, without what TLS adds."""
     deliver_seconds: float = 0.0
     """Seconds from the first request to publish, or from the beginning of watching, to the last delivery."""
     seconds: dict[int, Second] = field(default_factory=dict)
-    """The counts of each second, by its number from the run's beginning."""
+    """The counts of each second of the run, by the number of the second. The run begins with second 0."""
     publishes: Counter[int] = field(default_factory=Counter)
-    """How many entries were published in each second, by its number from the run's beginning."""
+    """How many entries were published in each second, by the number of the second. The run begins with second 0."""
     busiest: float = 0.0
-    """The share of a processor that viewers' processes used while entries were delivered: that of the busiest one."""
+    """The share of a processor that the busiest process with viewers used while entries were delivered. 1 is a whole
+    processor."""
     usage: Usage | None = None
 
     @property
     def latency(self) -> Histogram:
-        """The latencies of all deliveries: from the moment when the request to publish was sent, to a viewer."""
+        """The latencies of all deliveries of this run's entries.
+
+        A latency is the time from the moment when the request to publish was sent to the arrival at a viewer.
+        """
         total = Histogram()
         for second in self.seconds.values():
             total.merge(second.latency)
@@ -70,7 +74,8 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """True if every viewer was connected, no request to publish failed, and each viewer got each change once."""
+        """True if every viewer was connected, no request to publish failed, and no viewer lost a change, got a change
+        twice, or had to start afresh."""
         measurements = self.measurements
         return (
             measurements.opened == self.plan.viewers

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from liveserver.cli.bench.errors import Broken
 
 HEAD_MAX = 16 * 1024
-"""How many bytes the head of an answer may have."""
+"""The number of bytes in which the head of an answer must end. Otherwise the server breaks the protocol."""
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _OFFER = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
@@ -32,11 +32,12 @@ def random_key() -> str:
 
 @dataclass(frozen=True)
 class Opening:
-    """The request that opens a stream. All viewers of a run send the same request, with the same WebSocket key."""
+    """The request that opens a viewer's stream. All viewers of a run send the same request, with the same WebSocket
+    key. Only the position after which the stream goes on differs."""
 
     transport: Transport
     authority: str
-    """Host and port, for the Host header."""
+    """The server's host and port, for the Host header."""
     path: str
     """The stream's path, without a query."""
     deflate: bool = True
@@ -57,13 +58,14 @@ class Opening:
 
     @property
     def accept(self) -> str:
-        """The value that `Sec-WebSocket-Accept` must have."""
+        """The value that the field `Sec-WebSocket-Accept` of the server's answer must have."""
         return b64encode(sha1(self.key.encode() + _GUID, usedforsecurity=False).digest()).decode()
 
     def read(self, data: bytes) -> Answer | None:
-        """Read and check the answer at the beginning of the server's data; None if its head isn't complete yet.
+        """Read and check the answer at the beginning of the server's data, and return it.
 
-        Raises Broken if the server refuses the stream, or the answer breaks the protocol.
+        Returns None if the answer's head isn't complete yet. Raises Broken if the server refuses the stream, or the
+        answer breaks the protocol.
         """
         head, separator, _ = data.partition(b"\r\n\r\n")
         if not separator:

@@ -16,7 +16,8 @@ import orjson
 from liveserver.cli.bench.errors import Broken
 
 MESSAGE_MAX = 16 * 1024 * 1024
-"""How many bytes a message may have. A longer one breaks the protocol."""
+"""The greatest number of bytes of a WebSocket frame, an HTTP chunk or an unfinished server-sent event. If one has more,
+the server breaks the protocol."""
 
 _MARK = re.compile(rb"bench-([0-9a-f]{8})-([0-9]{7})-([0-9]{15})")
 _EVENT_END = re.compile(rb"\n\n|\r\n\r\n|\r\r")
@@ -47,7 +48,7 @@ class Mark(NamedTuple):
 
 
 class Hello(NamedTuple):
-    """The first message of a stream. The server also sends it before changes whose seqs may have gaps (a replay)."""
+    """The first message of a stream. The server also sends one before each replay: changes whose seqs may have gaps."""
 
     epoch: str
     seq: int
@@ -59,18 +60,18 @@ class Change(NamedTuple):
 
     seq: int
     mark: Mark | None
-    """The mark in the text of a benchmark's entry; None for any other change."""
+    """The mark in the entry's text, if a benchmark published the entry; None for any other change."""
 
 
 class Reset(NamedTuple):
-    """The message that the viewer's position is void, and where the live blog stands now."""
+    """The message that the viewer's position is void. It names the position where the live blog stands now."""
 
     epoch: str
     seq: int
 
 
 class Farewell(NamedTuple):
-    """The message that the server ends, and after how many seconds the viewer is to come back."""
+    """The message with which the server announces its end. `after`: the seconds until the viewer is to come back."""
 
     after: float
 
@@ -108,10 +109,10 @@ def read_frames(data: bytes) -> tuple[list[Message], int]:
 
 
 def _read_one(data: bytes, start: int) -> tuple[list[Message], int]:
-    """Read the message at `start`, with the control frames among its fragments; or a control frame.
+    """Read one message, or one control frame, that begins at the index `start` of the data.
 
-    Returns the messages, and the index of the first byte after them. If not all bytes are there yet, returns no
-    messages, and `start`.
+    Control frames between the fragments of a message are read, too. Returns what was read as a list of messages, and
+    the index of the first byte after it. If not all bytes are there yet, returns an empty list and `start`.
     """
     messages: list[Message] = []
     fragments: list[bytes] = []
@@ -140,9 +141,10 @@ def _read_one(data: bytes, start: int) -> tuple[list[Message], int]:
 
 
 def _frame(data: bytes, at: int) -> tuple[int, bytes, int] | None:
-    """Read the WebSocket frame at index `at` of the data; None if not all of its bytes are there yet.
+    """Read the WebSocket frame that begins at the index `at` of the data.
 
-    Returns the frame's first byte, its payload, and the index of the first byte after it. Raises Broken.
+    Returns the frame's first byte, its payload, and the index of the first byte after the frame; or None if not all
+    bytes of the frame are there yet. Raises Broken if the frame breaks the protocol.
     """
     if len(data) - at < 2:
         return None
@@ -225,9 +227,9 @@ def read_chunks(data: bytes) -> tuple[bytes, int, bool]:
 
 
 def meaning(text: bytes) -> list[Message]:
-    """Parse a JSON message of the stream, and return it as a list of one.
+    """Parse a JSON message of the stream, and return a list that contains it.
 
-    The list is empty if the message has a type that a benchmark needn't know, such as `heartbeat`. Raises Broken if the
+    The list is empty if a benchmark needn't know messages of this type, such as `heartbeat`. Raises Broken if the
     text isn't a message of a live stream.
     """
     try:

@@ -1,8 +1,8 @@
 """One viewer: a connection that follows a live stream, and counts the changes that it gets.
 
-A viewer consists of a transport and a few numbers, so that 20,000 viewers fit into memory. If a viewer has no bytes of
-an incomplete message, it first looks up the next bytes in a cache that all viewers of the process share. Usually the
-same bytes have been parsed for another viewer already.
+A viewer consists of a transport and a few numbers, so that 20,000 viewers fit into memory. All viewers of a process
+share a cache of parsed messages: usually, the bytes that a viewer gets have been parsed for another viewer already. A
+viewer doesn't use the cache while it holds the beginning of a message that isn't complete.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ FINAL_CODES = range(4500, 5000)
 """The close codes after which a viewer doesn't connect again (docs/stream.md)."""
 
 MEANINGS = 512
-"""How many pieces of data the cache holds."""
+"""How many pieces of data `Meanings` holds. When it is full, it is emptied."""
 
 
 class Meanings:
-    """A cache of parsed messages, by the bytes that they were parsed from. It is made for calls that mostly ask for the
-    same bytes as the call before."""
+    """A cache of parsed messages, by the bytes that they were parsed from. It is fastest if the same bytes are looked
+    up several times in a row."""
 
     def __init__(self) -> None:
         self._last = b""
@@ -80,27 +80,33 @@ _FOLLOWING = Stage.FOLLOWING
 
 
 class ViewerEvents(Protocol):
-    """The object to which the viewers of one process report, with the state that they share. It is the `Worker`."""
+    """The object to which the viewers of one process report. It also has the state that they share. `Worker` implements
+    it."""
 
     opening: Opening
     greeted: bool
-    """True if the server sends `hello`. A server that doesn't (in comparisons with others) counts changes from 1."""
+    """True if the server sends `hello`. False in comparisons with other servers: they send no `hello`, and the seq of
+    the first change is 1."""
     measurements: Measurements
     meanings: Meanings
 
     def arrived(self, mark: Mark | None, /) -> None:
-        """A viewer got a change, in order. `mark`: the mark in the change; None if it has none."""
+        """Count a change that a viewer got, and that isn't a duplicate. `mark`: the change's mark; None if it has
+        none."""
 
     def began(self, viewer: Viewer, /) -> None:
-        """A viewer's stream has begun, for the first time or again."""
+        """Count that a viewer's stream has begun, for the first time or again."""
 
     def ended(self, viewer: Viewer, reason: str, pause: float | None, /) -> None:
-        """A viewer's connection has ended. `pause`: after how many seconds the server wants the viewer back; None if it
-        didn't say; infinite if the viewer mustn't come back."""
+        """Handle the end of a viewer's connection.
+
+        `pause`: after how many seconds the server wants the viewer to connect again. None: the server didn't say that.
+        Infinite: the viewer mustn't connect again.
+        """
 
 
 class Viewer(asyncio.Protocol):
-    """One viewer. If its connection ends, the same viewer goes on with another one."""
+    """One viewer. If its connection ends, the same viewer goes on with a new connection."""
 
     __slots__ = (
         "_chunked",
@@ -122,9 +128,9 @@ class Viewer(asyncio.Protocol):
         self.number = number
         self.stage = Stage.AWAY
         self.start = -1
-        """The seq of the live blog when the viewer began to follow; -1: it has never followed."""
+        """The live blog's seq when the viewer began to follow; -1 if the viewer has never followed."""
         self.seq = -1
-        """The seq up to which the viewer has got the changes; -1: it has never followed."""
+        """The seq up to which the viewer has got the changes; -1 if the viewer has never followed."""
         self._events = events
         self._epoch = ""
         self._section_end = -1
@@ -153,7 +159,8 @@ class Viewer(asyncio.Protocol):
         self._transport.write(self._events.opening.request(after))
 
     def data_received(self, data: bytes) -> None:
-        """Parse data from the server, and handle the messages in it. If the data breaks the protocol, leave."""
+        """Parse data from the server, and handle the messages in it. If the data breaks the protocol, end the
+        connection."""
         events = self._events
         events.measurements.received += len(data)
         at_rest = self.stage is _FOLLOWING and not self._held and not self._raw
@@ -171,7 +178,7 @@ class Viewer(asyncio.Protocol):
             self.leave(str(error), code=1002)
 
     def eof_received(self) -> None:
-        """Return None, which lets the transport close: the server has ended the stream."""
+        """Let the transport close, as the server has ended the stream. The result None has this effect."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Report that the connection has ended, and why."""
@@ -187,8 +194,8 @@ class Viewer(asyncio.Protocol):
     def leave(self, reason: str, *, code: int | None = None, pause: float | None = None) -> None:
         """End the connection, if there is one that isn't being closed already.
 
-        If it is a WebSocket and `code` is given, send a close frame first. `reason` and `pause` are what is reported
-        when the connection has ended.
+        If it is a WebSocket and `code` isn't None, send a close frame with this code first. `reason` and `pause` are
+        reported to `ViewerEvents.ended` when the connection has ended.
         """
         if self._transport is None or self.stage is Stage.ENDING:
             return
@@ -289,8 +296,10 @@ class Viewer(asyncio.Protocol):
             self._follow()
 
     def _start_afresh(self, epoch: str, seq: int) -> None:
-        """Go on from a new position, as the old one is void. A reader's page would take a snapshot. Here, the changes
-        between the two positions count as lost."""
+        """Go on from a new position, as the viewer's position is void. A reader's page would take a snapshot.
+
+        If both positions have the same epoch, the changes between them count as lost.
+        """
         measurements = self._events.measurements
         if epoch != self._epoch:
             # How many changes of another history the viewer has missed can't be known.

@@ -32,17 +32,18 @@ REPORT_EVERY = 0.5
 HANDSHAKES = 200
 """How many viewers may be connecting at the same time, in all processes together."""
 OPEN_SECONDS = 30.0
-"""Seconds in which a connection must be made; and seconds in which its stream must begin after that."""
+"""Seconds to wait until a connection is made; then as many seconds to wait until its stream begins."""
 TRIES = 3
-"""How often a viewer tries to connect for the first time, before it gives up."""
+"""How often a viewer that was never connected tries to connect before it gives up."""
 PAUSE_MAX = 10.0
-"""The longest pause before a viewer tries to connect again, in seconds, if the server names none."""
+"""The greatest number of seconds between two attempts of a viewer to connect again, if the server names no pause."""
 LEAVE_SECONDS = 2.0
-"""Seconds to wait at the end until all viewers have closed their connections."""
+"""The greatest number of seconds that a worker process waits at its end until all its viewers have closed their
+connections."""
 TICK = 0.02
 """Seconds between two measurements of how late the process runs its timers."""
 REASONS = 20
-"""For how many reasons failures are counted separately. Failures for any other reason are counted together."""
+"""How many reasons of failures are counted separately. Failures for all further reasons are counted together."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Orders:
     tls_name: str | None
     """The name that the server's certificate must have; None if the server is reached without TLS."""
     many_sources: bool
-    """True if connections to the server may come from several source addresses of the loopback network."""
+    """True if the viewers can connect from several source addresses, as the server is on the loopback network."""
     viewers: range
     """The numbers of the viewers that this process holds."""
     of: int
@@ -65,20 +66,21 @@ class Orders:
     handshakes: int
     """How many viewers of this process may be connecting at the same time."""
     run: str
-    """The run's id, which the marks of its entries contain."""
+    """The run's id, which is in the marks of the run's entries."""
     origin: float
-    """The time when second 0 begins, on the monotonic clock."""
+    """The time on the monotonic clock when second 0 of the run begins."""
 
 
 class Connect(NamedTuple):
-    """The order to connect all viewers: the first one at `at` (monotonic clock), the last one `ramp` seconds later."""
+    """The order to connect all viewers: the first at the time `at` (monotonic clock), the last `ramp` seconds later."""
 
     at: float
     ramp: float
 
 
 class Finish(NamedTuple):
-    """The order to count from now on the viewers that haven't got the last change. `seq`: the seq of that change."""
+    """The order to count, from now on, the viewers that haven't got the live blog's last change. `seq`: the seq of this
+    change."""
 
     seq: int
 
@@ -91,21 +93,23 @@ class Report(NamedTuple):
     """A report of one worker process."""
 
     measurements: Measurements
-    """The counts since the process's beginning."""
+    """The counts of the process's viewers since the process began."""
     seconds: dict[int, Second]
-    """The counts of each second that may have changed since the report before, by the number of the second."""
+    """The counts of each second, by the number of the second. Seconds that can't have changed since the process's
+    previous report are left out."""
     settled: bool
-    """True if the stream of every viewer has begun, or the viewer has given up."""
+    """True if each viewer of the process has either been connected or given up connecting."""
     final: int
-    """The seq of the last change, for which `measurements.behind` was counted; -1 if it isn't known yet."""
+    """The seq of the live blog's last change: `measurements.behind` counts the viewers that haven't got this change. -1
+    if the process hasn't got the order `Finish` yet."""
     last: bool
     """True if this is the last report of the process."""
 
 
 class Worker:
-    """The viewers of one worker process, which report to it (it is their `ViewerEvents`).
+    """The manager of the viewers of one worker process. The viewers report to it, as it is their `ViewerEvents`.
 
-    `send`: sends a report to the first process.
+    `send`: sends a report to the first process, which runs the command.
     """
 
     def __init__(self, orders: Orders, send: Callable[[Report], None]) -> None:
@@ -117,18 +121,18 @@ class Worker:
         self._send = send
         self._viewers = [Viewer(number, self) for number in orders.viewers]
         self._opened: dict[Viewer, asyncio.Future[bool]] = {}
-        """The viewers that are being connected for the first time. The future of each gets True when its stream begins,
-        and False if the connection ends before that."""
+        """The viewers that are being connected for the first time, each with a future. The future gets True when the
+        viewer's stream begins, and False if the connection ends before that."""
         self._seconds: dict[int, Second] = {}
         self._current = Second()
         self._current_end = 0.0
-        """The time when the current second ends, on the monotonic clock."""
+        """The time on the monotonic clock when the second ends whose counts are in `_current`."""
         self._tasks = BackgroundTasks()
         self._settled = False
         self._final = -1
         self._stopping = asyncio.Event()
         self._remaining = 0
-        """At the end: how many viewers still have a connection."""
+        """How many viewers still have a connection. It is counted only while the process ends."""
         self._left = asyncio.Event()
         self._failure: BaseException | None = None
         self._tls = None if orders.tls_name is None else ssl.create_default_context()
@@ -147,7 +151,7 @@ class Worker:
     async def run(self) -> None:
         """Send reports until the order to stop comes; then send the last report, and let all viewers leave.
 
-        If a task failed, raises its error.
+        If one of the worker's tasks failed, ends early and raises the error of this task.
         """
         while not self._stopping.is_set():
             self._report()
@@ -167,7 +171,8 @@ class Worker:
                     await self._left.wait()
 
     def arrived(self, mark: Mark | None) -> None:
-        """Count that a viewer got a change now; and, if it has a mark of this run, how long the change took."""
+        """Count that a viewer got a change now. If the change has a mark of this run, add its latency to the
+        histogram."""
         now = time.monotonic()
         self.measurements.arrived_at = now
         second = self._current
@@ -188,7 +193,11 @@ class Worker:
             waiting.set_result(True)
 
     def ended(self, viewer: Viewer, reason: str, pause: float | None) -> None:
-        """Count by its reason that a viewer's connection has ended; connect the viewer again if it is to come back."""
+        """Count the end of a viewer's connection, by its reason. Connect the viewer again if it has followed before.
+
+        A viewer that mustn't connect again isn't connected. While the process ends, no viewer is connected, and the
+        reason isn't counted.
+        """
         if self._stopping.is_set():
             self._remaining -= 1
             if not self._remaining:
@@ -203,8 +212,10 @@ class Worker:
             self._start(self._come_back(viewer, pause))
 
     async def _connect(self, order: Connect) -> None:
-        """Connect every viewer for the first time, so many at the same time as the orders allow. After that, measure
-        for ever how late this process is."""
+        """Connect every viewer for the first time. The orders limit how many are connecting at the same time.
+
+        After that, measure for ever how late this process runs its timers.
+        """
         numbered = iter(self._viewers)
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._orders.handshakes, len(self._viewers))):
@@ -214,8 +225,8 @@ class Worker:
         await self._watch_the_clock()
 
     async def _watch_the_clock(self) -> None:
-        """Measure for ever how late this process runs its timers. So much of each latency comes from this process, not
-        from the server."""
+        """Measure for ever how late this process runs its timers. This delay is a part of each latency that is
+        measured, but it isn't the server's."""
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + TICK
@@ -245,8 +256,11 @@ class Worker:
         self.measurements.failed += 1
 
     async def _come_back(self, viewer: Viewer, pause: float | None) -> None:
-        """Connect a viewer again, as a reader's page does: after a pause that grows with each attempt that fails, and
-        from the viewer's position on. `pause`: seconds of the first pause, if the server named them."""
+        """Connect a viewer again, as a reader's page does. The stream goes on from the viewer's position.
+
+        There is a pause before each attempt, which grows with each attempt that fails. `pause`: the seconds of the
+        first pause, if the server named them; otherwise None.
+        """
         wait = 1.0
         while viewer.away:
             await asyncio.sleep(random.uniform(0, wait) if pause is None else pause)
@@ -255,9 +269,9 @@ class Worker:
             await self._dial(viewer)
 
     async def _dial(self, viewer: Viewer) -> bool:
-        """Make a connection for a viewer, and return True; return False if that fails.
+        """Make a connection for a viewer. Return True if that succeeds, otherwise False.
 
-        The viewer then sends its request: its stream hasn't begun when this returns.
+        When this returns, the viewer has only sent its request: its stream hasn't begun.
         """
         orders = self._orders
         loop = asyncio.get_running_loop()
@@ -321,7 +335,7 @@ class Worker:
 
 
 IP_BIND_ADDRESS_NO_PORT = 24
-"""A constant of linux/in.h. Python's module `socket` doesn't have it before Python 3.14."""
+"""The number of a socket option, from linux/in.h. Python's module `socket` doesn't have it before Python 3.14."""
 
 
 def main(orders: Orders, connection: Connection) -> None:

@@ -1,4 +1,5 @@
-"""The worker processes, as the first process sees them. The first process runs the command `liveserver bench`."""
+"""The pool of worker processes, which the first process starts and directs. The first process runs the command
+`liveserver bench`."""
 
 from __future__ import annotations
 
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.viewers.worker import Orders
 
 START_SECONDS = 30.0
-"""Seconds to wait at most for the first report of every process."""
+"""The greatest number of seconds to wait for the first report of every worker process."""
 END_SECONDS = 15.0
-"""Seconds to wait at most for the last reports of all processes, and then for each process to end."""
+"""The greatest number of seconds to wait for the last reports of all worker processes; then as many seconds to wait
+until each process ends. A process that hasn't ended is killed."""
 
 
 class Member:
-    """One worker process, with what its latest report says."""
+    """One worker process, with the contents of its latest report."""
 
     def __init__(self, process: SpawnProcess, connection: Connection) -> None:
         self.process = process
@@ -44,7 +46,7 @@ class Member:
 class WorkerPool:
     """The pool of worker processes: it starts them, gives them orders, and adds up their reports.
 
-    It is an asynchronous context manager. `orders`: what each process has to do; there is one process for each.
+    It is an asynchronous context manager. `orders`: the orders of all processes; one process is started for each item.
     """
 
     def __init__(self, orders: Sequence[Orders]) -> None:
@@ -92,17 +94,18 @@ class WorkerPool:
 
     @property
     def settled(self) -> bool:
-        """True if the stream of every viewer has begun, or the viewer has given up."""
+        """True if each viewer has either been connected or given up connecting."""
         return all(member.settled for member in self._members)
 
     @property
     def final(self) -> int:
-        """The seq of the last change, if all processes have counted the viewers that haven't got it; otherwise -1."""
+        """The seq of the live blog's last change, if every process has counted the viewers that haven't got this
+        change. Otherwise -1."""
         return min(member.final for member in self._members)
 
     @property
     def cpu(self) -> list[float]:
-        """For each process, how many seconds of processor time it has used."""
+        """How many seconds of processor time each of the worker processes has used."""
         return [member.measurements.cpu for member in self._members]
 
     def seconds(self, since: int = 0) -> dict[int, Second]:
@@ -118,20 +121,20 @@ class WorkerPool:
         return dict(sorted(total.items()))
 
     def connect(self, at: float, ramp: float) -> None:
-        """Let all viewers connect: the first one at `at` (monotonic clock), the last one `ramp` seconds later."""
+        """Let all viewers connect: the first at the time `at` (monotonic clock), the last `ramp` seconds later."""
         self._tell(Connect(at, ramp))
 
     def finish(self, seq: int) -> None:
-        """Let the processes count the viewers that haven't got the last change. `seq`: the seq of that change."""
+        """Let the processes count the viewers that haven't got the live blog's last change, which has the seq `seq`."""
         self._tell(Finish(seq))
 
     async def stop(self) -> None:
-        """Let all viewers leave, and wait at most END_SECONDS for the last report of every process."""
+        """Let all viewers end their connections, and wait at most END_SECONDS for the last report of every process."""
         self._tell(Stop())
         await self.until(lambda: all(member.last for member in self._members), END_SECONDS)
 
     async def until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Wait for reports until a condition is true, at most so many seconds. Return whether it is true now.
+        """Wait for reports until a condition is true, for `seconds` at most. Return whether the condition is true now.
 
         Raises Refused if a process died before its last report.
         """
