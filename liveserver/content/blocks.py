@@ -1,4 +1,4 @@
-"""The typed blocks of an entry's body: pictures, galleries, quotations, embeds. A stored body has each in one form.
+"""The typed blocks of an entry's body. In stored bodies, each type (picture, gallery, quotation, embed) has one form:
 
 ```
 <figure><img src="/media/NAME" alt="…"><figcaption>…</figcaption></figure>
@@ -207,8 +207,8 @@ def _assembled(css_classes: list[str], pictures: list[tuple[str, str]], caption:
 def _embed(rest: str, caption: str) -> str | None:
     """Return the figure of an embed with the first link in the HTML `rest`, followed by the other content of `rest`.
 
-    None if there is no link, or if the scheme of the link isn't HTTP(S). Whether a known provider has the link's
-    address is found out later, when the body is rendered. If none has it, readers see a link.
+    None if there is no link, or if the scheme of the link isn't HTTP(S). Whether the link leads to a known provider is
+    found out only when the body is rendered. If it doesn't, readers see a link.
     """
     tokens = _TOKEN.findall(rest)
     for at, token in enumerate(tokens):

@@ -31,8 +31,8 @@ class BodyPicture(NamedTuple):
 
     picture: Picture
     alt: str
-    """The description as it is written in an HTML attribute: with character references, and without the quotes around
-    it."""
+    """The description as it is written in an HTML attribute: with character references, also in place of double
+    quotes."""
 
     @property
     def html(self) -> str:

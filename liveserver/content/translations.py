@@ -139,8 +139,8 @@ def _parts(locale: Locale, day: date) -> dict[str, str]:
 
 ZONE_NAMES_MAX = 1_024
 _zone_names: dict[tuple[Locale, str, timedelta | None, bool], str] = {}
-"""The cached names of time zones. The key: the locale, the zone, its offset from UTC, and whether it has summer
-time."""
+"""The cached names of time zones. The key: the locale, the zone, the offset from UTC, and whether summer time is in
+force."""
 
 
 def _zone_name(locale: Locale, moment: datetime) -> str:
