@@ -139,8 +139,8 @@ def _with_caption(css_class: str, content: str, caption: str) -> str:
 
 
 def _figure(tokens: Sequence[str]) -> str:
-    """Return the stored form of the figure that `tokens` are, followed by the figure's content that has no place in
-    this form."""
+    """Return the stored form of a figure, followed by the figure's content that has no place in this form. `tokens`:
+    all tokens of the figure, with its tags."""
     pictures: list[tuple[str, str]] = []
     captions: list[str] = []
     quotes: list[str] = []

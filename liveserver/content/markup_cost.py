@@ -200,7 +200,7 @@ def depth_of(html: str) -> int:
 
 
 def _close(opened: list[str], name: str) -> None:
-    """Remove from `opened` the innermost element with this name, which ends, and the elements that end together with
+    """Remove from `opened` the innermost element with this name, as it ends, and the elements that end together with
     it.
 
     Formatting elements that are open within it stay, as parsers continue them after it. Nothing is removed if some
