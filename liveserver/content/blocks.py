@@ -1,4 +1,4 @@
-"""The typed blocks of an entry's body: pictures, galleries, quotations, embeds. A stored body has each in one form.
+"""The typed blocks of an entry's body. In stored bodies, each type (picture, gallery, quotation, embed) has one form:
 
 ```
 <figure><img src="/media/NAME" alt="…"><figcaption>…</figcaption></figure>
@@ -43,8 +43,8 @@ _FIGURES = {"figure", "figcaption", "img"}
 def normalised(html: str) -> str:
     """Return sanitised HTML with each typed block in the form that stored bodies have.
 
-    Pictures of other sites are removed. Content of a figure that has no place in its form is moved behind the figure.
-    Applying this function to its own result changes nothing.
+    Pictures of other sites are removed. What a figure contains besides the parts of its form is moved behind the
+    figure. Applying this function to its own result changes nothing.
     """
     if not _TYPED.search(html):
         return html
@@ -79,7 +79,7 @@ def _open(token: str) -> str | None:
 
 
 def _is_one_of(token: str, names: Iterable[str]) -> bool:
-    """True if a token is an opening tag or an end tag of one of the elements named."""
+    """True if a token is an opening tag or an end tag of an element with one of these names."""
     match = _NAME.match(token)
     return match is not None and match[2] in names
 
@@ -98,12 +98,12 @@ def _end(tokens: Sequence[str], at: int) -> int:
 
 
 def _attributes(token: str) -> dict[str, str]:
-    """Return the attributes of a tag, by name. Character references in their values aren't replaced."""
+    """Return the values of the attributes of a tag, by name. Character references in the values stay."""
     return dict(_ATTRIBUTE.findall(token))
 
 
 def _inline(tokens: Iterable[str]) -> str:
-    """Return the content of a caption as HTML: its text and inline elements, with a space in place of other tags."""
+    """Return the content of a caption as HTML: its text and inline elements. A space replaces each other tag."""
     return "".join(t if not t.startswith("<") or _is_one_of(t, _INLINE) else " " for t in tokens).strip(" \t\r\n\f")
 
 
@@ -113,7 +113,7 @@ def _has_text(html: str) -> bool:
 
 def _picture(token: str) -> str:
     """Return the stored form of an `<img>` tag. Return an empty string if the file's name isn't that of a picture of
-    ours; the host in its address doesn't matter."""
+    ours. The host in the picture's address doesn't matter."""
     attributes = _attributes(token)
     path = re.split(r"[?#]", unescape(attributes.get("src", "")), maxsplit=1)[0]
     picture = Picture.parse(path.rpartition("/")[2])
@@ -139,7 +139,8 @@ def _with_caption(css_class: str, content: str, caption: str) -> str:
 
 
 def _figure(tokens: Sequence[str]) -> str:
-    """Return the stored form of a figure, given all its tokens; after it, the content that has no place in the form."""
+    """Return the stored form of a figure, followed by the figure's content that has no place in this form. `tokens`:
+    all tokens of the figure, with its tags."""
     pictures: list[tuple[str, str]] = []
     captions: list[str] = []
     quotes: list[str] = []
@@ -184,9 +185,10 @@ def _figure(tokens: Sequence[str]) -> str:
 
 
 def _assembled(css_classes: list[str], pictures: list[tuple[str, str]], caption: str, quote: str, rest: str) -> str:
-    """Return the stored form of a figure with these parts, followed by the parts that have no place in it.
+    """Return the stored form of a figure with these parts, followed by the parts that have no place in this form.
 
-    `pictures`: each with its own caption, which may be empty. `caption`: that of the whole figure.
+    `pictures`: the HTML of each picture, and its own caption, which may be empty. `caption`: the caption of the whole
+    figure. `quote`: the HTML of its quotations. `rest`: the HTML of everything else in the figure.
     """
     if "embed" in css_classes and not pictures and not quote and (embed := _embed(rest, caption)):
         return embed
@@ -203,10 +205,10 @@ def _assembled(css_classes: list[str], pictures: list[tuple[str, str]], caption:
 
 
 def _embed(rest: str, caption: str) -> str | None:
-    """Return an embed's figure with the first link in `rest`; None if there is no link, or its scheme isn't HTTP(S).
+    """Return the figure of an embed with the first link in the HTML `rest`, followed by the other content of `rest`.
 
-    Other content of `rest` follows the figure. Whether the link leads to a known provider is seen only when the body is
-    rendered: if it doesn't, readers see a link.
+    None if there is no link, or if the scheme of the link isn't HTTP(S). Whether the link leads to a known provider is
+    found out only when the body is rendered. If it doesn't, readers see a link.
     """
     tokens = _TOKEN.findall(rest)
     for at, token in enumerate(tokens):

@@ -31,11 +31,12 @@ class BodyPicture(NamedTuple):
 
     picture: Picture
     alt: str
-    """The description as it is written in an HTML attribute: with character references, and without double quotes."""
+    """The description as it is written in an HTML attribute: with character references, also in place of double
+    quotes."""
 
     @property
     def html(self) -> str:
-        """The `<img>` element of the picture, in the form that stored bodies have."""
+        """The `<img>` element of the picture, as stored bodies have it."""
         return f'<img src="{MEDIA_PATH}/{self.picture.name}" alt="{self.alt}">'
 
 
@@ -47,7 +48,8 @@ def body_pictures(body: str) -> Iterator[BodyPicture]:
 
 
 def replace_pictures(body: str, replacement: Callable[[BodyPicture], str]) -> str:
-    """Return a sanitised body with the HTML that `replacement` returns in place of each picture."""
+    """Return a sanitised body in which each picture is replaced by the HTML that `replacement` returns for the
+    picture."""
 
     def put(match: re.Match[str]) -> str:
         picture = Picture.parse(match[1])

@@ -30,11 +30,12 @@ _CAPTION = r"<figcaption>((?:[^<]|<(?!/?fig))*+)</figcaption>"
 # end tag.
 _ILLUSTRATION = re.compile(rf'(<figure class="gallery">)|{IMG_PATTERN}(?:{_CAPTION})?|</figure>{_CAPTION}</figure>')
 ILLUSTRATIONS_MAX = 20
-"""How many pictures of one body feeds and structured data list separately. The body itself shows all of them."""
+"""The greatest number of pictures of a body that feeds and structured data list separately. The body itself shows all
+of its pictures."""
 _ALONE = re.compile(r'<p(?: [^>]*)?>\s*(?:<a href="([^"]+)"[^>]*>([^<]+)</a>|(https?://[^<\s]+))\s*</p>')
 CARDS_MAX = 50
-"""How many embeds and addresses of one body become cards; the others stay links. A card is ten times as long as a
-link."""
+"""The greatest number of embeds and addresses of a body that become cards; the others stay links. The HTML of a card is
+ten times as long as that of a link."""
 
 _SCHEME = re.compile(r"https?://(?:www\.)?", re.IGNORECASE)
 
@@ -42,7 +43,7 @@ _SCHEME = re.compile(r"https?://(?:www\.)?", re.IGNORECASE)
 class BodyRenderer:
     """A renderer of bodies that `sanitise` made. It does no I/O and keeps no state.
 
-    `media_url`: what comes before the slash and the name in the address of a picture, at this server or a CDN.
+    `media_url`: the address under which pictures are served, by this server or a CDN, without a slash at the end.
     """
 
     def __init__(self, *, media_url: str, embed_providers: EmbedProviders) -> None:
@@ -52,7 +53,7 @@ class BodyRenderer:
     def shown(self, body: str, texts: Translations) -> str:
         """Return a body for readers: its pictures as complete `<img>` elements, its embeds as cards.
 
-        An address that is alone in its paragraph also becomes a card, if a provider of embeds is recognised by it.
+        An address that is alone in its paragraph also becomes a card if it is that of a known provider of embeds.
         """
         body = self.with_pictures(body)
         if "://" not in body:
@@ -80,7 +81,7 @@ class BodyRenderer:
         return _ALONE.sub(alone, _EMBED.sub(embed, body))
 
     def with_pictures(self, body: str) -> str:
-        """Return a body in which each picture is a complete `<img>` element, and nothing else is changed, for feeds."""
+        """Return a body for feeds: each picture is a complete `<img>` element, and nothing else is changed."""
 
         def img(body_picture: BodyPicture) -> str:
             return img_html(body_picture.picture, unescape(body_picture.alt), self._media_url)
@@ -90,8 +91,8 @@ class BodyRenderer:
     def illustrations(self, body: str) -> list[Illustration]:
         """Return the pictures of a body with their captions, in the body's order and without repetitions.
 
-        There are at most ILLUSTRATIONS_MAX. Feeds and structured data list them separately from the body's HTML. A
-        picture in a gallery that has no caption of its own gets the gallery's.
+        These are at most ILLUSTRATIONS_MAX. Feeds and structured data list them separately from the body's HTML. A
+        picture of a gallery gets the gallery's caption if it has none of its own.
         """
         if not has_picture(body):
             return []

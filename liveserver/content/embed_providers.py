@@ -18,30 +18,32 @@ MASTODON_HOSTS = (
     *("mastodon.social", "mastodon.online", "mstdn.social", "mas.to", "mastodon.world", "fosstodon.org"),
     *("piaille.fr", "mamot.fr", "framapiaf.org", "journa.host", "newsie.social", "social.network.europa.eu"),
 )
-"""Mastodon servers that are known without a setting. The list is needed, as a path like `/@name/123` proves nothing:
-any site could have one."""
+"""The hosts of Mastodon servers that are known without a setting. The list is needed, as a path like `/@name/123`
+proves nothing: any site could have such a path."""
 
 LANDSCAPE = "16 / 9"
 PORTRAIT = "9 / 16"
 
 _ADDRESS = re.compile(r"https?://[\x21-\x5b\x5d-\x7e]{1,480}", re.ASCII | re.IGNORECASE)
-"""A pattern of addresses of visible ASCII characters. The backslash isn't allowed, as browsers read it as a slash."""
+"""A pattern of addresses that consist of visible ASCII characters. The backslash isn't allowed, as browsers read it as
+a slash."""
 _HOST = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*(?::443)?", re.ASCII)
 
 
 class EmbedFrame(NamedTuple):
-    """The frame that shows an embed, and the provider's page that the embed is about."""
+    """The frame that shows an embed, and the page of the provider that has the same content."""
 
     kind: str
-    """`video`, `post` or `audio`."""
+    """What the frame shows: `video`, `post` or `audio`."""
     url: str
-    """The address of the page, without parameters that track readers."""
+    """The address of the provider's page, without parameters that track readers."""
     src: str
-    """The address of the frame. If the provider has several hosts, it is on the one that learns least of the reader."""
+    """The address of the frame. If the provider serves frames from several hosts, this is on the host that learns least
+    about the reader."""
     ratio: str | None = None
-    """The ratio of width to height, as CSS writes it; None if `height` is given."""
+    """The ratio of the width to the height of the frame, as CSS writes it; None if `height` is given."""
     height: int | None = None
-    """The initial height in pixels; None if `ratio` is given."""
+    """The initial height of the frame in pixels; None if `ratio` is given."""
 
 
 class Embed(NamedTuple):
@@ -54,8 +56,8 @@ class Embed(NamedTuple):
 
 
 class Provider(NamedTuple):
-    """A provider. `frames`: the origin of its frames. `read`: returns the frame for one of its addresses; None if the
-    address leads to nothing that can be shown."""
+    """A provider of embeds. `frames`: the origin of the provider's frames. `read`: returns the frame for an address on
+    one of `hosts`; None if the address leads to nothing that can be shown."""
 
     key: str
     name: str
@@ -71,8 +73,8 @@ class EmbedProviders:
         self._mastodon = frozenset({*MASTODON_HOSTS, *mastodon_hosts})
 
     def recognise(self, address: str) -> Embed | None:
-        """Return the embed for an address; None if it isn't a known provider's, or leads to nothing that can be
-        shown."""
+        """Return the embed for an address. None if the address isn't on a known provider's host, or leads to nothing
+        that can be shown."""
         if not _ADDRESS.fullmatch(address):
             return None
         try:
@@ -98,7 +100,7 @@ class EmbedProviders:
 
 
 def _match(pattern: str, parts: SplitResult) -> re.Match[str] | None:
-    """Match the whole path of an address with a pattern, and return the match; None if it doesn't match.
+    """Match the whole path of an address with a pattern, and return the match; None if the path doesn't match.
 
     A slash at the end of the path is optional.
     """
@@ -106,7 +108,7 @@ def _match(pattern: str, parts: SplitResult) -> re.Match[str] | None:
 
 
 def _query(parts: SplitResult, name: str, pattern: str) -> str | None:
-    """Return the value of a query parameter if the parameter occurs once and matches the pattern; otherwise None."""
+    """Return the value of a query parameter if it occurs once and its value matches the pattern; otherwise None."""
     try:
         values = parse_qs(parts.query, max_num_fields=30).get(name, [])
     except ValueError:

@@ -16,20 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TAGS_MAX = 10_000
-"""How many tags a body may have, opening tags and end tags together. Each takes some 8 µs. A list of 2,000 results with
-a bold word in each has 8,000 tags."""
+"""How many tags a body may have, opening tags and end tags together. Parsing a tag takes some 8 µs. A list of 2,000
+results with a bold word in each has 8,000 tags."""
 DEPTH_MAX = 64
-"""How many elements may be open at the same place of a body, with those that are never closed. Lists in lists in quotes
-come to a dozen."""
+"""How many elements may be open at the same place of a body, including elements that are never closed. Lists in lists
+in quotes come to a dozen."""
 MARKDOWN_MAX = 50_000
 """How many points a body's Markdown may cost (`Markdown.total`). A point is work of 5 to 9 µs. 100,000 characters of
 prose cost 5,000 points, or 18,000 if every sixth word is bold, in italics or a link. A list of 2,000 results costs
 42,000."""
 PICTURES_MAX = 200
-"""How many pictures a body may have. The HTML of a picture is five times as long for readers as in the store."""
+"""How many pictures a body may have. In the body that readers get, the HTML of a picture is five times as long as in
+the store."""
 SAFE_MAX = 200_000
-"""How many characters a sanitised body may have. This is twice the length that is accepted, as sanitising replaces some
-characters by character references."""
+"""How many characters a sanitised body may have. This is twice the length that is accepted before sanitising, as
+sanitising replaces some characters by character references."""
 
 _VOID = frozenset(
     {
@@ -40,9 +41,10 @@ _VOID = frozenset(
 _FORMATTING = frozenset(
     {"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"}
 )
-"""Elements that parsers open again in the next block if they are left open at the end of a block."""
+"""The names of elements that parsers open again in the next block if they are left open at the end of a block."""
 _IMPLIED = frozenset({"p", "li", "dt", "dd"})
-"""Elements without a compulsory end tag: they end where the next element of their kind begins, or their parent ends."""
+"""The names of elements without a compulsory end tag. They end where the next element of their kind begins, or where
+their parent ends."""
 _BLOCKS = frozenset(
     {
         *("address", "article", "aside", "blockquote", "details", "div", "dl", "fieldset", "figcaption", "figure"),
@@ -55,7 +57,7 @@ _UNCLEAR = frozenset(
         *("style", "svg", "template", "textarea", "title", "xmp"),
     }
 )
-"""Elements within which a parser may read a tag as text, or ignore the tag."""
+"""The names of elements within which a parser may read a tag as text, or ignore the tag."""
 
 _CROSSED = {
     "p": _FORMATTING,
@@ -63,8 +65,8 @@ _CROSSED = {
     **dict.fromkeys(_FORMATTING, _FORMATTING | {"p"}),
     **dict.fromkeys(_BLOCKS, _FORMATTING | _IMPLIED),
 }
-"""For the name of an element: other elements that may be open within the element when its end tag comes. The end tag
-closes the element all the same, in every parser."""
+"""For the name of an element: the names of other elements that may be open within it when its end tag comes. The end
+tag closes the element all the same, in every parser."""
 _LOOK_BACK = 8
 
 _BEGINNING = re.compile(r"<[a-zA-Z]")
@@ -82,9 +84,9 @@ _CLEAR = re.compile(
 _SIGNS = "\r\n!#$%&*+-:<=>@[\\]^_`{}~"
 """The characters at which a Markdown parser tries its rules. Each costs one point."""
 _DEAR = {"*": 1, "_": 1, "~": 1, "`": 1, "&": 1, "<": 8}
-"""How many points some signs cost in addition: each of them may become an element, a character reference, or a link."""
+"""The points that some signs cost in addition: each of them may become an element, a character reference, or a link."""
 _LINE = 8
-"""How many points a line costs. Any line may be an item of a list."""
+"""The points that a line costs, as any line may be an item of a list."""
 _WORD = r"[ \t]+[^ \t\r\n]"
 # Emphasis and brackets that are open end at a blank line, and at a line that is certain to begin an item of a list. A
 # line with a bullet, or the number 1, begins an item after any line. With another number it does so only after an item.
@@ -93,13 +95,13 @@ _ITEM = re.compile(rf" {{0,3}}(?:[-*+]|\d{{1,9}}[.)]){_WORD}[^\n]*+\n(?= ?\d{{1,
 
 
 class Markdown(NamedTuple):
-    """The estimated cost of parsing some Markdown, in points, by cause. One point is the work for one sign."""
+    """The estimated cost of parsing some Markdown, in points, by cause. One point is the work of parsing one sign."""
 
     lines: int
     signs: int
     brackets: int
-    """For each opening bracket, the parser searches the rest of the paragraph for the closing one. This is the cost of
-    those searches."""
+    """The cost of searching for closing brackets: for each opening bracket, the parser searches the rest of the
+    paragraph."""
 
     @property
     def total(self) -> int:
@@ -108,7 +110,7 @@ class Markdown(NamedTuple):
 
 
 def check_html(html: str) -> None:
-    """Raise InvalidInput if HTML that isn't parsed yet has more tags, or a deeper nesting, than a body may have."""
+    """Raise InvalidInput if HTML that isn't parsed yet has more tags, or deeper nesting, than a body may have."""
     if html.count("<") <= DEPTH_MAX:
         return
     if (tags := len(_ANY.findall(html))) > TAGS_MAX:
@@ -132,7 +134,8 @@ def check_markdown(text: str) -> None:
 
 
 def check_clean(html: str) -> None:
-    """Raise InvalidInput if HTML from the cleaner has more characters or more tags than a stored body may have."""
+    """Raise InvalidInput if HTML that the HTML cleaner (`nh3`) returned has more characters or tags than a stored body
+    may have."""
     if len(html) > SAFE_MAX:
         raise _refusal(f"comes to {len(html):,} characters of safe HTML, and {SAFE_MAX:,} are allowed: {_SPLIT}")
     if (tags := html.count("<")) > TAGS_MAX:
@@ -154,7 +157,7 @@ def markdown_cost(text: str) -> Markdown:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """Yield some Markdown in parts. No paragraph is divided between two parts; a part may have several paragraphs."""
+    """Yield Markdown in parts. No paragraph is divided between two parts; a part may have several paragraphs."""
     for part in _NEXT.split(text):
         begin = 0
         while item := _ITEM.match(part, begin):
@@ -164,7 +167,7 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 
 def _bracket_cost(text: str) -> int:
-    """Return the cost in points of searching a part of Markdown, from each `[` on, for its `]`."""
+    """Return the cost, in points, of searching for the `]` of each `[` in a part of some Markdown."""
     brackets = text.count("[")
     return brackets * sum(map(text.count, _SIGNS)) // 25 if brackets else 0
 
@@ -172,8 +175,8 @@ def _bracket_cost(text: str) -> int:
 def depth_of(html: str) -> int:
     """Return an upper bound of how many elements are open at the same time while an HTML parser reads this HTML.
 
-    It holds for every parser. An end tag counts only if all parsers close an element at it. After the first place that
-    parsers may read in different ways, no element is assumed to be closed.
+    The bound holds for every parser. An end tag counts only if all parsers close an element at it. After the first
+    place that parsers may read in different ways, no element is assumed to be closed.
     """
     opened: list[str] = []
     deepest = position = 0
@@ -197,10 +200,11 @@ def depth_of(html: str) -> int:
 
 
 def _close(opened: list[str], name: str) -> None:
-    """Remove from `opened` the innermost element of this name, which ends, and the elements that end with it.
+    """Remove from `opened` the innermost element with this name, as it ends, and the elements that end together with
+    it.
 
-    Formatting elements that are open within it stay, as parsers continue them after it. Nothing is removed if parsers
-    may not close the element, or if it isn't among the last `_LOOK_BACK` open elements.
+    Formatting elements that are open within it stay, as parsers continue them after it. Nothing is removed if some
+    parsers might not close the element, or if it isn't among the last `_LOOK_BACK` open elements.
     """
     crossed = _CROSSED.get(name, _FORMATTING)
     for index in range(len(opened) - 1, max(-1, len(opened) - 1 - _LOOK_BACK), -1):

@@ -53,7 +53,8 @@ _TAG = re.compile(r"<(/?)([a-z0-9]+)")
 _END_TAG = re.compile(r"</[a-z0-9]+>")
 _VOID = {"br", "hr", "img"}
 _BLANKS = dict.fromkeys(map(ord, " \t\r\n\ufeff"))
-"""A table for `str.translate` that removes the characters that the HTML parser drops or replaces in some places."""
+"""A table for `str.translate` that removes the characters that the HTML parser drops or replaces in some places, such
+as blanks and line ends."""
 
 _CITABLE = ("https://", "http://")
 
@@ -85,7 +86,8 @@ def sanitise(body: str, markup: str = "html") -> str:
 
 
 def safe(body: str, markup: str = "html") -> str:
-    """Return a body as safe HTML, as `sanitise` does. Raises InvalidInput also if neither text nor picture is left."""
+    """Return a body as safe HTML, as `sanitise` does. Raises InvalidInput as `sanitise` does, and also if neither text
+    nor picture is left."""
     clean = sanitise(body, markup)
     if is_empty(clean):
         raise InvalidInput([FieldError("/body", "has neither text nor picture left after sanitising")])
@@ -95,9 +97,9 @@ def safe(body: str, markup: str = "html") -> str:
 def as_kept(body: str) -> str:
     """Return the body of an entry from a backup: unchanged if `sanitise` may have made it, otherwise made safe.
 
-    If `sanitise` is applied to a body that it made, it may still change details: line ends, blanks at the edges of some
-    elements, and the end of an element that was in a table. So the body also stays unchanged if its elements are well
-    nested, and sanitising it changes neither its words nor its opening tags.
+    Sanitising a safe body once more may change details: line ends, blanks at the edges of some elements, and the end of
+    an element that was in a table. So a body is also returned unchanged if its elements are well nested, and if
+    sanitising would change neither its words nor its opening tags.
 
     Raises InvalidInput as `sanitise` does.
     """
@@ -119,12 +121,13 @@ def _is_tree(html: str) -> bool:
 
 
 def _content(html: str) -> str:
-    """Return HTML without its end tags, its empty paragraphs and the characters in `_BLANKS`, to be compared."""
+    """Return HTML without its end tags, its empty paragraphs and the characters in `_BLANKS`, so that only the rest is
+    compared."""
     return _END_TAG.sub("", _EMPTY_PARAGRAPH.sub("", html)).translate(_BLANKS)
 
 
 def _paragraphs(clean: str) -> str:
-    """Return plain text of several lines as paragraphs in HTML; anything else unchanged."""
+    """Return plain text that has several lines as paragraphs in HTML. Return anything else unchanged."""
     text = clean.strip("\r\n")
     if "\n" not in text or "<" in text:
         return clean

@@ -1,8 +1,7 @@
 """A pool of threads that sanitise long bodies of entries. Callers sanitise a short body on the event loop instead.
 
-While these threads work, the event loop runs: the HTML sanitiser releases Python's global lock, and from the Markdown
-parser, which is Python code, the interpreter takes the lock every few milliseconds. The threads that read the database
-are others.
+The event loop runs while these threads work. The HTML sanitiser releases Python's global lock. The Markdown parser is
+Python code, so the interpreter takes the lock from it every few milliseconds. The database is read in other threads.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 SMALL = 4_000
-"""Length in characters up to which a body is sanitised on the event loop, in one or two milliseconds at most. Most
-bodies are shorter."""
+"""The length, in characters, up to which a body is sanitised on the event loop. This takes one or two milliseconds at
+most. Most bodies are shorter."""
 SMALL_MARKDOWN = 300
-"""The cost, in points of `markup_cost.markdown_cost`, up to which Markdown is sanitised on the event loop."""
+"""The cost, in points (`markup_cost.markdown_cost`), up to which a Markdown body is sanitised on the event loop."""
 THREADS = 2
-"""Threads of one pool. So many bodies are sanitised at the same time."""
+"""The number of threads of a pool, and so the greatest number of bodies that are sanitised at the same time."""
 WAITING_MAX = 50
 """How many bodies may wait for a thread: 20 s of work if all are of the slowest kind. More are refused with Busy."""
 WAITING_PER_OWNER = 20
-"""How many bodies of one owner (an API key, or a source) may be in the pool, in threads or waiting. More are refused
+"""How many bodies of one owner (an API key, or a source) may be in the pool: in threads, and waiting. More are refused
 with Busy. A body is also refused if its owner has as many bodies in the pool as there are free places. So a few busy
 owners leave places for others."""
 
@@ -46,16 +45,16 @@ class SanitiserPool:
         self._threads = CapacityLimiter(threads)
         self._most = threads + WAITING_MAX
         self._inside = 0
-        """The number of bodies in threads and waiting. The limiter can't tell: it doesn't count a body before the event
-        loop's next turn."""
+        """The number of bodies in the pool: in threads, and waiting. The `CapacityLimiter` can't tell this number, as
+        it doesn't count a body before the event loop's next turn."""
         self._of: Counter[Hashable] = Counter()
-        """The number of bodies in threads and waiting, by owner. Owners without any are left out."""
+        """The number of bodies in the pool by owner: in threads, and waiting. Owners without any body are left out."""
 
     async def run(self, work: Callable[[str], str], body: str, *, owner: Hashable) -> str:
         """Run `work` on a body in a thread of the pool, and return its result.
 
-        `owner`: the API key or source that sends the body. Raises the errors of `work`; and Busy if too many bodies are
-        in the pool, in all or of this owner.
+        `owner`: the API key or source that sends the body. Raises the errors of `work`. Raises Busy if too many bodies
+        are in the pool, of all owners together or of this owner.
         """
         if self._of[owner] >= min(WAITING_PER_OWNER, self._most - self._inside):
             refusals.note(Reason.BUSY, characters=len(body), owner=owner)

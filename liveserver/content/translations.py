@@ -21,22 +21,24 @@ FALLBACK = "en"
 class Translations:
     """Our texts in one language.
 
-    The name of a text is its table and its key in the language's file: `page.pinned`. `wanted`: the live blog's
-    language tag. If we have no texts in that language, `language` is another.
+    A text is named by its table and its key in the language's file: `page.pinned`. `language`: the tag of the language
+    of the texts. `wanted`: the language tag of the live blog. The languages differ if we have no texts in the live
+    blog's language.
     """
 
     def __init__(self, language: str, tables: dict[str, dict[str, Any]], *, wanted: str) -> None:
         self.language = language
-        """The language tag of the texts. If we have no file for the live blog's language, this tag is another one."""
+        """The language tag of the texts: that of the live blog, perhaps without its region. If we have no texts in the
+        live blog's language, it is `en`."""
         self.tables = tables
         self._wanted = wanted
         self.attributes: dict[str, str] = {}
-        """The attributes `lang` and `dir` for an element with one of our texts; empty if our texts are in the live
-        blog's language."""
+        """The attributes `lang` and `dir` for an HTML element that contains one of our texts. Empty if our texts are in
+        the live blog's language."""
         if _base(language) != _base(wanted):
             self.attributes = {"lang": language, "dir": text_direction(language)}
         self.mark = Markup("").join(Markup(' {}="{}"').format(*item) for item in self.attributes.items())
-        """`attributes` as HTML, with a space before each."""
+        """The attributes `lang` and `dir` as HTML, with a space before each one. Empty if `attributes` is."""
         self._locale = Locale.parse(language, sep="-")
 
     def text(self, name: str, **values: str) -> str:
@@ -46,8 +48,8 @@ class Translations:
     def html(self, name: str, **values: str) -> Markup:
         """Return a text of ours as HTML, with `values` (plain text) in place of its `{placeholders}`.
 
-        The values are in the live blog's language. If our text is in another one, each value is in an element that says
-        so.
+        The values are in the live blog's language. If our text is in another language, each value is put into an
+        element whose attribute `lang` names the live blog's.
         """
         if self.attributes:
             theirs = Markup('<bdi lang="{}">{}</bdi>')
@@ -55,7 +57,7 @@ class Translations:
         return escape(self._pattern(name)).format(**values)
 
     def verification(self, name: str, source: str | None = None) -> str:
-        """Return the label of a verification, followed by the source of the claim if there is one: `Démenti :
+        """Return the label of the verification `name`, followed by the source of the claim if there is one: `Démenti :
         état-major`."""
         return self.text(f"entry.{name}_source", source=source) if source else self.text(f"entry.{name}")
 
@@ -102,7 +104,7 @@ class Translations:
         return self.text("dates.date_time", date=self.date(moment), time=self._clock(moment), zone=zone)
 
     def zone(self, timezone: str) -> str:
-        """Return the city of an IANA time zone, which is the zone's name for readers: `Paris`."""
+        """Return the name of the city of an IANA time zone, by which we call the zone for readers: `Paris`."""
         return get_timezone_location(timezone, locale=self._locale, return_city=True)
 
     def _pattern(self, name: str) -> str:
@@ -137,7 +139,8 @@ def _parts(locale: Locale, day: date) -> dict[str, str]:
 
 ZONE_NAMES_MAX = 1_024
 _zone_names: dict[tuple[Locale, str, timedelta | None, bool], str] = {}
-"""The names of time zones, by locale, zone, offset from UTC, and whether it is summer time."""
+"""The cached names of time zones. The key: the locale, the zone, the offset from UTC, and whether summer time is in
+force."""
 
 
 def _zone_name(locale: Locale, moment: datetime) -> str:
@@ -159,7 +162,7 @@ def texts_for(language: str) -> Translations:
     """Return our texts for a language tag (BCP 47): those for this tag, else those for its language alone, else the
     English ones.
 
-    If the texts for `fr-CA` come from `fr.toml`, dates are Canada's all the same.
+    If the texts for `fr-CA` come from `fr.toml`, dates have the form that they have in Canada all the same.
     """
     for tag in (language, _base(language)):
         tables = _tables().get(tag.lower())
@@ -180,7 +183,7 @@ def read_languages() -> None:
 def known_language(language: str | None) -> str | None:
     """Return the tag of the texts that we have for a language tag: `fr` for `fr` and for `FR-ca`.
 
-    None if we have no texts in that language, or if `language` is None.
+    None if we have no texts in this language, or if `language` is None.
     """
     for tag in (language, _base(language)) if language is not None else ():
         if tag.lower() in _tables():

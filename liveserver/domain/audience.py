@@ -21,11 +21,11 @@ class ReachHour(NamedTuple):
     hour: datetime
     """The beginning of the hour, in UTC."""
     views: int
-    """The number of streams that were opened."""
+    """The number of streams that were opened in the hour."""
     seconds: int
-    """Seconds for which streams were open, added up."""
+    """The seconds for which streams were open in the hour, added up over all streams."""
     peak: int
-    """The largest number of streams that were open at once."""
+    """The largest number of streams that were open at the same time in the hour."""
 
 
 @dataclass(slots=True)
@@ -33,13 +33,13 @@ class ConfirmationCounts:
     """The numbers of viewers that were asked to confirm that a deleted entry is gone, and of their answers."""
 
     asked: int = 0
-    """The number of viewers that were asked, and of those that have confirmed without having been asked."""
+    """The number of viewers that were asked, plus the number of those that have confirmed without having been asked."""
     had: int = 0
-    """The number of viewers that have confirmed, and had the entry until then."""
+    """The number of viewers that have confirmed, and that had the entry until then."""
     confirmed: int = 0
     """The number of viewers that have confirmed."""
     gone: int = 0
-    """The number of viewers that were asked, and left without having confirmed."""
+    """The number of viewers that were asked, and that have left without having confirmed."""
 
     @property
     def waiting(self) -> int:
@@ -64,7 +64,7 @@ class Takedown:
     at: datetime
     """The time of the deletion."""
     ended_at: datetime | None
-    """The time at which the counting ended; None while it goes on."""
+    """The time at which the counting of confirmations ended; None while it goes on."""
     by_partner: dict[str, ConfirmationCounts]
-    """The counts by the id of the viewers' partner. The key "" is for viewers without a partner, those of the
-    newsroom's own pages among them."""
+    """The counts of confirmations, by the id of the viewers' partner. The key "" is for viewers without a partner,
+    those of the newsroom's own pages among them."""

@@ -38,8 +38,8 @@ class LiveblogChanged(NamedTuple):
 
 
 Change = EntryChanged | EntryDeleted | LiveblogChanged
-"""A change that readers can see. A later change of the same entry makes an earlier one of it superfluous. So does a
-later change of the live blog's own fields."""
+"""A change that readers can see. Of several changes of the same entry, only the last one matters, as it has the entry's
+present state. The same goes for several changes of the live blog's own fields."""
 
 
 class Position(NamedTuple):
@@ -65,12 +65,13 @@ _POSITION = re.compile(r"([a-z0-9]{1,32})-(0|[1-9][0-9]{0,17})", re.ASCII)
 
 
 VOID_POSITION = Position("0", 0)
-"""The position that is used in place of one that can't be parsed, or that is too old. No history has this epoch:
-`ids.EPOCH_ALPHABET` has no `0`."""
+"""A position that belongs to no history, as no epoch has a `0` (`ids.EPOCH_ALPHABET`). It takes the place of a position
+that can't be parsed or that is too old: the viewer then starts anew."""
 
 
 class Withdrawal(NamedTuple):
-    """A deleted entry that readers of a late topic may still have. They are told at once that the entry is gone."""
+    """A deleted entry that readers of a late topic may still have. Their viewers are notified at once that the entry is
+    gone."""
 
     id: str
     seq: int
@@ -80,11 +81,13 @@ class Withdrawal(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """The changes after a position, as the store has them: only the last change of each entry, and of the live blog."""
+    """The changes after a position, as the store returns them: of each entry, and of the live blog's own fields, only
+    the last change."""
 
     liveblog: Liveblog
-    """The live blog at the moment when the changes were read. Its `epoch` and `seq` are the position of the store."""
+    """The live blog as of the same moment as `items`. Its `epoch` and `seq` are the position of that moment."""
     items: list[Change]
     """The changes, ascending by seq."""
     more: bool
-    """True if there are more changes than the items. The caller gets them by asking for those after the last item."""
+    """True if more changes follow after `items`. The caller gets them by asking for the changes after the last of
+    `items`."""

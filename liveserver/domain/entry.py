@@ -15,7 +15,7 @@ TAG_MAX = 60
 
 
 class EntryStatus(StrEnum):
-    """Where an entry stands. Only `published` is visible to readers."""
+    """The state of an entry. Only entries in the state `published` are visible to readers."""
 
     DRAFT = "draft"
     SCHEDULED = "scheduled"
@@ -38,8 +38,8 @@ class Verification(StrEnum):
 
 
 CORRECTIONS_MAX = 50
-"""The greatest number of corrections of an entry. With every change of the entry, all its corrections are sent to all
-viewers."""
+"""The greatest number of corrections that an entry may have. It is limited because all corrections of an entry are sent
+to all viewers with every change of the entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Via(NamedTuple):
     """The origin of an entry that was taken over from a source (a live blog of another server that ours follows)."""
 
     name: str
-    """The other newsroom's name."""
+    """The name of the newsroom that the entry comes from."""
     url: str
     """The address to which the name links: that of the entry on the other server, or one that our editors have set."""
 
@@ -84,7 +84,8 @@ class Entry:
     publish_at: datetime | None
     """The time at which a scheduled entry is to be published; None for an entry that isn't scheduled."""
     published_at: datetime | None
-    """The time at which the entry was published, or that its editor has set instead; None if it never was."""
+    """The time at which the entry was published, or another time that an editor has set in its place; None if the entry
+    was never published."""
     created_at: datetime
     updated_at: datetime
     via: Via | None = None
@@ -107,4 +108,4 @@ class Revision:
     """The name of the API key, or of the part of the server, that made the change."""
     action: Literal["created", "edited", "published", "deleted"]
     entry: Entry
-    """The entry after the change. For the action `deleted`, its content is empty."""
+    """The entry after the change. For the action `deleted`, the entry has no content."""

@@ -67,11 +67,11 @@ class KeyReused(InvalidInput):
 
 
 class NotFound(LiveserverError):
-    """There is no live blog, entry, picture, partner or key of the name in the request."""
+    """The request names a live blog, entry, picture, partner or key that doesn't exist."""
 
 
 class Gone(LiveserverError):
-    """The entry or picture of the name in the request was deleted for good."""
+    """The request names an entry or picture that was deleted for good."""
 
 
 class NeverSeen(Gone):
@@ -83,7 +83,8 @@ class Conflict(LiveserverError):
 
 
 class VersionConflict(LiveserverError):
-    """The version that the caller has edited isn't the current one. `current` is the current one."""
+    """The version that the caller has edited isn't the current one. `current`: the entry, live blog, picture or partner
+    in its current version."""
 
     def __init__(self, current: Entry | Liveblog | Media | Partner, detail: str | None = None) -> None:
         super().__init__(detail or f"the current version is {current.version}")
@@ -93,11 +94,11 @@ class VersionConflict(LiveserverError):
 def check_version(
     current: Entry | Liveblog | Media | Partner, edited: EntityVersion | None, history: str | None
 ) -> None:
-    """Raise VersionConflict if the edited version isn't the current one.
+    """Raise VersionConflict if the version that the caller has edited isn't the current one.
 
-    `current`: the thing as it is now. `edited`: the version that the caller has edited; None if any version will do.
-    `history`: the history that the current version belongs to. None for an entry: for entries, the store compares the
-    histories.
+    `current`: the entry, live blog, picture or partner as it is now. `edited`: the version that the caller has edited;
+    None if any version will do. `history`: the name of the history that the current version belongs to. None for an
+    entry: for entries, the store compares the histories.
     """
     if edited is None:
         return
@@ -108,9 +109,11 @@ def check_version(
 
 
 def check_history(current: Entry | Liveblog | Media | Partner, edited: str | None, history: str) -> None:
-    """Raise VersionConflict if the edited version belongs to another history than the current one.
+    """Raise VersionConflict if the version that the caller has edited belongs to another history than the current
+    version.
 
-    `edited`: the history of the version that the caller has edited; None if any will do. `history`: the current one.
+    `current`: the entry, live blog, picture or partner as it is now. `edited`: the name of the history of the version
+    that the caller has edited; None if any history will do. `history`: the name of the current version's history.
     """
     if edited == FORMER:
         raise VersionConflict(current, "the ETag is of a form that doesn't say of which history: read it again")
@@ -175,11 +178,12 @@ class MediaFull(MediaUnavailable):
 
 
 class Busy(Unavailable):
-    """So much work is under way and waiting that the server begins no more."""
+    """The server begins no more work of the kind that the request needs. So much is under way and waiting already, or
+    the server is stopping."""
 
 
 class ClientGone(LiveserverError):
-    """All clients that waited for an answer have left, so the answer isn't made."""
+    """All clients that waited for an answer have left, so the server doesn't make the answer."""
 
 
 class BadBackup(LiveserverError):
@@ -187,12 +191,13 @@ class BadBackup(LiveserverError):
 
 
 class Quota(NamedTuple):
-    """A limit on a client's requests, as an answer's headers state it (draft-ietf-httpapi-ratelimit-headers-11)."""
+    """A limit on a client's requests, as the headers of an answer state it
+    (draft-ietf-httpapi-ratelimit-headers-11)."""
 
     policy: str
     """The limit's name."""
     most: int
-    """The number of units that a client may use."""
+    """The greatest number of units that a client may use: within `window`, or at the same time if `window` is None."""
     unit: str = "requests"
     """The unit: `requests`, `content-bytes`, or `concurrent-requests` for requests that are open at the same time."""
     window: int | None = None
@@ -221,4 +226,4 @@ class Draining(LiveserverError):
 
 
 class SettingsError(LiveserverError):
-    """The server can't run with these settings; the message is one line for the operator."""
+    """The server can't run with these settings. The error's message is one line for the operator."""

@@ -24,12 +24,13 @@ EPOCH_LENGTH = 8
 
 
 FORMER = ""
-"""The history that an entity tag of an earlier release stands for. Such tags named no history, and no history has this
-name."""
+"""The value of `EntityVersion.history` for an entity tag that an earlier release made. Such tags named no history. No
+real history has this name."""
 
 
 class EntityVersion(NamedTuple):
-    """One version of an entry, live blog, picture or partner, within one history. The thing's entity tag names it."""
+    """One version of an entry, live blog, picture or partner, within one history. Entity tags (the header `ETag`) name
+    versions in this way."""
 
     number: int
     """The version: 1, 2, 3 …"""
@@ -49,7 +50,7 @@ def new_epoch() -> str:
 
 
 def new_id() -> str:
-    """Return a new UUIDv7 (RFC 9562, 5.7 with method 3 of 6.2).
+    """Return a new UUIDv7 (RFC 9562, section 5.7, with method 3 of section 6.2).
 
     The alphabetical order of ids from one machine is the order in which the machine made them.
     """
@@ -73,7 +74,7 @@ def now() -> datetime:
 
 
 def _history_since(moment: datetime) -> str:
-    """Return a name of the history for a picture or partner that was last edited at that moment."""
+    """Return a name for the history of a picture or partner, made of the time of its last edit."""
     return f"{round(moment.timestamp() * 1000):x}"
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class LiveblogStatus(StrEnum):
-    """Where a coverage stands."""
+    """The state of a live coverage."""
 
     UPCOMING = "upcoming"
     LIVE = "live"
@@ -26,7 +26,8 @@ class EmbedPolicy(NamedTuple):
 
     mode: Literal["anyone", "origins", "nobody"] = "anyone"
     origins: tuple[str, ...] = ()
-    """Patterns of the origins of the sites that may (`domain/inputs/origins.py`), in the mode `origins`; else empty."""
+    """In the mode `origins`: patterns of the origins whose pages may show the live blog (`domain/inputs/origins.py`).
+    In other modes: empty."""
 
 
 ANYONE = EmbedPolicy()
@@ -58,5 +59,5 @@ class Liveblog:
 
     @property
     def entity_version(self) -> EntityVersion:
-        """The version of the live blog's own fields, with the epoch as the history's name."""
+        """The version of the live blog's own fields. The name of its history is the epoch."""
         return EntityVersion(self.version, self.epoch)

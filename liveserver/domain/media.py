@@ -30,7 +30,7 @@ class Media:
     size: int
     """The size of the largest file, in bytes."""
     alt: str
-    """The text for those who can't see the picture."""
+    """The description of the picture, for those who can't see it."""
     credit: str | None
     actor: str
     """The name of the API key, or of the part of the server, that added the picture."""
@@ -41,8 +41,8 @@ class Media:
 
     @property
     def entity_version(self) -> EntityVersion:
-        """The picture's version, with the time of the last edit in place of a history's name.
+        """The picture's version. The name of its history is made of the time of the last edit.
 
-        After a restored backup, another edit may have made the same version, but not in the same millisecond.
+        After a backup was restored, another edit may lead to the same version number, but not in the same millisecond.
         """
         return EntityVersion(self.version, _history_since(self.updated_at))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 DELAY_MAX = 3_600
-"""The longest time, in seconds, by which a partner's readers may get changes late."""
+"""The greatest delay, in seconds, with which a partner's readers may get changes."""
 
 
 class Attribution(NamedTuple):
@@ -35,11 +35,11 @@ class Partner:
     liveblogs: tuple[str, ...]
     """The slugs of the live blogs that the partner may show; empty for all live blogs."""
     tags: tuple[str, ...]
-    """The tags of which an entry must have one to be shown; empty for all entries."""
+    """Readers of the partner are shown an entry only if it has one of these tags. Empty for all entries."""
     delay: int
-    """Seconds by which the partner's readers get changes late."""
+    """The delay, in seconds, with which the partner's readers get changes; 0 for none."""
     expires_at: datetime | None
-    """The time after which the partner may show nothing; None for no such time."""
+    """The time from which on the partner may show nothing; None if there is no such time."""
     enabled: bool
     """False if the partner is switched off."""
     theme: Mapping[str, str]
@@ -53,8 +53,8 @@ class Partner:
 
     @property
     def entity_version(self) -> EntityVersion:
-        """The partner's version, with the time of the last edit in place of a history's name.
+        """The partner's version. The name of its history is made of the time of the last edit.
 
-        After a restored backup, another edit may have made the same version, but not in the same millisecond.
+        After a backup was restored, another edit may lead to the same version number, but not in the same millisecond.
         """
         return EntityVersion(self.version, _history_since(self.updated_at))

@@ -16,11 +16,11 @@ class ReachDay(NamedTuple):
 
     day: date
     views: int
-    """The number of streams that were opened."""
+    """The number of streams that were opened on the day."""
     seconds: int
-    """Seconds for which streams were open, added up."""
+    """The seconds for which streams were open on the day, added up over all streams."""
     peak: int
-    """The largest number of streams that were open at once."""
+    """The largest number of streams that were open at the same time on the day."""
 
 
 class PartnerReach(NamedTuple):
@@ -29,7 +29,7 @@ class PartnerReach(NamedTuple):
     partner: str
     """The partner's id; "" for no partner."""
     viewers: int
-    """The number of viewers now, on all nodes."""
+    """The number of viewers that are connected now, on all nodes together."""
     hours: list[ReachHour]
     """The hours in which at least one stream was open, ascending."""
     days: list[ReachDay]
@@ -37,17 +37,17 @@ class PartnerReach(NamedTuple):
 
     @property
     def views(self) -> int:
-        """The number of streams that were opened."""
+        """The number of streams that were opened in all the hours together."""
         return sum(hour.views for hour in self.hours)
 
     @property
     def seconds(self) -> int:
-        """Seconds for which streams were open, added up."""
+        """The seconds for which streams were open in all the hours, added up over all streams."""
         return sum(hour.seconds for hour in self.hours)
 
     @property
     def peak(self) -> int:
-        """The largest number of streams that were open at once."""
+        """The largest number of streams that were open at the same time in any of the hours."""
         return max((hour.peak for hour in self.hours), default=0)
 
 
@@ -56,7 +56,7 @@ class ReachReport(NamedTuple):
 
     liveblog: Liveblog
     since: date
-    """The first day, included."""
+    """The first day of the period, included in it."""
     until: date
-    """The last day, included."""
+    """The last day of the period, included in it."""
     partners: list[PartnerReach]

@@ -1,4 +1,5 @@
-"""The content of pages, feeds and sitemaps, as the store returns it. Each is as of one moment."""
+"""The content of pages, feeds and sitemaps, as the store returns it. All parts of one content are as of the same
+moment."""
 
 from __future__ import annotations
 
@@ -22,11 +23,12 @@ class Snapshot(NamedTuple):
     entries: list[Entry]
     """The newest published entries, newest first. Pinned entries and key events may be among them."""
     next_cursor: str | None
-    """The cursor for the entries older than `entries`; None if there are none."""
+    """The cursor for the entries that are older than `entries`; None if there are no older ones."""
     began_at: datetime | None
-    """The time at which the oldest entry was published; None if no entry is."""
+    """The time at which the oldest published entry was published; None if no entry is published."""
     changed_at: datetime
-    """The time of the change that has the live blog's `seq`, which is the last one."""
+    """The time of the live blog's last change. In a snapshot of a past moment, it is that moment if the live blog has
+    changed since."""
 
 
 class Deletion(NamedTuple):
@@ -53,7 +55,7 @@ class Listing(NamedTuple):
 
     liveblog: Liveblog
     began_at: datetime | None
-    """The time at which the oldest entry was published; None if no entry is."""
+    """The time at which the oldest published entry was published; None if no entry is published."""
     changed_at: datetime
     """The time of the last change of the live blog's own fields or of an entry."""
 
@@ -65,4 +67,4 @@ class EntryPage(NamedTuple):
     items: list[Entry]
     """The entries of this page."""
     next_cursor: str | None
-    """The cursor of the next page; None if this is the last one."""
+    """The cursor of the next page; None if this page is the last one."""

@@ -13,22 +13,23 @@ if TYPE_CHECKING:
 
 
 class SourceState(StrEnum):
-    """How it stands between a live blog and the one that it follows."""
+    """The state of the connection to a source."""
 
     WAITING = "waiting"
-    """No node follows it yet."""
+    """No node follows the source at present."""
     CONNECTING = "connecting"
-    """The source's existing entries are being taken over."""
+    """A node is connecting to the source, or is taking over the source's existing entries."""
     LIVE = "live"
     LOST = "lost"
-    """The source can't be reached; the follower tries again and again."""
+    """The source can't be reached, or doesn't answer as it should. The follower tries again and again."""
     REFUSED = "refused"
-    """The source doesn't let us in; the follower asks again every minute."""
+    """The other server refuses to send us the source. The follower asks again every minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A live blog of another server that one of ours follows, and how far the following has got."""
+    """A live blog of another server that one of ours follows, with the state of the connection and what was taken
+    over."""
 
     id: str
     """A random id. A source that is removed and added again gets a new id."""
@@ -39,20 +40,22 @@ class Source:
     remote_slug: str
     """The slug of the live blog on the other server."""
     partner: str | None
-    """The id of the partner that the other newsroom has made for us; None if we read without one."""
+    """The id of the partner that the other newsroom has made for us; None if we read the source without being a
+    partner."""
     name: str | None
-    """The other newsroom's name, as our readers see it. None for the name that the other server asks for; if it asks
-    for none, its host's name."""
+    """The other newsroom's name, as our editors have set it for our readers. If it is None, readers see the name that
+    the other server asks for, or else the name of its host."""
     url: str | None
     """The address to which the name links; None to link to each entry's address on the other server."""
     position: Position | None
-    """The position up to which the source's changes are in our store. None until all its existing entries were taken
-    over once."""
+    """The position up to which the source's changes are in our store. None until all entries that the source had at
+    first have been taken over."""
     state: SourceState
     error: str | None
-    """The last error in words; None if there was none. The error stays even if the source is in order again."""
+    """The last error in words; None if there has been none since the source was last reached."""
     told: int | None
-    """The source's last seq that we know of, in the epoch of `position`; None if we know none."""
+    """The seq of the last of the source's changes that we know of, in the epoch of `position`; None if we know of
+    none."""
     heard_at: datetime | None
     """The time at which the source last sent anything; None if it never did."""
     created_at: datetime
@@ -66,7 +69,7 @@ class Source:
     def behind(self) -> int | None:
         """The number of the source's changes that we know of and that aren't in our store yet.
 
-        None while `position` is None.
+        None if `position` is None.
         """
         return None if self.position is None else max(0, (self.told or 0) - self.position.seq)
 

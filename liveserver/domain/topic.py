@@ -17,9 +17,10 @@ class Topic(NamedTuple):
 
     slug: str
     tags: tuple[str, ...] = ()
-    """The tags of which an entry must have one, in alphabetical order; empty for all entries."""
+    """An entry is part of the topic only if it has one of these tags, which are in alphabetical order. Empty for all
+    entries."""
     delay: int = 0
-    """Seconds by which the topic's viewers get changes late."""
+    """The delay, in seconds, with which the topic's viewers get changes; 0 for none."""
 
     @property
     def is_edition(self) -> bool:

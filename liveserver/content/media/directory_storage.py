@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 READABLE = 0o755, 0o644
-"""The modes of the directory, and of its files. Everybody may read them, as pictures are public: a web server that runs
-as another user may serve them."""
+"""The file modes of the directory of pictures, and of the files in it. Everybody may read them, as pictures are public:
+a web server that runs as another user may serve them."""
 
 AT_ONCE = 4
-"""How many reads may go on at the same time, each in a thread. There are more threads, so that some are left for other
-work."""
+"""How many reads of files may go on at the same time, each in a thread. The process has more threads than this, so that
+some are left for other work."""
 
 log = structlog.get_logger(__name__)
 
@@ -37,8 +37,8 @@ class DirectoryStorage:
         self.path = path
 
     def look(self) -> None:
-        """Check that files could be written to the directory, without making anything. Raises OSError, with the reason,
-        if they couldn't."""
+        """Check that files could be written to the directory, without making any file or directory. Raises OSError,
+        with the reason, if they couldn't."""
         nearest = self._nearest()
         if not nearest.is_dir():
             raise OSError(f"{nearest} is no folder")

@@ -23,10 +23,10 @@ class _Kept(NamedTuple):
 
 
 class FileCache:
-    """A cache that keeps each file for `seconds`, and at most `size` bytes in all.
+    """A cache that keeps each file for `seconds`, and at most `size` bytes of all files together.
 
-    If the files become too many, it drops the least recently used ones first. `read`: returns a file's content by its
-    name; None if there is no such file.
+    If the files take more, the least recently used ones are dropped. `read`: returns a file's content by its name; None
+    if there is no such file.
 
     Files never change, but other processes may remove them without telling this one. That is why a file is kept for a
     few seconds only. Even so, ten thousand readers of one picture cause only one read in that time.
@@ -60,7 +60,8 @@ class FileCache:
         return kept.content if kept is not None and kept.until > self._clock() else None
 
     def forget(self, name: str) -> None:
-        """Drop a file that was removed from the storage. If it is being read now, later calls don't use that read."""
+        """Drop a file from the cache, as it was removed from the storage. If the file is being read now, later calls of
+        `get` read it again."""
         self._kept.drop(name)
         self._fetches.abandon(name)
 

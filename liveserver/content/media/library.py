@@ -33,8 +33,8 @@ class MediaLibrary:
 
     The library writes a picture's files before it adds the picture to the store, and removes the files before it
     deletes the picture from the store. So nobody gets the address of a file that isn't there yet, and if a picture is
-    reported as deleted, its files are gone. An upload that fails leaves no files. There is one exception: if the store
-    doesn't answer whether it has the picture, the files stay.
+    reported as deleted, its files are gone. If an upload fails, its files are removed again. They stay only if the
+    store doesn't answer whether it has the picture, if they can't be removed, or if the upload is cancelled.
     """
 
     def __init__(
@@ -55,15 +55,17 @@ class MediaLibrary:
         self._clock = clock
 
     async def close(self) -> None:
-        """Kill the processes that transcode pictures, and end the store's query for missing files if there is one."""
+        """Kill the processes that transcode pictures. Cancel the query that asks the store about missing files, if
+        there is one."""
         await self._transcoder_pool.close()
         await self._missing.close()
 
     async def check_room(self, owner: Hashable) -> None:
         """Check that there is room for one more picture of an owner (an API key, or a source).
 
-        Raises MediaFull if the disk or the total is full, TooManyRequests if the owner has sent as many bytes today as
-        it may, and MediaUnavailable or StoreUnavailable if one of these doesn't answer.
+        Raises MediaFull if the disk is full or all pictures together have as many bytes as they may, and
+        TooManyRequests if the owner has used up its quota of today. Raises MediaUnavailable or StoreUnavailable if the
+        storage or the store doesn't answer.
         """
         await self._quota.check(owner)
 
@@ -79,9 +81,9 @@ class MediaLibrary:
     ) -> Media:
         """Transcode a picture, write its files, and add it to the store; return the picture.
 
-        `owner`: the API key or source that sends the picture, for the queue of the transcoder and the quota. `key_id`:
-        an API key that must be valid at the moment when the store adds the picture. `media_id`: the id, a UUID that no
-        other picture has or had; None for a new one.
+        `owner`: the API key or source that sends the picture. It has a line in the transcoder's queue, and a quota.
+        `key_id`: an API key that must be valid at the moment when the store adds the picture; None if no key is used.
+        `media_id`: the id of the picture, a UUID that no other picture has or had; None for a new one.
 
         Raises InvalidInput if the file isn't a picture that can be served, Busy if too many pictures wait to be
         transcoded, Unauthorized if the API key isn't valid any more, and the errors of `check_room`.
@@ -124,7 +126,7 @@ class MediaLibrary:
             raise
 
     async def _write(self, named_files: Sequence[tuple[str, bytes]]) -> None:
-        """Write all files. If one can't be written, remove the others again and raise MediaUnavailable."""
+        """Write all files. If one of them can't be written, remove all of them and raise MediaUnavailable."""
         writes = [self._files.write(name, content) for name, content in named_files]
         failures = [failure for failure in await asyncio.gather(*writes, return_exceptions=True) if failure is not None]
         if failures:
@@ -132,14 +134,14 @@ class MediaLibrary:
             raise failures[0]
 
     async def _remove(self, names: Sequence[str]) -> None:
-        """Remove files whose addresses nobody got. A file that can't be removed stays, without an error."""
+        """Remove files whose addresses nobody has got. If a file can't be removed, it stays, and no error is raised."""
         await asyncio.gather(*(self._files.remove(name) for name in names), return_exceptions=True)
 
     async def edit(self, media_id: str, patch: MediaPatch, *, version: EntityVersion | None) -> Media:
         """Change a picture's description and credit; return the picture as it is now.
 
-        `version`: the version that the editor had before them; None if it doesn't matter. Raises NotFound, Gone if the
-        picture was deleted, VersionConflict if it has another version, and StoreUnavailable.
+        `version`: the version that the editor has edited; None if any version will do. Raises NotFound, Gone if the
+        picture was deleted, VersionConflict if the picture has another version, and StoreUnavailable.
         """
         at = self._clock()
 
@@ -153,9 +155,10 @@ class MediaLibrary:
     async def delete(self, media_id: str, *, version: EntityVersion | None) -> None:
         """Delete a picture and its files for good.
 
-        `version`: the version that the editor had before them; None if it doesn't matter. Raises NotFound, Gone if the
-        picture was deleted before, and VersionConflict if it has another version. After MediaUnavailable or
-        StoreUnavailable, some files may be gone and the picture isn't: call this again.
+        `version`: the version that the editor has seen; None if any version will do. Raises NotFound, Gone if the
+        picture was deleted before, and VersionConflict if the picture has another version. If MediaUnavailable or
+        StoreUnavailable is raised, the picture may still exist although some of its files are gone: call this method
+        again.
         """
         media = await self._store.media.find(media_id)
         check_version(media, version, media.entity_version.history)
@@ -166,11 +169,12 @@ class MediaLibrary:
         await self._store.media.delete(media_id, version=version, at=self._clock())
 
     def kept(self, picture: Picture) -> bytes | None:
-        """Return the content of a picture's file if it is in the cache in memory; otherwise None."""
+        """Return the content of a picture's file if the file is in the cache in memory; otherwise None. Reads
+        nothing."""
         return self._file_cache.kept(picture.name)
 
     def check(self, picture: Picture) -> None:
-        """Raise NotFound or Gone if the file is known to have been missing a few seconds ago. Reads nothing."""
+        """Raise NotFound or Gone if the file was found to be missing a few seconds ago. Reads nothing."""
         self._missing.check(picture)
 
     async def content(self, picture: Picture) -> bytes | None:
@@ -180,7 +184,7 @@ class MediaLibrary:
     async def part(self, picture: Picture, start: int, end: int) -> bytes | None:
         """Return a file's bytes from index `start` up to, but not including, `end`; None if there is no such file.
 
-        The cache is neither asked nor filled. Raises MediaUnavailable.
+        The bytes are read from the storage, without the cache. Raises MediaUnavailable.
         """
         return await self._files.read_part(picture.name, start, end)
 

@@ -17,19 +17,22 @@ if TYPE_CHECKING:
     from liveserver.content.media.picture import Picture
 
 SECONDS = 5.0
-"""Seconds for which a missing file is remembered. Not longer, as its picture may be restored from a backup."""
+"""The seconds for which it is remembered that a file is missing. They are few, as the file's picture may be restored
+from a backup."""
 NAMES_MAX = 10_000
-"""How many names are remembered. They take 3 MB."""
+"""The greatest number of names of missing files that are remembered; beyond that, some are forgotten. They take 3
+MB."""
 PAUSE = 0.05
-"""Seconds between two of the store's queries for missing files, however many are requested meanwhile."""
+"""The least time, in seconds, between two queries that ask the store about missing files. Requests in the meantime
+share the next query."""
 
 
 class MissingFiles:
     """The reasons why files are missing: their pictures were deleted, or never existed.
 
-    `deleted`: gets the digests of pictures, and returns those of pictures that were deleted. It is called at most once
-    in `PAUSE` seconds, with the digests of all requests since the last call. So all these requests together need one
-    connection to the database at most.
+    `deleted`: given digests of pictures, asks the store and returns the digests of those pictures that were deleted. It
+    is called at most once in `PAUSE` seconds, with the digests of all requests since its last call. So all these
+    requests together take at most one connection to the database.
     """
 
     def __init__(
@@ -41,13 +44,13 @@ class MissingFiles:
         self._deleted = deleted
         self._clock = clock
         self._remembered: LruCache[str, tuple[float, bool]] = LruCache(NAMES_MAX)
-        """By name of a missing file: the time up to which the name is remembered, and True if the picture was
-        deleted."""
+        """For the name of a missing file: the time up to which the file is remembered as missing, and True if its
+        picture was deleted."""
         self._digests: set[str] = set()
-        """The digests of pictures for the next query."""
+        """The digests of the pictures that the next query will ask about."""
         self._query = FreshFlight(self._find)
         self._next_query = 0.0
-        """The earliest time of the next query, on the event loop's clock."""
+        """The earliest time of the next query, by the event loop's clock."""
 
     def check(self, picture: Picture) -> None:
         """Raise NotFound or Gone if the file was missing less than `SECONDS` ago. Reads nothing."""
@@ -71,7 +74,7 @@ class MissingFiles:
         self._remembered.drop(picture.name)
 
     async def close(self) -> None:
-        """Cancel the query that is under way, and the next one."""
+        """Cancel the query that is under way, and the one that waits for it to end."""
         await asyncio.gather(*self._query.cancel(), return_exceptions=True)
 
     async def _find(self) -> Collection[str]:

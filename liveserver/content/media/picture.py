@@ -1,8 +1,8 @@
-"""Pictures by the names of their files, and the HTML that shows them.
+"""The files of pictures: their names, and the HTML that shows them.
 
 A name is `<digest>-<width>x<height>.<jpg|webp>`. The content of the file with a given name never changes, so it may be
-cached for ever. From the name of the largest file, we know the names of the picture's files in all other widths, and
-so the whole `srcset`, without a database query.
+cached for ever. From the name of the largest file, we know the names of the picture's files in all other widths, and so
+the whole `srcset`, without a database query.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from liveserver.domain.media import Media
 
 WIDTHS = (480, 960, 1600)
-"""Widths in pixels. Every picture is stored in its own width (at most the last of these), and in each of these widths
-that is smaller.
+"""The widths, in pixels, in which pictures are stored. Every picture is stored in its own width, which is at most the
+last of these, and also in each of these widths that is smaller.
 
-The names of stored files depend on these widths. If the widths were to change, names would need another form.
+The names of stored files depend on these widths. If the widths were to change, the names would need another form.
 """
 
 MEDIA_TYPES = {"jpg": "image/jpeg", "webp": "image/webp"}
@@ -32,7 +32,7 @@ _NAME = re.compile(NAME, re.ASCII)
 
 
 class Picture(NamedTuple):
-    """One file of a picture, in one width, with what its name says."""
+    """One file of a picture, in one width. The fields are the parts of the file's name."""
 
     digest: str
     """32 hexadecimal digits that identify the picture."""
@@ -42,12 +42,12 @@ class Picture(NamedTuple):
 
     @classmethod
     def of(cls, media: Media) -> Picture:
-        """Return the largest file of a picture that the store knows."""
+        """Return the largest file of the picture that `media` describes."""
         return cls(media.digest, media.width, media.height, media.suffix)
 
     @classmethod
     def parse(cls, name: str) -> Picture | None:
-        """Return the file that a name means; None if the name hasn't the form of a picture's name."""
+        """Return the file that has this name; None if the name hasn't the form of a picture file's name."""
         match = _NAME.fullmatch(name)
         return cls(match[1], int(match[2]), int(match[3]), match[4]) if match else None
 
@@ -63,8 +63,8 @@ class Picture(NamedTuple):
 
     @property
     def variants(self) -> list[Picture]:
-        """This file, and the files of the same picture in each smaller width of WIDTHS; narrowest first, this one
-        last."""
+        """This file, and the files of the same picture in each width of WIDTHS that is smaller than its own; the
+        narrowest first, this one last."""
         return [*(self._replace(width=w, height=self._height(w)) for w in WIDTHS if w < self.width), self]
 
     def _height(self, width: int) -> int:
@@ -78,17 +78,17 @@ class Illustration(NamedTuple):
     """The absolute URL of the largest file."""
     picture: Picture
     alt: str
-    """The description; empty if there is none."""
+    """The description of the picture; empty if there is none."""
     caption: str
     """The caption of the picture, or else of its gallery; empty if there is neither."""
 
 
 def img_html(picture: Picture, alt: str, media_url: str) -> str:
-    """Return an `<img>` element for a picture, whose largest file is `picture`.
+    """Return an `<img>` element for the picture whose largest file is `picture`.
 
-    The element says its size, so that nothing moves on the page when it is loaded; the browser loads only the width
-    that it needs. `alt`: the description as plain text. `media_url`: what comes before the slash and the name in the
-    address of a file.
+    The element says its size, so that nothing on the page moves when the picture is loaded. The browser loads only the
+    width that it needs. `alt`: the description as plain text. `media_url`: the address under which pictures are served,
+    without a slash at the end.
     """
     candidates = ", ".join(f"{media_url}/{r.name} {r.width}w" for r in picture.variants)
     return (
@@ -98,7 +98,7 @@ def img_html(picture: Picture, alt: str, media_url: str) -> str:
 
 
 def figure_html(picture: Picture, alt: str, credit: str | None, media_url: str) -> str:
-    """Return the `<figure>` of a picture with its credit, which an editor puts into the body of an entry.
+    """Return a `<figure>` with a picture and its credit, which an editor puts into the body of an entry.
 
     `alt` and `credit` are plain text; without a credit there is no caption. `media_url`: as for `img_html`.
     """

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
 COUNTED_FOR = 60.0
-"""Seconds after which the total is counted again. Meanwhile other processes may add pictures, and pictures may be
-deleted."""
+"""The seconds after which the bytes of all pictures are counted again. Meanwhile other processes may add pictures, and
+pictures may be deleted."""
 NARROWER = 1.5
-"""The bytes of all files of a picture, as a multiple of the bytes of its largest file. If that is 1600 pixels wide, the
-files of 960 and 480 pixels have 0.45 of its bytes."""
+"""The bytes of all files of a picture, divided by the bytes of its largest file (an estimate). If the largest file is
+1600 pixels wide, the files of 960 and 480 pixels together have 0.45 of its bytes."""
 DAY = 86_400
-"""The seconds of a day."""
+"""The number of seconds in a day."""
 
 
 class QuotaTerms(NamedTuple):
@@ -30,17 +30,18 @@ class QuotaTerms(NamedTuple):
     total: int
     """How many bytes all pictures in the store may have together."""
     daily: int
-    """How many bytes one owner (an API key, or a source) may send at once, and again in each day from then on."""
+    """How many bytes of pictures one owner (an API key, or a source) may add at once, each picture counted with all its
+    files. What the owner uses up comes back evenly, so that after a day the owner may add as much again."""
     free: int
-    """How many bytes must stay free on the disk of the pictures. The database may need them."""
+    """How many bytes must stay free on the disk of the pictures, as the database may need them."""
 
 
 class MediaQuota:
     """The quotas of pictures, as this process counts them.
 
     `count`: returns the number of bytes of all pictures in the store, with only the largest file of each. `free`:
-    returns how many bytes are free on the disk; None if that is unknown. A picture counts for its owner's quota even if
-    it was deleted on the same day.
+    returns how many bytes are free on the disk; None if that is unknown. A picture still counts for its owner's quota
+    after it was deleted.
     """
 
     def __init__(
@@ -57,7 +58,8 @@ class MediaQuota:
         self._clock = clock
         self._counting = FreshFlight(self._recount)
         self._total = 0
-        """The bytes of all files at the last count (an estimate), and of those that this process has added since."""
+        """The bytes of all files at the last count (an estimate), plus those of the files that this process has added
+        since then."""
         self._counted_until = -math.inf
         daily = terms.daily
         self._sent = RateLimiter(daily / DAY, daily, clock) if daily else None
@@ -65,8 +67,8 @@ class MediaQuota:
     async def check(self, owner: Hashable) -> None:
         """Raise MediaFull if there is no room for one more picture, TooManyRequests if the owner's quota is used up.
 
-        A picture's size isn't known yet, and only `add` counts it. So the last pictures, which are sent at the same
-        time, may exceed a limit. Raises also the errors of `count` and `free`.
+        A picture's size isn't known before it is transcoded, and only `add` counts it. So pictures that are sent at the
+        same time may together exceed a limit. Raises also the errors of `count` and `free`.
         """
         if self._sent is not None and (wait := self._sent.wait(owner)):
             quota = Quota("pictures", self._terms.daily, unit="content-bytes", window=DAY)

@@ -23,7 +23,8 @@ CONNECT_TIMEOUT = timedelta(seconds=3)
 TIMEOUT = timedelta(seconds=10)
 RETRIES = 2
 AT_ONCE = 16
-"""How many reads may go on at the same time. They mostly wait for the service, and take little time of this process."""
+"""How many reads of files may go on at the same time. Reads mostly wait for the storage service, and take little of
+this process's time."""
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 
@@ -31,18 +32,20 @@ log = structlog.get_logger(__name__)
 
 
 class Access(NamedTuple):
-    """The access to a bucket. If a field is None, its value is looked for where AWS clients usually look: in the
-    environment variables `AWS_…`, and in the role of the machine."""
+    """The address of the service of a bucket, and the credentials for it. If a field is None, its value is looked for
+    where AWS clients usually look: in the environment variables `AWS_…`, and in the role of the machine."""
 
     endpoint: str | None = None
-    """The service's address, for example `https://s3.example.org`; None: Amazon's."""
+    """The service's address, for example `https://s3.example.org`. If it is None and the environment names no other,
+    Amazon's is used."""
     region: str | None = None
     access_key: str | None = None
     secret_key: str | None = None
 
 
 class S3Storage:
-    """A `MediaStorage` in a bucket. `prefix`: the folder in the bucket, without a slash at its end; may be empty."""
+    """A `MediaStorage` in a bucket. `prefix`: the folder in the bucket, without a slash at the end; empty for no
+    folder."""
 
     at_once = AT_ONCE
 

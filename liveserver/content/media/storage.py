@@ -27,7 +27,7 @@ class MediaStorage(Protocol):
     """
 
     at_once: int
-    """How many reads may go on at the same time."""
+    """How many reads of files may go on at the same time."""
 
     async def write(self, name: str, content: bytes) -> None:
         """Write a file. When this method returns, the file survives a power cut. An existing file is replaced."""
@@ -68,9 +68,9 @@ def check(settings: Settings) -> None:
 
 
 def connect(settings: Settings) -> MediaStorage:
-    """Return the storage that the settings ask for: a bucket if there is a `media_url`, otherwise a directory.
+    """Return the storage that the settings ask for: a bucket if `media_url` is set, otherwise a directory.
 
-    Raises SettingsError if a bucket is asked for and the package for buckets isn't installed.
+    Raises SettingsError if a bucket is asked for and the Python package for buckets isn't installed.
     """
     if settings.media_url is None:
         return DirectoryStorage(settings.media_directory)

@@ -30,22 +30,25 @@ JPEG_QUALITY = 82
 WEBP_QUALITY = 86
 
 VARIANT_MAX = 4 * 1024 * 1024
-"""How many bytes the file of one width may have. The highest possible photograph has three million bytes. A picture of
-noise, which somebody may send to fill the disk, would have ten million."""
+"""How many bytes the file of one width may have; for a larger one, see `LOWER_QUALITY`. The file of a photograph of the
+greatest height has three million bytes. A picture of noise, which somebody may send to fill the disk, would have ten
+million."""
 LOWER_QUALITY = 40
-"""The quality for a file that would have more than VARIANT_MAX bytes. If it still has more, the picture is refused."""
+"""The quality with which a file is encoded anew if it has more than VARIANT_MAX bytes. If it then still has more, the
+picture is refused."""
 SCANS_MAX = 100
-"""How many scans a JPEG may have. Encoders write up to twelve. A scan can be as short as ten bytes of the file, and it
-makes the decoder go through all pixels."""
+"""How many scans a JPEG may have; one with more is refused. Encoders write up to twelve. A scan can be as short as ten
+bytes of the file, and yet makes the decoder go through all pixels."""
 
 CPU_SECONDS = 6
 CPU_PIXELS = 32_000_000
-"""For so many pixels of the limit, the program has one more second of processor time: 8 s in all by default. The
-slowest usual pictures, of 64 million pixels or 8,000 pixels high, took 2.5 s on a processor of 2023."""
+"""A number of pixels. For each multiple of it in MAX_PIXELS, the program may use one second of processor time in
+addition to CPU_SECONDS: 8 s in all by default. The slowest usual pictures, of 64 million pixels or 8,000 pixels high,
+took 2.5 s on a processor of 2023."""
 MEMORY = 512 * 1024 * 1024
 MEMORY_PER_PIXEL = 16
-"""Bytes for each pixel of the limit, in addition to MEMORY. Decoders hold a picture up to three times, with up to four
-channels of a byte."""
+"""The bytes of memory that the program may use for each pixel of MAX_PIXELS, in addition to MEMORY. Decoders hold a
+picture up to three times, with up to four channels of a byte."""
 NICENESS = 10
 
 ACCEPTED = "send JPEG, PNG, WebP, GIF or AVIF"
@@ -93,7 +96,7 @@ class Unreadable(Exception):
 
 
 class PictureVariant(NamedTuple):
-    """The file of one width of a picture."""
+    """The file of a picture in one width."""
 
     width: int
     height: int
@@ -101,7 +104,7 @@ class PictureVariant(NamedTuple):
 
 
 class TranscodedPicture(NamedTuple):
-    """A transcoded picture in all its widths, narrowest first."""
+    """A transcoded picture: its files in all widths, the narrowest first."""
 
     suffix: str
     variants: list[PictureVariant]
@@ -114,7 +117,8 @@ class TranscodedPicture(NamedTuple):
 
     @classmethod
     def loads(cls, data: bytes) -> TranscodedPicture:
-        """Return the picture from the bytes that the program wrote. Raises Unreadable if they are a refusal."""
+        """Return the picture from the transcoder's output, which `dumps` made. Raises Unreadable if the output is a
+        refusal."""
         line, _, contents = data.partition(b"\n")
         head = json.loads(line)
         if "refused" in head:
@@ -127,7 +131,8 @@ class TranscodedPicture(NamedTuple):
 
 
 def sniff(data: bytes) -> str:
-    """Return Pillow's name of a file's format. The file's first bytes decide, not its name or what the sender says.
+    """Return Pillow's name for the format of a file. Only the first bytes of the file decide, not its name or what the
+    sender says.
 
     Raises Unreadable if the format isn't accepted.
     """
@@ -159,7 +164,8 @@ def develop(data: bytes, *, max_pixels: int) -> TranscodedPicture:
 
     The result is upright, in the colours of sRGB, and has nothing but pixels. Of an animation, only the first frame is
     taken. PNG, GIF and transparent pictures become WebP, all others JPEG. Raises Unreadable if the file isn't a picture
-    of an accepted format, is damaged, has more than `max_pixels` pixels, or would take too much memory or disk.
+    of an accepted format, is damaged, has more than `max_pixels` pixels or too many scans, or would take too much
+    memory or disk.
     """
     kind = sniff(data)
     if kind == "JPEG" and not _has_few_scans(data):
@@ -183,16 +189,16 @@ def develop(data: bytes, *, max_pixels: int) -> TranscodedPicture:
 
 
 _NEXT_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
-"""A pattern of the markers that begin segments of a JPEG. In the data of a scan, a byte 0xFF is followed by a zero or
-is part of a restart marker, which this pattern doesn't match (ITU-T T.81, B.1.1)."""
+"""A pattern of the markers that begin segments of a JPEG. In the data of a scan, a byte 0xFF is followed by a zero, or
+is part of a restart marker. The pattern matches neither of these (ITU-T T.81, B.1.1)."""
 _START_OF_SCAN, _END_OF_IMAGE = b"\xda", b"\xd9"
 
 
 def _has_few_scans(data: bytes) -> bool:
     """True if a JPEG has at most `SCANS_MAX` scans.
 
-    Each segment says its length, and its content is skipped, as it may contain bytes that look like markers. What
-    follows the end of the image (a telephone may append a video) isn't read.
+    Each segment says the length of its content. The content is skipped, as it may contain bytes that look like markers.
+    What follows the end of the image (a telephone may append a video) isn't read.
     """
     scans, position = 0, 2
     while (match := _NEXT_MARKER.search(data, position)) is not None:
@@ -247,7 +253,8 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _resizable(image: Image.Image) -> Image.Image:
-    """Return the picture in a mode of Pillow in which pixels can be averaged, as resizing does."""
+    """Return the picture in a mode of Pillow in which the values of pixels can be averaged, as this is what resizing
+    does."""
     if image.mode.startswith("I;16"):
         # Pillow's own conversion would cut values at 255 instead of dividing them.
         return image.point(lambda value: value * (1 / 256) + 0.0).convert("L")
@@ -306,7 +313,7 @@ def _saved(image: Image.Image, suffix: str, quality: int) -> bytes:
 def _limit(max_pixels: int) -> None:
     """Limit the memory, processor time and files that this process may use, as the picture may be an attacker's.
 
-    Lower its priority, too, so that the server's own work goes first.
+    This also lowers the priority of the process, so that the server's own work goes first.
     """
     memory = MEMORY + MEMORY_PER_PIXEL * max_pixels
     for resource_type, value in (

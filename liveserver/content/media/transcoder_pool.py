@@ -1,6 +1,6 @@
 """A pool of processes that transcode pictures, a few at a time.
 
-Pictures are the only data here that native code parses and unknown tools have made. If a file crashes its decoder, or
+The decoders of pictures are native code, and the files come from unknown tools. If a file crashes its decoder, or if
 decoding never ends, only that file is lost. And the kernel can give the server's own work priority.
 """
 
@@ -32,10 +32,11 @@ if TYPE_CHECKING:
 
 AT_ONCE = 2
 WAITING_MAX = 40
-"""Pictures that may wait, besides those that are transcoded. One key or source has at most half of the places, and
-sends sixteen at once (`access/body_budget.py`)."""
+"""How many pictures may wait, besides those that are being transcoded. One key or source can take at most half of all
+places. It can send at most sixteen at once (`access/body_budget.py`)."""
 PATIENCE = 60.0
-"""Seconds of real time for a picture. The process gets fewer seconds of processor time."""
+"""The seconds of real time after which the process of a picture is killed. Its limit of processor time is lower
+(`CPU_SECONDS` in `content/media/transcoder.py`)."""
 
 # The variables that the interpreter and its libraries need. No others: settings have passwords in them.
 _VARIABLES = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR")
@@ -66,11 +67,11 @@ class TranscoderPool:
         self._closed = False
 
     async def develop(self, file: BinaryIO, *, owner: Hashable) -> TranscodedPicture:
-        """Transcode the picture in a file that is open for reading, from its beginning.
+        """Transcode the picture in a file that is open for reading. The file is read from its beginning.
 
-        `owner`: the key or source that sends the picture. Raises InvalidInput, which names `/file`, if it can't be
-        served; Busy if too many wait already, of the owner or in all; MediaUnavailable if the disk is full, or there is
-        no room for one more process.
+        `owner`: the key or source that sends the picture. Raises InvalidInput, with the field `/file`, if the picture
+        can't be served. Raises Busy if too many pictures wait already, of all owners together or of this owner. Raises
+        MediaUnavailable if the disk is full, or if no more files or processes can be opened.
         """
         await self._queue.enter(owner)
         start = time.monotonic()
@@ -95,7 +96,8 @@ class TranscoderPool:
         await asyncio.to_thread(self._threads.shutdown)
 
     def _submit(self, file: BinaryIO) -> asyncio.Future[TranscodedPicture]:
-        """Have a thread transcode the file. Raises Busy and MediaUnavailable."""
+        """Have a thread transcode the file, and return the future of the result. Raises Busy if the server is stopping,
+        and MediaUnavailable."""
         if self._closed:
             raise Busy("the server is stopping")
         with _failures():
@@ -160,7 +162,8 @@ class TranscoderPool:
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    """Raise MediaUnavailable where the system refuses room on the disk, a descriptor or a process."""
+    """Raise MediaUnavailable in place of an OSError: the disk is full, or there can be no more descriptors or
+    processes."""
     try:
         yield
     except OSError as error:

@@ -1,8 +1,8 @@
 """The queue of pictures in front of the transcoder, so that an owner of slow pictures makes nobody else wait for long.
 
 Each owner (an API key, or a source) has a line of its own, and the lines take turns. Of each line, one picture at a
-time is transcoded. If a picture took long, its line rests for as long again. So no owner takes all processes. Before a
-picture that is the only one of its owner, each other owner has at most one turn.
+time is transcoded. If a picture took long, its line rests for as long again. So no owner takes all processes. If an
+owner has only one picture in the queue, each other owner has at most one turn before it.
 """
 
 from __future__ import annotations
@@ -18,34 +18,35 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 REST_FROM = 2.0
-"""A line rests after a picture that took so many seconds or more. Photographs take less, and many are sent in a row."""
+"""If transcoding a picture took this many seconds or more, its line rests afterwards. Photographs take less, and many
+of them are sent in a row."""
 
 
 class TranscoderQueue:
     """The queue of owners whose pictures wait or are being transcoded.
 
-    `at_once`: how many pictures are transcoded at the same time. `places`: how many may be in the queue, in work or
-    waiting. A picture is also refused if its owner has as many places as are free. So a few busy owners leave places
-    for others.
+    `at_once`: how many pictures are transcoded at the same time. `places`: how many pictures may be in the queue,
+    whether they wait or are being transcoded. A picture is refused if no place is free, and also if its owner has as
+    many places as are free. So a few busy owners leave places for others.
     """
 
     def __init__(self, *, at_once: int, places: int) -> None:
         self._idle = at_once
         self._places = places
-        """How many places are free."""
+        """How many places of the queue are free."""
         self._held: dict[Hashable, int] = {}
         """The number of places that each owner's pictures take. Owners without pictures in the queue are left out."""
         self._lines: dict[Hashable, deque[asyncio.Future[None]]] = {}
-        """For each owner, a future for each picture that waits, oldest first. A future gets its result when it is the
-        picture's turn."""
+        """The lines: for each owner, the futures of the pictures that wait, the oldest first. A future gets its result
+        when it is the picture's turn."""
         self._ring: dict[Hashable, None] = {}
-        """The owners that may have the next turns, in that order. They have pictures that wait, no picture in work, and
-        their lines don't rest."""
+        """The owners that may have a turn, in the order of their turns. Each of them has a picture that waits and none
+        that is being transcoded, and its line doesn't rest."""
         self._busy: set[Hashable] = set()
-        """The owners with a picture in work, and those whose lines rest."""
+        """The owners that have a picture that is being transcoded, and those whose lines rest."""
 
     async def enter(self, owner: Hashable) -> None:
-        """Wait for the turn of a picture of the owner. The turn lasts until the caller calls `leave`.
+        """Wait until it is the turn of a picture of this owner. The turn lasts until the caller calls `leave`.
 
         Raises Busy if the owner has as many places as are free, or if no place is free.
         """
@@ -70,7 +71,7 @@ class TranscoderQueue:
             raise
 
     def leave(self, owner: Hashable, seconds: float) -> None:
-        """End a turn of the owner. `seconds`: how long the turn took."""
+        """End a turn of this owner. `seconds`: how long the turn took."""
         self._idle += 1
         self._free(owner)
         if seconds < REST_FROM:
@@ -90,7 +91,8 @@ class TranscoderQueue:
         self._line_up(owner)
 
     def _line_up(self, owner: Hashable) -> None:
-        """Add the owner to those that take turns, if pictures of it wait and it isn't busy. Then give free turns."""
+        """Add the owner to those that may have a turn, if a picture of it waits and it isn't busy. Then begin as many
+        turns as can begin."""
         if not self._lines.get(owner):
             self._lines.pop(owner, None)
             self._ring.pop(owner, None)

@@ -1,4 +1,4 @@
-"""The types of fields that editors may send. Each is an annotated type, whose limits pydantic checks."""
+"""The types of fields that editors may send. Each is an annotated type; pydantic checks its limits."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from liveserver.domain.ids import SLUG_MAX, SLUG_PATTERN
 from liveserver.domain.inputs import origins
 
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-"""Control characters that no editor sends on purpose, and that must not get to a terminal: C0 except tab, line feed and
-carriage return; DEL; C1."""
+"""A pattern of the control characters that no editor sends on purpose, and that must not get to a terminal: C0 except
+tab, line feed and carriage return; DEL; C1."""
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:?\d\d)", re.ASCII)
@@ -114,7 +114,7 @@ def _live_page(value: str) -> str:
 
 
 def live_page(url: str) -> tuple[str, str]:
-    """Return the server's address and the slug of a live blog from the address of its page, or of its embed page.
+    """Return the server's address and the live blog's slug, given the address of the live blog's page or embed page.
 
     Raises ValueError if `url` isn't the address of such a page.
     """

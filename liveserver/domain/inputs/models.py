@@ -56,7 +56,7 @@ class Input(BaseModel):
 
 
 class Absent:
-    """The value of a patch's field that wasn't sent. No field can have it as a real value."""
+    """The value that stands for a field of a patch that wasn't sent. No client can send this value."""
 
 
 ABSENT: Any = Field(default_factory=Absent)
@@ -65,7 +65,7 @@ ABSENT: Any = Field(default_factory=Absent)
 class Patch(Input):
     """Base of all patches: every field may be absent, and an absent field stays as it is.
 
-    `model_fields_set` has the names of the fields that were sent, also of those that are `null`. Read only these.
+    `model_fields_set` has the names of the fields that were sent, also of those that are `null`. Read no other fields.
     """
 
     def sent(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class Patch(Input):
 
 
 class EmbeddingInput(Input):
-    """Whose pages may show the live blog, partners aside."""
+    """The rule that says which sites may show the live blog without being a partner."""
 
     mode: Literal["anyone", "origins", "nobody"]
     origins: Origins = Field(
@@ -105,7 +105,7 @@ class LiveblogInput(Input):
 
 
 class LiveblogPatch(Patch):
-    """What changes of a live blog; absent fields stay."""
+    """An edit of a live blog. Absent fields stay as they are."""
 
     title: Title = ABSENT
     summary: Summary = ABSENT
@@ -116,7 +116,7 @@ class LiveblogPatch(Patch):
 
 
 class EntryInput(Input):
-    """A new entry. Without `status` it is published at once, or scheduled if `publish_at` is given and to come."""
+    """A new entry. Without `status`, it is published at once, or scheduled if `publish_at` is in the future."""
 
     body: Body = Field(description="HTML or Markdown; sanitised")
     format: Format = Field("html", description="How `body` is written")
@@ -135,7 +135,7 @@ class EntryInput(Input):
 
 
 class EntryPatch(Patch):
-    """What changes of an entry; absent fields stay, `null` empties."""
+    """An edit of an entry. Absent fields stay as they are; `null` empties a field."""
 
     body: Body = ABSENT
     format: Format = Field("html", description="How `body` is written")
@@ -162,21 +162,22 @@ class EntryPatch(Patch):
 
 
 class MediaInput(Input):
-    """What is said of a new picture."""
+    """The description and the credit of a new picture."""
 
     alt: Alt = Field(description="What the picture shows, for those who don’t see it")
     credit: Credit | None = Field(None, description="Whose it is, as it is to be shown")
 
 
 class MediaPatch(Patch):
-    """What changes of what is said of a picture; absent fields stay, `null` empties."""
+    """An edit of the description and the credit of a picture. Absent fields stay as they are; `null` empties a
+    field."""
 
     alt: Alt = ABSENT
     credit: Credit | None = ABSENT
 
 
 class ThemeInput(Input):
-    """What a partner's pages look like unless they say otherwise."""
+    """The look of the live blog on a partner's pages. The pages may set another look."""
 
     accent: Colour | None = Field(None, description="`#rrggbb`")
     background: Colour | None = None
@@ -186,7 +187,7 @@ class ThemeInput(Input):
 
 
 class AttributionInput(Input):
-    """How a partner's page says whose live blog it is."""
+    """The line that says, on a partner's page, whose live blog the page shows."""
 
     text: Name
     url: Link
@@ -218,7 +219,7 @@ class PartnerInput(Input):
 
 
 class PartnerPatch(Patch):
-    """What changes of a partner; absent fields stay, `null` empties."""
+    """An edit of a partner. Absent fields stay as they are; `null` empties a field."""
 
     name: Name = ABSENT
     origins: Origins = ABSENT
@@ -232,14 +233,14 @@ class PartnerPatch(Patch):
 
 
 class SourceAttributionInput(Input):
-    """What is said of whose the entries are."""
+    """The name of the newsroom that the entries come from, as readers see it, and the address to which it links."""
 
     text: Name
     url: Link | None = Field(None, description="Where it leads; without it, to each entry, where it stands there")
 
 
 class SourceInput(Input):
-    """The live blog that is to be followed."""
+    """The live blog of another server that is to be followed."""
 
     url: Annotated[str, Field(max_length=2_000), AfterValidator(_live_page)] = Field(
         description="The address of its page, on another liveserver"
@@ -253,13 +254,13 @@ class SourceInput(Input):
 
 
 class ReachLinkInput(Input):
-    """For how long a link is to be good."""
+    """The time for which a new link to the page of a live blog's reach is valid."""
 
     days: Annotated[int, Field(ge=1, le=LINK_DAYS_MAX, strict=True)] = Field(7, description="Days until it is void")
 
 
 class GoneInput(Input):
-    """A viewer's word that an entry isn't shown any more."""
+    """A viewer's confirmation that a deleted entry is gone from its page."""
 
     id: Annotated[str, Field(max_length=36)] = Field(description="The entry’s")
     had: Flag = Field(description="Whether it was there before")

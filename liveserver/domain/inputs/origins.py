@@ -51,7 +51,7 @@ def _ascii(host: str) -> str:
 
 
 def allows(patterns: Iterable[str], origin: str) -> bool:
-    """True if one of the patterns stands for `origin`. `origin`: as a browser sends it."""
+    """True if one of the patterns stands for `origin`, which is written as a browser sends it."""
     origin = origin.lower()
     return any(_matches(each, origin) for each in patterns)
 

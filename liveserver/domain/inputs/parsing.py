@@ -18,17 +18,19 @@ if TYPE_CHECKING:
 InputType = TypeVar("InputType", bound=BaseModel)
 
 FIELDS_MAX = 100
-"""The greatest number of fields of an input, known and unknown ones together. No model has nearly as many."""
+"""The greatest number of fields of an input, known and unknown ones together; with more, it is refused. No model has
+nearly as many."""
 ERRORS_MAX = 50
-"""The greatest number of bad fields that an error names one by one. Of the others, it tells only the number."""
+"""The greatest number of bad fields that an error names one by one. Of further bad fields, the error tells only the
+number."""
 
 
 def parse(kind: type[InputType], data: object, *, prefix: str = "/", beside: tuple[str, ...] = ()) -> InputType:
     """Return `data`, which was decoded from JSON, as an instance of the model `kind`.
 
-    Raises InvalidInput, which names all bad fields. In its errors, `prefix` stands before the path of a field.
-    `beside`: names of further fields that a client may send, and that are parsed elsewhere. The error about an unknown
-    field lists these among the known ones.
+    Raises InvalidInput, which names all bad fields. `prefix`: the beginning of the names of bad fields in this error,
+    before the path of the field. `beside`: the names of fields that the client may send, too, and that the caller
+    parses elsewhere. If a field is unknown, the error lists them among the known fields.
     """
     if isinstance(data, dict) and len(data) > FIELDS_MAX:
         raise InvalidInput([FieldError("", f"has {len(data)} fields; at most {FIELDS_MAX}")])
@@ -43,14 +45,16 @@ def parse(kind: type[InputType], data: object, *, prefix: str = "/", beside: tup
 
 
 def _pointer(prefix: str, location: tuple[int | str, ...]) -> str:
-    """Return the JSON pointer of a field (RFC 6901), with `prefix` as its beginning. Empty for the whole document."""
+    """Return the JSON pointer of a field (RFC 6901), which begins with `prefix`. Return an empty string for the whole
+    document."""
     if not location:
         return ""
     return prefix + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 
 def _detail(kind: type[BaseModel], error: ErrorDetails, beside: tuple[str, ...]) -> str:
-    """Return the fault of a field in words. For an unknown field, these list the known fields in its place."""
+    """Return in words what is wrong with a field. If the field is unknown, these words list the fields that are known
+    at its place."""
     if error["type"] == "extra_forbidden":
         *above, _ = error["loc"]
         for name in above:
