@@ -5,13 +5,14 @@ ask for it. Each rendition has the position that the live blog had when it was r
 this process doesn't know of a later position. The process learns the live blog's position in one of two ways:
 
 - If the live blog is in memory, the hub tells its position, without any I/O. The hub learns of a commit of this process
-  before the editor gets an answer, and of the commits of others as soon as the bus or the poll of the store tells.
+  before the editor gets an answer, and of a commit of another process as soon as the bus or the poll of the store
+  tells.
 - Otherwise the store tells the position, by one small query that all requests of the same moment share. If a rendition
   is asked for twice within seconds, it is in demand, and the hub loads the live blog into memory. So a crawler that
   reads a thousand old live blogs, each once, doesn't fill the memory.
 
-So no rendition is sent that this process knows to be outdated, not even while the database is away. Otherwise an entry
-that was deleted might be shown again.
+So a rendition that this process knows to be outdated is never sent. That also holds while the database is away.
+Otherwise an entry that was deleted might be shown again.
 
 The making of a rendition waits in the fair queue (`http/fair_queue.py`). So a client that asks for a thousand pages
 that nobody else wants doesn't delay the pages that others want.
@@ -52,8 +53,8 @@ DATED_BYTES = 4 * 1024 * 1024
 """At most this many bytes of memory are used for sitemaps: some ten sitemaps with a thousand live blogs each."""
 
 ONCE_SHARE = 1 / 16
-"""Renditions that were asked for only once may take this share of the page cache's memory. So nobody can push out the
-others by asking for pages with invented queries."""
+"""Renditions that were asked for only once may take at most this share of the page cache's memory. So nobody can push
+out the others by asking for pages with invented queries."""
 RENDITION_BYTES = 256
 """Bytes that a rendition takes besides its representation: the object itself, and its position."""
 
@@ -81,7 +82,8 @@ class CachedPage:
     """The position that the live blog had when it was read from the store."""
     representation: Representation
     checked_at: float = float("-inf")
-    """The time at which the store was last asked for the live blog's position, by the event loop's clock."""
+    """The time, by the event loop's clock, at which the rendition was made, or at which the store was asked for the
+    live blog's position since then."""
 
     @classmethod
     def of(cls, liveblog: Liveblog, representation: Representation) -> Self:
@@ -183,8 +185,8 @@ class PageCache:
     async def _reached(self, topic: Topic, kept: CachedPage) -> Position | None:
         """Return the topic's current position, from the hub or else from the store; None if the topic doesn't exist.
 
-        `kept`: the kept rendition that may be outdated. If the store is asked about it twice within `DEMAND` seconds,
-        the hub loads the live blog.
+        `kept`: the kept rendition that may be outdated. If it was made or checked less than `DEMAND` seconds ago, and
+        the hub doesn't know the topic, this method lets the hub load it.
         """
         reached = self._hub.reached(topic)
         if reached is not None:
