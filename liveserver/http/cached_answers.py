@@ -1,6 +1,6 @@
-"""Answers about a live blog that are made once, and sent to all requests of the same kind.
+"""Answers about a live blog. Each is made once, and sent in reply to all requests of the same kind.
 
-Readers that come with a partner get answers of their own.
+Requests that name a partner get other answers than those that name none.
 """
 
 from __future__ import annotations
@@ -36,20 +36,22 @@ def public_representation(body: bytes, headers: Mapping[str, str]) -> Representa
 
 
 async def cached_answer(request: Request, variant: Variant, make: Make) -> CachedPage:
-    """Return an answer about the live blog in the request's path, from the page cache.
+    """Return an answer about the live blog that the request's path names. The page cache keeps the answer.
 
-    `variant`: what tells this answer from others about the live blog. `make`: a function that makes the answer, if it
-    isn't held. Raises the errors of `PageCache.get`.
+    `variant`: the part of the cache's key that tells this answer from others about the live blog. `make`: a function
+    that makes the answer. It is called if no current answer is kept. Raises the errors of `PageCache.get`.
     """
     topic = Topic(request.path_params["slug"])
     return await services(request).page_cache.get(topic, variant, make, requester_of(request.scope, topic))
 
 
 async def cached_answer_for(request: Request, admitted: Admission, variant: Variant, make: Make) -> CachedPage:
-    """Return an answer that depends on the request's admission: its topic, and the sites that may read the answer.
+    """Return an answer that depends on an admission: on its topic, and on the sites that may read the answer.
 
-    All requests with the same admission and variant share one answer from the page cache, or, for a late topic whose
-    live blog isn't in memory, one run of `make`. Raises the errors of `PageCache.get`.
+    All requests with the same admission and variant share one answer, which the page cache keeps. There is one
+    exception: if the topic is late and its live blog isn't in memory, the answer isn't kept, and only requests of the
+    same moment share it. `admitted`: the request's admission. `variant`, `make`: as for `cached_answer`. Raises the
+    errors of `PageCache.get`.
     """
     topic = admitted.topic
     if admitted.readers is not Readers.ANY:
@@ -73,8 +75,8 @@ async def cached_answer_for(request: Request, admitted: Admission, variant: Vari
 def headers_for(admitted: Admission, cache: str) -> dict[str, str]:
     """Return the headers that say which sites may read an answer, and for how long caches may keep it.
 
-    `cache`: the Cache-Control of an answer to a request without a partner. Caches may keep an answer for a partner's
-    readers for a second, and only for requests with the same Origin header.
+    `cache`: the Cache-Control of an answer to a request without a partner. An answer to a request with a partner may be
+    kept for one second, and sent only to requests with the same Origin header.
     """
     if admitted.partner is None:
         return {"Cache-Control": cache, **readable_by(admitted.readers)}
@@ -82,11 +84,11 @@ def headers_for(admitted: Admission, cache: str) -> dict[str, str]:
 
 
 async def admitted_alone(request: Request) -> dict[str, str]:
-    """Check that a request without a partner is admitted. Return headers for an answer that is made for it alone.
+    """Check that a request without a partner is admitted. Return headers for an answer to this request alone.
 
-    Raises EmbedRefused if the live blog's embed policy doesn't admit the request's origin. Another header, which a
-    middleware adds, lets scripts read the answer. The answer has `no-cache`, so that a cache asks this server before it
-    gives the answer to another request.
+    Raises EmbedRefused if the live blog's embed policy doesn't admit the request's origin. The header that lets scripts
+    read the answer isn't among those returned, as a middleware adds it. Callers must send the answer with `no-cache` or
+    `no-store`, so that no cache sends it to another request without asking this server.
     """
     slug, partners = request.path_params["slug"], services(request).partners
     admitted = await partners.admit(slug, None, request.scope["headers"])

@@ -1,4 +1,7 @@
-"""The parts of a running server, in one container. The composition root makes it; every request has it in its state."""
+"""The container: an object with all parts of a running server process. Every request has it in its state.
+
+The composition root makes the container.
+"""
 
 from __future__ import annotations
 

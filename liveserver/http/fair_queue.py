@@ -31,35 +31,37 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AT_ONCE = 2
-"""Jobs that may be under way at a time, of all lines together. Much of each job runs on the event loop. If many were
-under way, all those that are ready in one turn of the loop would run one after the other, and everything else would
-have to wait. With two, one can run while the other waits for the database."""
+"""At most this many jobs are under way at a time, of all lines together. Much of each job runs on the event loop. If
+many jobs were under way, several could be ready at once. They would run one after the other, and everything else would
+have to wait. With two, one can run while the other waits for the database. A job that is done ahead of others isn't
+counted."""
 WAITING_PER_LINE = 100
-"""Jobs that may wait in one line: expensive ones take five seconds together. If a hundred pupils of a school, which has
-one address, open different pages in the same moment, all of them get an answer."""
+"""At most this many jobs may wait in one line. If all are expensive, they take five seconds together. If a hundred
+pupils of a school, which has one address, open different pages in the same moment, all of them get an answer."""
 WAITING = 1_000
-"""Jobs that may wait in all lines together; their requests take some 10 MB. Also, no line may have more jobs waiting
-than the whole queue still has room for. So a few lines that fill the queue leave room for others. A line in which
-nothing waits may always get one job: there are never more such lines than connections."""
+"""At most this many jobs may wait in all lines together. Their requests take some 10 MB of memory. Also, a line gets
+another job only if it has fewer jobs waiting than the queue still has places. So a few lines never take all places. A
+line in which nothing waits may always get one job, even if the queue is full. That adds few jobs, as there are never
+more such lines than connections."""
 REQUESTERS_PER_LINE = 2_000
-"""Requests that may wait in one line, for all of its jobs together: as many as one address may send at once. Each
-request takes some 24 KB until its job is done, even if its client leaves before that."""
+"""At most this many requests may wait in one line, for all of its jobs together: as many as one address may send at
+once. Each request takes some 24 KB of memory until its job is done, even if the client leaves before that."""
 AHEAD_PER_LINE = 4
-"""Jobs of one line that may wait in the place for answers that many requesters ask for. Readers of one live blog ask
-again and again for four answers: its page, the list of entries, a feed, and changes."""
+"""At most this many jobs of one line may wait to be done ahead of others, as many requesters ask for their results. The
+readers of one live blog ask again and again for four answers: its page, the list of entries, a feed, and changes."""
 REST_MAX = 1.0
-"""Seconds that a line rests after a job, at most. A job that takes longer is waiting for the database, and meanwhile
-takes nothing from other lines."""
+"""After a job, its line rests for as long as the job took, but for this many seconds at most. A job that takes longer
+is waiting for the database, and meanwhile takes nothing from other lines."""
 
 
 UNREAD_SLOW = 512 * 1024
-"""A line gets fewer turns if its clients were sent this many bytes, or more, that they haven't read. This is the size
-of one of the largest answers."""
+"""If a line's clients haven't read this many bytes, or more, of what they were sent, the line gets fewer turns. This is
+the size of one of the largest answers."""
 UNREAD_SECONDS = 5.0
-"""Seconds between two turns of a line whose clients have `UNREAD_SLOW` bytes unread. It still gets turns, as many
-clients may share an address, and not all of them read slowly."""
+"""Seconds between two turns of a line whose clients have `UNREAD_SLOW` bytes or more unread. Such a line still gets
+turns, as many clients may share an address, and not all of them read slowly."""
 UNREAD_MOST = 8 * 1024 * 1024
-"""A line gets no new jobs while its clients were sent this many bytes, or more, that they haven't read."""
+"""While a line's clients haven't read this many bytes, or more, of what they were sent, the line gets no new jobs."""
 LOOK_SECONDS = 0.05
 """Seconds between two checks of whether the clients of a line have read enough for its next turn."""
 
@@ -73,7 +75,7 @@ def _nothing() -> int:
 
 
 class Requester(NamedTuple):
-    """A request that asks for an answer, as far as the queue has to know it."""
+    """A request that asks for an answer: what the queue has to know of it."""
 
     line: Hashable
     """The key of the requester's line. All requesters with the same key wait in the same line."""
@@ -99,11 +101,11 @@ class Job(Generic[T]):
         self.taken = False
         """True once the job doesn't wait any more: it had its turn, or was dropped."""
         self.begun = False
-        """True once `make` was called. The result may then lack changes that a later requester knows of."""
+        """True once `make` was called. The result may lack changes that were made after that call."""
         self.lines: list[_Line] = []
-        """The lines in which the job waits. A job may wait in several, as its requesters may."""
+        """The lines in which the job waits. It may wait in several, as each of its requesters has a line."""
         self.charged_to: _Line | None = None
-        """The line that counts this job in `ahead`; None if the job doesn't wait ahead of others."""
+        """The line whose number `ahead` includes this job; None if the job doesn't wait ahead of others."""
         self._result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
     @property
@@ -144,8 +146,8 @@ class _Line:
         self.key = key
         self.unread = unread
         self.slow_since: float | None = None
-        """The time at which the line's clients were first found to have too much unread since the line's last turn;
-        None if they weren't."""
+        """The time since which the line's turn is put off because its clients have too much unread; None if it isn't
+        put off."""
         self.busy = False
         """True while the line gets no turns: one of its jobs is under way, or the line rests, or its clients have to
         read first."""
@@ -161,7 +163,10 @@ class _Line:
         return sum(map(len, self.places.values()))
 
     def stand(self, job: Job[Any], gone: Callable[[], bool]) -> None:
-        """Add a requester that waits for the job in this line. `gone`: the requester's function of that name."""
+        """Add a requester that waits for the job in this line.
+
+        `gone`: a function that returns True if the requester's client has left.
+        """
         waiting = self.places.get(job)
         if waiting is None:
             self.places[job] = [gone]
@@ -173,9 +178,10 @@ class _Line:
 class FairQueue:
     """The jobs of one sort in one process: those that wait, and those that are under way.
 
-    `at_once`: jobs that may be under way at a time. `per_line`, `in_all`: jobs that may wait in one line, and in all
-    lines together. `requesters_per_line`: requests that may wait in one line, for all of its jobs together. `rest_max`:
-    seconds that a line rests after a job, at most. `clock`: a function that returns the seconds since any fixed moment.
+    `at_once`: how many jobs may be under way at a time. `per_line`: how many jobs may wait in one line. `in_all`: how
+    many jobs may wait in all lines together. `requesters_per_line`: how many requests may wait in one line, for all of
+    its jobs together. `rest_max`: the longest time, in seconds, that a line rests after a job. `clock`: a function that
+    returns the seconds since any fixed moment.
     """
 
     def __init__(
@@ -201,8 +207,8 @@ class FairQueue:
         """The lines that take turns. The first one has the next turn."""
         self._requesters_per_line = requesters_per_line
         self._ahead = _Line(None)
-        """The line of the jobs that are done ahead of others. It never rests. One of its jobs may be under way besides
-        the `at_once` others."""
+        """The line of the jobs that are done ahead of others. It never rests. One of its jobs may be under way, and
+        besides it `at_once` jobs of the other lines."""
         self._running = BackgroundTasks()
         self._under_way = 0
         """The number of jobs under way, without those that were begun from the line `_ahead`."""
@@ -239,8 +245,10 @@ class FairQueue:
         """Let the requester wait for the job of a key, and return that job.
 
         If there is no job of that key, or if it has begun already, a new job is made. `ahead`: True if the job is to be
-        done ahead of others, as many requesters ask for its result. Raises Busy if a new job or another request would
-        be one too many, or if a new job is needed and the clients of the requester's line have too much unread.
+        done ahead of others, as many requesters ask for its result.
+
+        Raises Busy if too many jobs or requests wait already. Also raises Busy if a new job is needed, but the clients
+        of the requester's line have too much unread.
         """
         job: Job[T] | None = self._jobs.get(key)
         line = self._lines.get(requester.line)
@@ -276,7 +284,7 @@ class FairQueue:
             refuse_unread(requester)
 
     def _admit_another(self, line: _Line, requester: Requester) -> None:
-        """Raise Busy if no more requests may wait in the requester's line, not even for a job that exists already."""
+        """Raise Busy if the requester may not wait for an existing job, as too many requests wait in its line."""
         if not requester.crowd and line.requesters >= self._requesters_per_line:
             refusals.note(Reason.BUSY, address=requester.address, waiting=self.waiting)
             raise Busy("so many requests of this address or key wait that no other can")
@@ -297,7 +305,7 @@ class FairQueue:
                 self._begin(job, line)
 
     def _must_read_first(self, line: _Line) -> bool:
-        """True if the line's turn has to come later, as its clients have read too little of what they were sent."""
+        """True if the line's turn is put off, as its clients have too much unread."""
         if line.unread() < UNREAD_SLOW:
             line.slow_since = None
             return False
@@ -338,7 +346,7 @@ class FairQueue:
         self._discharge(job)
 
     def _discharge(self, job: Job[Any]) -> None:
-        """Let the job no longer count among its line's `ahead`."""
+        """Reduce by one the number `ahead` of the line that counts this job; do nothing if no line counts it."""
         if job.charged_to is not None:
             job.charged_to.ahead -= 1
             job.charged_to = None
@@ -391,6 +399,6 @@ class FairQueue:
 
 
 def refuse_unread(requester: Requester) -> NoReturn:
-    """Count and log that a requester is refused because its line's clients have too much unread, and raise Busy."""
+    """Raise Busy, as the clients of the requester's line have too much unread. The refusal is counted and logged."""
     refusals.note(Reason.BUSY, address=requester.address, unread=requester.unread())
     raise Busy("this address was sent so much that it hasn't read that nothing else is begun for it")

@@ -54,7 +54,8 @@ class Metrics:
             registry=self.registry,
         )
         self._counters: dict[tuple[str, int], Counter] = {}
-        """The counters of `_requests`, by method and status. `_requests` takes longer to find one than to count."""
+        """The counters within `_requests`, by method and status. They are kept here too, as looking one up in
+        `_requests` takes longer than counting a request."""
         self._request_seconds = Histogram(
             "liveserver_http_request_seconds",
             "Time to answer an HTTP request that is no stream",

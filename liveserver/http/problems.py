@@ -46,7 +46,7 @@ class Kind(NamedTuple):
 
     status: int
     name: str
-    """The last part of the problem's type. Clients rely on it, so it never changes."""
+    """The last part of the URI in the document's field `type`. Clients rely on this name, so it never changes."""
     title: str
 
 
@@ -80,8 +80,8 @@ def problem(
 ) -> Response:
     """Return a response with a problem document.
 
-    `detail`: what is special about this problem. `instance`: the request's path. `more`: further members of the
-    document.
+    `detail`: a text that explains this occurrence of the problem. `instance`: the request's path. `more`: further
+    members of the document.
     """
     content = {
         "type": f"urn:liveserver:problem:{kind.name}",
@@ -132,7 +132,7 @@ async def handle_error(request: Request, error: Exception) -> Response:
 
 
 async def _current(request: Request, current: Entry | Liveblog | Media | Partner) -> tuple[json_encoding.JSON, str]:
-    """Return the current state of a thing that somebody else has changed, as the API shows it, and its entity tag."""
+    """Return the JSON of `current`, as the API shows it, and the entity tag of `current`."""
     parts = services(request)
     if isinstance(current, Media):
         return parts.presenter.media(current), version_tag(current.entity_version)

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from liveserver.access.request_limits import RequestLimits
 
 SHOWN = 200
-"""Characters of an address or a path that the log shows, at most."""
+"""At most this many characters of an address or a path are shown in the log."""
 
 _HELD_REASONS = {
     "streams-held": Reason.STREAMS_HELD,
     "bodies-held": Reason.BODIES,
     "uploads-held": Reason.BODIES,
 }
-"""The reasons under which refusals are counted, by the name of the quota. These quotas limit what is held at one time;
-all other quotas limit a rate."""
+"""For each quota that limits what is held at one time: the quota's name, and the reason under which its refusals are
+counted. All other quotas limit a rate."""
 
 _KEY_ID = re.compile(r"(?:.*\s)?lv_([a-z0-9]{12})_.*", re.ASCII | re.DOTALL)
 
@@ -53,8 +53,8 @@ def slow_down(scope: Scope) -> None:
     """Let the server read nothing from the client's connection for some seconds, if its address was refused often.
 
     This slows down clients that ask again at once after each refusal. The refusal itself is sent without delay, so the
-    server keeps nothing in memory for it. Behind a proxy, and on another ASGI server than ours, this function does
-    nothing: the proxy's limits have to do.
+    server keeps nothing in memory for it. If the connection comes from a proxy, or if the ASGI server isn't ours, this
+    function does nothing. Then only a proxy can slow down clients, by limits of its own.
     """
     client = scope.get("client")
     seconds = scope["state"]["services"].limits.refusal_wait(client)
@@ -91,9 +91,9 @@ def _reason(error: errors.LiveserverError) -> Reason | None:
 
 
 def _log_fields(scope: Scope) -> Mapping[str, str | None]:
-    """Return what the log shows of a request. Of the API key it shows only the id. The query isn't shown.
+    """Return what the log shows of a request. Of its API key, the log shows only the id.
 
-    A query may have secrets, such as the token of a link to the page of reach.
+    The request's query isn't shown. It may have a secret, such as the token of a link to the page of reach.
     """
     client = scope.get("client")
     return {

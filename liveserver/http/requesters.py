@@ -1,4 +1,4 @@
-"""The requester of a request, as the fair queues know it (`http/fair_queue.py`), and reads of the store in its turn."""
+"""Functions by which a request waits for its turn in a fair queue (`http/fair_queue.py`), and reads the store then."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def requester_of(scope: Scope, otherwise: Hashable = None) -> Requester:
-    """Return the requester of a request without an API key. Its line is that of its address's network prefix.
+    """Return the requester of a request without an API key. It waits in the line of its address's network prefix.
 
-    `otherwise`: the key of the line if the request isn't limited by address. Callers name that line after the thing for
-    which the request asks, so that many requests for one live blog don't hold up those for another.
+    `otherwise`: the key of the line in which it waits if requests aren't limited by address. Callers pass a name of
+    what the request asks for, such as a topic. So many requests for one live blog don't hold up those for another.
     """
     parts: Container = scope["state"]["services"]
     client = scope.get("client")
@@ -40,9 +40,9 @@ def requester_of(scope: Scope, otherwise: Hashable = None) -> Requester:
 
 
 def requester_with(scope: Scope, key_id: str) -> Requester:
-    """Return the requester of a request with an API key. Each key has one line, from whichever addresses it is used.
+    """Return the requester of a request with an API key. Each key has one line for all addresses that use the key.
 
-    The bytes that a client of the key was sent and hasn't read count for the key's line, and not for the line of the
+    If the client doesn't read the answer, the unread bytes count for the key's line, and not for the line of the
     client's address. So other clients at the same address can't hold up an editor.
     """
     line = _line_of_key(key_id)
@@ -55,10 +55,11 @@ def requester_with(scope: Scope, key_id: str) -> Requester:
 
 
 def claim_connection(scope: Scope, key_id: str) -> None:
-    """Count a request whose body is slow for its API key, and no more for its client's address.
+    """Count the request's connection for its API key, instead of its address, if its body comes slowly.
 
-    When connections are ended to make room, those of the owner that has most of them go first. So clients at the same
-    address that send no body can't have an editor's upload ended.
+    If no connection is free, the server may end one that sends a body slowly. It ends one of the API key or address
+    that has most of these connections. So other clients at an editor's address can't cause the end of the editor's
+    upload.
     """
     if claim := scope.get("extensions", {}).get(EXTENSION, {}).get("claim"):
         claim(_line_of_key(key_id))
@@ -69,15 +70,14 @@ def _line_of_key(key_id: str) -> Hashable:
 
 
 def must_read(scope: Scope) -> None:
-    """Raise Busy if the clients of this address were sent `UNREAD_MOST` bytes or more that they haven't read."""
+    """Raise Busy if the clients of the request's address have `UNREAD_MOST` bytes or more unread."""
     requester = requester_of(scope)
     if requester.unread() >= UNREAD_MOST:
         refuse_unread(requester)
 
 
 async def liveblog_of(scope: Scope, slug: str) -> Liveblog:
-    """Return a live blog, read from the store in the requester's turn.
-
+    """Return a live blog. It is read from the store when the request has its turn in the fair queue.
     Raises NotFound, StoreUnavailable, and the errors of `FairQueue.run`: Busy and ClientGone.
     """
     parts: Container = scope["state"]["services"]
@@ -86,8 +86,7 @@ async def liveblog_of(scope: Scope, slug: str) -> Liveblog:
 
 
 async def published_of(scope: Scope, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
-    """Return a live blog and one of its published entries, read from the store in the requester's turn.
-
+    """Return a live blog and one of its published entries, read from the store when the request has its turn.
     Raises NotFound, Gone if the entry was deleted, StoreUnavailable, and the errors of `FairQueue.run`: Busy and
     ClientGone.
     """

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 SLUG = "{slug:slug}"
 ID = "{id:id}"
-"""The id of an entry or a picture."""
+"""The parameter, in a route's path, for the id of an entry or a picture."""
 PARTNER_ID = "{id:partner}"
 PICTURE = "{name:picture}"
 HASH = "{hash:hash}"
-"""The hash, in a file's address, that tells this version of the file from others."""
+"""The parameter, in a route's path, for the hash that tells one version of a file from others."""
 NUMBER = "{number:number}"
 
 SCHEMAS: dict[str, dict[str, str | int]] = {
@@ -57,12 +57,15 @@ def strict(routes: Iterable[BaseRoute]) -> None:
 
 
 def _part(pattern: str) -> str:
-    """Return the pattern of a whole text as the pattern of a part of a path, which no line feed may follow."""
+    """Return a pattern for a parameter within a path, made from one that matches only a whole text.
+
+    It doesn't match if a line feed follows the parameter.
+    """
     return pattern.removeprefix("^").removesuffix("$") + r"(?!\n)"
 
 
 class Slug(StringConvertor):
-    """The form that the slug of a live blog has. Whether the live blog exists isn't checked."""
+    """The form of a live blog's slug in a path. Whether a live blog with that slug exists isn't checked."""
 
     # The pattern checks the length first, so that it needn't go through a very long slug word by word.
     regex = rf"(?=[^/]{{1,{SLUG_MAX}}}(?:/|\Z)){_part(SLUG_PATTERN)}"

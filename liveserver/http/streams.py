@@ -164,9 +164,9 @@ def _hand_over_of(scope: Scope) -> Callable[..., SocketViewer] | None:
 
 
 def _no_room(scope: Scope) -> bool:
-    """True if so many connections are open that the server keeps the rest for requests, and takes no more streams.
+    """True if no more streams are accepted, as the last free connections are kept for other requests.
 
-    If so, the refusal is counted here. `server/protocols/http_protocol.py` knows the number of connections.
+    If so, this function counts the refusal. `server/protocols/http_protocol.py` counts the open connections.
     """
     if not scope.get("extensions", {}).get(EXTENSION, {}).get("full"):
         return False
@@ -176,9 +176,9 @@ def _no_room(scope: Scope) -> bool:
 
 
 async def _register(subscription: Subscription, viewer: SocketViewer, after: Position | None) -> None:
-    """Register with the hub a viewer whose connection was handed over. No task goes on for the viewer afterwards.
+    """Register a viewer, whose connection was handed over, with the hub. Close the viewer if that isn't possible.
 
-    `after`: the viewer's position; None if it has none. A viewer that can't be registered is closed.
+    No task runs for the viewer afterwards. `after`: the viewer's position; None if it has none.
     """
     try:
         await subscription.join(viewer, after)
@@ -243,7 +243,7 @@ async def _receive(websocket: WebSocket, viewer: QueueViewer, subscription: Subs
 async def events_endpoint(request: Request) -> ASGIApp:
     """Answer `GET …/events?after=POSITION` with a stream of server-sent events.
 
-    If the request has the header `Last-Event-ID`, that position counts, and not `after`.
+    If the request has a header `Last-Event-ID`, the stream goes on from the position in it, and `after` is ignored.
     """
     parts, slug = services(request), request.path_params["slug"]
     query = _query_of(request.scope)
@@ -270,9 +270,11 @@ class EventStream:
     def __init__(
         self, subscription: Subscription, after: Position | None, reply_id: str, permit: Permit | None = None
     ) -> None:
-        """`after`: the viewer's position; None if it has none. `permit`: released when the stream ends.
+        """`after`: the viewer's position; None if it has none.
 
-        `reply_id`: the id by which the viewer names itself when it posts a confirmation.
+        `reply_id`: the id by which the viewer names itself when it posts a confirmation. `permit`: the permit that
+        counts the stream for the client's address; None if its streams aren't limited. It is released when the stream
+        ends.
         """
         self._subscription = subscription
         self._after = after

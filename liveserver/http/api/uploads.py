@@ -31,22 +31,23 @@ if TYPE_CHECKING:
     from liveserver.access.api_keys import Actor
 
 IN_MEMORY = 64 * 1024
-"""Bytes of an upload that stay in memory. A larger upload is kept on the disk until the transcoder gets it."""
+"""An upload of at most this many bytes is kept in memory; a larger one on the disk, until the transcoder gets it."""
 FIELDS_SIZE = 64 * 1024
-"""Bytes that a form may have besides its picture."""
+"""At most this many bytes may be in a form besides its picture."""
 FIELD_SIZE = 16 * 1024
-"""Bytes that one field of a form may have."""
+"""At most this many bytes may be in one field of a form."""
 FIELDS_MAX = 10
-"""Fields that a form may have besides its picture."""
+"""At most this many fields may be in a form besides its picture."""
 
 _BOUNDARY = re.compile(r"[ !#-\[\]-~]{1,70}")
-"""The boundary between the parts of a form (RFC 2046, 5.1.1), without characters that would have to be escaped."""
+"""The pattern of the boundary between the parts of a form (RFC 2046, 5.1.1). It excludes characters that would have to
+be escaped."""
 
 log = structlog.get_logger(__name__)
 
 
 class Upload(NamedTuple):
-    """An uploaded picture, with its alternative text and credit (`words`)."""
+    """An uploaded picture (`file`), with its alternative text and credit (`words`)."""
 
     file: BinaryIO
     words: MediaInput
@@ -56,9 +57,9 @@ class Upload(NamedTuple):
 async def upload_of(request: Request, actor: Actor) -> AsyncIterator[Upload]:
     """Receive the picture that the actor sends, with its alternative text and credit.
 
-    Until the `with` block ends, the picture takes room in the budget for uploads. Raises TooLarge,
-    UnsupportedMediaType, TooManyRequests or Busy if the budget has no room, MediaUnavailable if the disk can't take the
-    picture, and InvalidInput, which names every field that isn't valid.
+    Until the `with` block ends, the picture takes room in the budget for uploads. If the budget has no room, raises
+    TooManyRequests or Busy. If the disk can't take the picture, raises MediaUnavailable. Also raises TooLarge,
+    UnsupportedMediaType, and InvalidInput, which names every field that isn't valid.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     parts = services(request)
@@ -94,9 +95,10 @@ async def upload_of(request: Request, actor: Actor) -> AsyncIterator[Upload]:
 
 
 async def _limited(request: Request, limit: int, named_limit: int) -> AsyncGenerator[bytes, None]:
-    """Yield the body's chunks. Raises TooLarge if they have more than `limit` bytes together.
+    """Yield the chunks of the request body. Raises TooLarge if they have more than `limit` bytes together.
 
-    `named_limit`: the limit that the error's text names.
+    `named_limit`: the limit on the picture alone, which the error's text names. It is less than `limit` if the body is
+    a form.
     """
     size = expected_size(request, limit)
     if size <= limit:
@@ -124,7 +126,7 @@ async def _form(request: Request, limit: int) -> FormData:
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    """Raise MediaUnavailable where an upload can't be written to the disk."""
+    """Raise MediaUnavailable if the `with` block raises OSError, as the disk can't take the upload."""
     try:
         yield
     except OSError as error:

@@ -39,13 +39,14 @@ _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9a-z_.-]+))(?::[0-9]{0,5})?", re.A
 """A Host header: an IPv6 address in brackets, or an IPv4 address or a name; then possibly a port (RFC 9110, 7.2)."""
 _NAMING = frozenset({b"host", b"x-forwarded-host"})
 SHOWN = 100
-"""Characters of a Host header that the log and the answer show, at most."""
+"""At most this many characters of a Host header are shown in the log and in the answer."""
 
 
 class PublicName:
     """Warns in the log, once, if a request is for another host than that of the public URL, to which all links lead.
 
-    The header `X-Forwarded-Host` counts as well, whichever client sends it, as the warning is the only consequence.
+    The header `X-Forwarded-Host` is checked as well, though any client may send it: a false warning is the worst that
+    can happen.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -53,8 +54,8 @@ class PublicName:
         self._public = urlsplit(self._url).hostname or ""
         self._allowed = settings.hosts
         self._only_names = not _is_loopback(self._public)
-        """True if requests for an IP address cause no warning: they are meant for one node, and not for the site. It is
-        False if the public URL leads to `localhost` or another loopback address."""
+        """True if requests for an IP address cause no warning, as they are meant for one node, and not for the site.
+        False if the host of the public URL is `localhost` or another loopback address."""
         self._expected: bytes | None = None
         """The value of the last header that needed no warning. Most requests have the same value, and needn't be
         checked further."""

@@ -1,6 +1,7 @@
-"""The limit on requests for pages. They are counted before the routes are reached.
+"""The limit on requests for pages. A middleware counts them before they reach the routes.
 
-Streams and the API have limits of their own. Their handlers count these requests, as they know the API key of each.
+Requests for streams and for the API have limits of their own, against which their handlers count them. The API's limits
+depend on the API key, which only the handlers know.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from liveserver.http.container import Container
 
 UNCOUNTED = ("/api/v1/", "/static/", f"{MEDIA_PATH}/")
-"""The beginnings of paths whose requests this middleware doesn't count. The API counts its own requests, and a file
-costs less than a refusal. Requests for files that don't exist slow their client down
-(`server/error_responses.py: http_error`)."""
+"""The beginnings of paths for which this middleware counts no requests. The API counts its requests itself. Files
+aren't counted, as sending a file costs less than a refusal. A client that asks for files that don't exist is slowed
+down (`server/error_responses.py: http_error`)."""
 PROBES = frozenset({"/healthz", "/readyz"})
 """The paths that balancers ask for, to see whether the server works. They aren't counted."""
 
@@ -34,10 +35,10 @@ def is_counted(path: str) -> bool:
 
 
 class PageLimits:
-    """ASGI middleware: counts, by address, all requests but those for the API, files and probes; refuses too many.
+    """ASGI middleware: counts the requests of each address, and refuses those that are too many.
 
-    `FastPath` comes before it, and its answers aren't counted: to refuse a live blog's page costs as much as to send
-    it.
+    Requests for the API, for files and for probes aren't counted. Those that `FastPath` answers aren't counted either,
+    as they don't reach this middleware: to refuse a live blog's page would cost as much as to send it.
     """
 
     def __init__(self, app: ASGIApp, refuse: Callable[[Request, Exception], Awaitable[Response]]) -> None:

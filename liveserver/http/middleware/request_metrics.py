@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 _log_level = logging.getLogger(__name__)
-"""Tells whether a debug line would be logged. It is asked before the line is made, as most servers log none."""
+"""The logger whose level decides whether debug lines are logged. It is asked before a line is made, as most servers log
+none."""
 
 
 class RequestMetrics:
@@ -34,8 +35,8 @@ class RequestMetrics:
         ended: Callable[[Request], Awaitable[Response]],
         observe: Callable[[Scope], None],
     ) -> None:
-        """`headers`: those that every answer gets. `observe`: a function that is called with each request at first.
-
+        """`headers`: those that every answer gets. `observe`: a function that is called with each request's scope
+        before the request is answered.
         `ended`: a function that returns the answer to a request that was cancelled because the server ends.
         """
         self._observe = observe

@@ -1,4 +1,4 @@
-"""The fast path: a live blog's page, which everybody asks for at once, is answered without going through the routes."""
+"""The fast path: it answers requests for a live blog's page without the routes, as thousands may come at once."""
 
 from __future__ import annotations
 

@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LINES = 4
-"""Lines that one address has in the fair queue: so many files are read for it at the same time, as a browser asks for a
-few at once. More lines would gain nothing with a disk. With a bucket (S3), they would let one address use too much of
-it."""
+"""The number of lines that one address has in the fair queue. So many files are read for the address at the same time,
+as a browser asks for a few at once. If the files are on a disk, more lines would gain nothing. If they are in a bucket
+(S3), more lines would let one address use too much of the bucket."""
 REST_MAX = 0.01
-"""Seconds that each of these lines rests after a read, at most. A read that takes longer is waiting for the disk or the
-bucket, and meanwhile takes nothing from other lines."""
+"""After a read, its line in the fair queue rests for as long as the read took, but for this many seconds at most. A
+read that takes longer is waiting for the disk or the bucket, and meanwhile takes nothing from other lines."""
 
 HEADERS = {
     "Cache-Control": "public, max-age=31536000, immutable",
@@ -108,11 +108,11 @@ async def _content(request: Request, picture: Picture) -> bytes:
 async def _read(
     request: Request, picture: Picture, aspect: Hashable, read: Callable[[Picture], Awaitable[T | None]]
 ) -> T:
-    """Call `read` with the picture when the requester has its turn, and return the result.
+    """Call `read` with the picture when the request has its turn in the fair queue, and return the result.
 
-    `aspect`: what is read of the picture. With the picture's name, it is the key of the job. Raises NotFound, Gone if
-    the picture was deleted, TooManyRequests if the address asked for too many pictures that don't exist, and the errors
-    of `FairQueue.run`.
+    `aspect`: tells what `read` reads: the size, the whole file, or which range of it. Requests for the same picture and
+    aspect share one call. Raises NotFound, Gone if the picture was deleted, TooManyRequests if the address asked for
+    too many pictures that don't exist, and the errors of `FairQueue.run`.
     """
     parts = services(request)
     parts.library.check(picture)

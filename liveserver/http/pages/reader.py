@@ -39,16 +39,16 @@ if TYPE_CHECKING:
     from liveserver.rendering.page_renderer import PageRenderer
 
 PAGE_SIZE = 20
-"""Entries on a page of a live blog, at most."""
+"""The greatest number of entries on one page of a live blog."""
 AHEAD = 12
-"""Entries that the page of one entry shows below that entry, at most."""
+"""The page of one entry shows at most this many further entries below that entry."""
 BEHIND = 4
-"""Entries that the page of one entry shows above that entry, at most."""
+"""The page of one entry shows at most this many further entries above that entry."""
 INDEX_SIZE = 50
-"""Live blogs that `/` lists, at most."""
+"""The greatest number of live blogs that the page `/` lists."""
 AGAIN_SECONDS = 5
-"""Seconds after which the page of a 429 reloads itself, at least. Other readers at the same address may have such a
-page open, too."""
+"""The page of a 429 reloads itself after this many seconds, or later. It doesn't do so sooner, as many readers at the
+same address may have such a page open, and each reload counts for the address."""
 
 NEWEST = ("newest",)
 """The page cache's variant for `/live/{slug}` without a query."""
@@ -60,12 +60,15 @@ def page_headers(pages: PageRenderer) -> dict[str, str]:
 
 
 def html_representation(pages: PageRenderer, html: str, headers: Mapping[str, str] | None = None) -> Representation:
-    """Return the HTML of a page as a representation, with the headers of all pages, and with `headers` beside them."""
+    """Return the HTML of a page as a representation. It has the headers of all pages, and also `headers`."""
     return Representation(html.encode(), "text/html; charset=utf-8", {**page_headers(pages), **(headers or {})})
 
 
 async def index(request: Request) -> Response:
-    """Answer with the list of live blogs, newest first: in the reader's language, if we have texts in it."""
+    """Answer with the page that lists the live blogs, newest first.
+
+    It is in the reader's language, if we have texts in that language.
+    """
     language = reader_language(request.headers.get("accept-language"))
     return respond(request.scope, await services(request).index.get(language))
 
@@ -110,7 +113,7 @@ class Choice(NamedTuple):
 
     @property
     def only(self) -> Only:
-        """The filter: all fields but the order and the cursor."""
+        """The filter that the query makes: all fields of the choice but its order and its cursor."""
         return Only(self.tag, self.key_events, self.verification)
 
 
@@ -118,7 +121,7 @@ NEWEST_FIRST = Choice()
 
 
 def _choice(query: QueryParams) -> Choice:
-    """Return the choice that a query makes. Raises InvalidInput if its verification, cursor or tag isn't valid."""
+    """Return a query as a choice. Raises InvalidInput if the query's verification, cursor or tag isn't valid."""
     cursor, tag = query.get("cursor"), query.get("tag")
     if tag is not None and len(tag) > TAG_MAX:
         raise errors.InvalidInput([errors.FieldError("?tag", "is longer than any tag")])
@@ -169,9 +172,9 @@ async def _page(parts: Container, view: PageView) -> CachedPage:
 
 
 async def entry_page(request: Request) -> Response:
-    """Answer with the page of one entry, which shows the entries before and after it, too.
+    """Answer with the page of one entry. It shows some of the entries before and after that entry, too.
 
-    The newest of these is at the top; with `?order=oldest`, it is at the bottom.
+    The newest entry is at the top of the page; with `?order=oldest`, it is at the bottom.
     """
     parts, slug, entry_id = services(request), request.path_params["slug"], request.path_params["id"]
     order: Order = "oldest" if request.query_params.get("order") == "oldest" else "newest"
@@ -201,7 +204,10 @@ async def _entry(parts: Container, slug: str, entry_id: str, order: Order) -> Ca
 
 
 async def error_page(request: Request, status: int) -> Response:
-    """Return the page of an error. If the path names a live blog that exists, the page links to it, in its language."""
+    """Return the page of an error. If the path names a live blog that exists, the page links to the live blog.
+
+    It is then in the live blog's language, and else in the reader's.
+    """
     liveblog = None
     slug = request.path_params.get("slug")
     # A 404 on a path without an entry means that the live blog doesn't exist: the store isn't asked for it again.
@@ -243,7 +249,7 @@ def plain_error_page(request: Request, status: int, liveblog: Liveblog | None = 
 
 
 def accepted_language(request: Request) -> str:
-    """Return the language of a page that is no live blog's: the browser's, if there are texts in it."""
+    """Return the language of a page that belongs to no live blog: the reader's, if we have texts in it."""
     return reader_language(request.headers.get("accept-language")) or FALLBACK
 
 

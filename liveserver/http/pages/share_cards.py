@@ -32,8 +32,8 @@ HEADERS = {"Cache-Control": "public, max-age=3600"}
 of a deleted entry has to disappear."""
 
 KEPT = 128
-"""Cards that are kept in memory, of some 20 KB each. After somebody has shared a link, many clients ask for the same
-card within seconds."""
+"""At most this many cards are kept in memory, of some 20 KB each. After somebody has shared a link, many clients ask
+for the same card within seconds."""
 
 
 async def liveblog_card(request: Request) -> Response:

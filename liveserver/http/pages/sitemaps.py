@@ -51,7 +51,10 @@ async def _news(parts: Container) -> Representation:
 
 
 async def sitemap(request: Request) -> Response:
-    """Answer with one of the numbered sitemaps, which together list all live blogs. Raises NotFound if it is none."""
+    """Answer with the sitemap whose number is in the path. All numbered sitemaps together list all live blogs.
+
+    Raises NotFound if there is no sitemap of that number.
+    """
     page: int = request.path_params["number"]
     return await _answer(request, page, partial(_sitemap, services(request), page))
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from liveserver.rendering.widget_renderer import WidgetRenderer
 
 LIMIT_MAX = 100
-"""Entries that a widget shows at first, at most."""
+"""The greatest number of entries that a widget shows at first."""
 LOADABLE = {
     # A page that isolates itself (Cross-Origin-Embedder-Policy) loads only files with this header.
     "Cross-Origin-Resource-Policy": "cross-origin",
@@ -137,7 +137,7 @@ async def _page(parts: Container, admitted: Admission, options: WidgetOptions, a
 
 
 async def _find_liveblog(request: Request, slug: str) -> Liveblog | None:
-    """Return the live blog; None if it doesn't exist. The error page links to it."""
+    """Return the live blog with a slug, to which the error page links; None if there is no such live blog."""
     with suppress(errors.NotFound):
         return await liveblog_of(request.scope, slug)
     return None
@@ -207,7 +207,10 @@ def _frame_headers(parts: Container, ancestors: str = "*", style: str = "") -> d
 
 
 async def _view(parts: Container, admitted: Admission, limit: int) -> tuple[PageView, WidgetRenderer]:
-    """Return the page of entries to show, and a renderer that has the HTML of these entries ready."""
+    """Return the entries that a widget shows, and a renderer that has the HTML of these entries ready.
+
+    `limit`: the greatest number of entries besides the pinned ones.
+    """
     view = PageView.of(await parts.history.snapshot(admitted.topic, limit=limit))
     entries = [*view.pinned, *view.entries]
     prepared_entries = await prepared(parts.pages.entries, view.liveblog, entries, named=view.key_events)
@@ -220,7 +223,10 @@ def _script(request: Request, body: bytes, cache: str) -> Response:
 
 @lru_cache(maxsize=2)
 def _script_representation(body: bytes, cache: str) -> Representation:
-    """Return a script as a representation. It is kept, as gzipping the larger of the two takes a millisecond."""
+    """Return a script as a representation. It is kept, as gzipping the larger of the two scripts takes a millisecond.
+
+    The two scripts are `loader` and `pinned` of the widget's assets.
+    """
     return Representation(body, SCRIPT, {**ANYWHERE, "Cache-Control": cache})
 
 

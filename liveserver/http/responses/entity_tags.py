@@ -9,14 +9,14 @@ from liveserver import __version__
 from liveserver.domain.ids import FORMER, EntityVersion
 
 _VERSION_TAG = re.compile(r'(?:W/)?"(?:([a-z0-9]{8,32})-([0-9]{1,9})(?:-[0-9a-f]{8})?|([0-9]{1,9}))"', re.ASCII)
-"""The tag of a version: its history, its number, and for an entry a hash of its JSON, which isn't compared when
-somebody edits. Clients may also send the number alone."""
+"""The pattern of an entity tag that names a version. The tag has the version's history and number. An entry's tag also
+has a hash of the entry's JSON, which isn't compared when somebody edits. Clients may also send the number alone."""
 _FORMER = re.compile(r'(?:W/)?"([0-9]{1,7})-[0-9a-f]{8}"', re.ASCII)
-"""A tag that earlier releases gave: a version's number and a hash. It can't be mistaken for a new tag, as the name of a
-history is longer than such a number."""
+"""The pattern of an entity tag as earlier releases made it: a version's number and a hash. Such a tag can't be mistaken
+for a present one, which begins with the name of a history: that name is longer than the number."""
 
 TAGS_MAX = 2_048
-"""Characters of an `If-None-Match` header, at most: some fifty tags. A longer header is ignored."""
+"""An `If-None-Match` header with more characters than this is ignored. Some fifty tags fit into one."""
 
 
 def tag_of(body: bytes) -> str:
@@ -27,7 +27,8 @@ def tag_of(body: bytes) -> str:
 def still_holds(if_none_match: str | None, tag: str) -> bool:
     """True if an `If-None-Match` header names the tag, so that the client's copy is still current.
 
-    Tags are compared by the weak comparison (RFC 9110, 8.8.3.2). False without a header, or if it is too long.
+    Tags are compared by the weak comparison (RFC 9110, 8.8.3.2). False if there is no header, or if the header is too
+    long.
     """
     if if_none_match is None or len(if_none_match) > TAGS_MAX:
         return False

@@ -5,13 +5,14 @@ ask for it. Each rendition has the position that the live blog had when it was r
 this process doesn't know of a later position. The process learns the live blog's position in one of two ways:
 
 - If the live blog is in memory, the hub tells its position, without any I/O. The hub learns of a commit of this process
-  before the editor gets an answer, and of the commits of others as soon as the bus or the poll of the store tells.
+  before the editor gets an answer, and of a commit of another process as soon as the bus or the poll of the store
+  tells.
 - Otherwise the store tells the position, by one small query that all requests of the same moment share. If a rendition
   is asked for twice within seconds, it is in demand, and the hub loads the live blog into memory. So a crawler that
   reads a thousand old live blogs, each once, doesn't fill the memory.
 
-So no rendition is sent that this process knows to be outdated, not even while the database is away. Otherwise an entry
-that was deleted might be shown again.
+So a rendition that this process knows to be outdated is never sent. That also holds while the database is away.
+Otherwise an entry that was deleted might be shown again.
 
 The making of a rendition waits in the fair queue (`http/fair_queue.py`). So a client that asks for a thousand pages
 that nobody else wants doesn't delay the pages that others want.
@@ -43,23 +44,24 @@ if TYPE_CHECKING:
     Make = Callable[[], Awaitable["CachedPage"]]
 
 DEMAND = 10.0
-"""A rendition is in demand if two requests for it come within this many seconds."""
+"""A rendition is in demand if it is asked for again within this many seconds. The hub then loads its live blog."""
 
 DATED_SECONDS = 10.0
-"""Seconds for which a sitemap is kept. Making one of a thousand live blogs takes 60 ms. Its readers don't need it newer
-than this, as other caches may keep it for a minute."""
+"""Seconds for which a sitemap is kept. Making one with a thousand live blogs takes 60 ms. Crawlers don't need a newer
+one, as other caches may keep it for a minute."""
 DATED_BYTES = 4 * 1024 * 1024
-"""Bytes of memory for sitemaps: some ten sitemaps with a thousand live blogs each."""
+"""At most this many bytes of memory are used for sitemaps: some ten sitemaps with a thousand live blogs each."""
 
 ONCE_SHARE = 1 / 16
-"""The share of the memory for those renditions that were asked for only once. So nobody can push out the others with
-invented queries."""
+"""Renditions that were asked for only once may take at most this share of the page cache's memory. So nobody can push
+out the others by asking for pages with invented queries."""
 RENDITION_BYTES = 256
 """Bytes that a rendition takes besides its representation: the object itself, and its position."""
 
 PACKED_APART = 64 * 1024
-"""A body with more bytes than this is gzipped as soon as it is made, in a thread: zlib lets other threads run. A usual
-page has 50,000 bytes. It is gzipped at the first request that accepts gzip, which takes a millisecond."""
+"""A body with more bytes than this is gzipped in a thread of its own, as soon as the body is made. Other threads can
+run meanwhile. A smaller body, such as that of a usual page with 50,000 bytes, is gzipped when the first client that
+accepts gzip asks for it. That takes a millisecond."""
 
 Variant = tuple["str | int | Topic | None", ...]
 """The part of a cache's key that tells one rendition of a topic from the topic's others: the kind of page, and its
@@ -80,11 +82,12 @@ class CachedPage:
     """The position that the live blog had when it was read from the store."""
     representation: Representation
     checked_at: float = float("-inf")
-    """The time at which the store was last asked for the live blog's position, by the event loop's clock."""
+    """The time, by the event loop's clock, at which the rendition was made, or at which the store was asked for the
+    live blog's position since then."""
 
     @classmethod
     def of(cls, liveblog: Liveblog, representation: Representation) -> Self:
-        """Return a rendition of the live blog as it was read."""
+        """Return a rendition that has this representation, and the position of the live blog as it was read."""
         return cls(Position(liveblog.epoch, liveblog.seq), representation)
 
     def covers(self, reached: Position) -> bool:
@@ -93,7 +96,7 @@ class CachedPage:
 
 
 class PageCache:
-    """The renditions of one process. `budget`: the bytes of memory that they may take together."""
+    """The renditions that one process keeps. `budget`: the bytes of memory that they may take together."""
 
     def __init__(self, hub: Hub, history: History, queue: FairQueue, *, budget: int) -> None:
         self._hub = hub
@@ -102,7 +105,7 @@ class PageCache:
         self._kept: LruCache[Key, CachedPage] = LruCache(budget, once_share=ONCE_SHARE)
         self._entries: SingleFlight[Topic, None] = SingleFlight(self._enter)
         self._unknown: set[Topic] = set()
-        """The topics for whose positions the next query of the store asks."""
+        """The topics whose positions the next query reads from the store."""
         self._positions = FreshFlight(self._ask)
         self.hits = 0
         """The number of requests that got a kept rendition, or one that was already being made for another request."""
@@ -133,8 +136,9 @@ class PageCache:
         """Return a rendition that has all changes of which this process knew before the call.
 
         If none is kept or being made, `make` makes one when the requester has its turn in the fair queue. It is made
-        ahead of others if an earlier one with the same variant was asked for repeatedly. Raises the errors of `make`,
-        StoreUnavailable, Busy if too much waits in the queue, and ClientGone if all its requesters have left.
+        ahead of others if an earlier rendition of the topic and variant was asked for repeatedly. Raises the errors of
+        `make`, StoreUnavailable, Busy if the requester may not wait in the queue, and ClientGone if all requesters of
+        the rendition have left.
         """
         key = (topic, variant)
         ahead = self._kept.is_often(key)
@@ -179,7 +183,11 @@ class PageCache:
         return page
 
     async def _reached(self, topic: Topic, kept: CachedPage) -> Position | None:
-        """Return the live blog's current position, from the hub or else from the store; None if it doesn't exist."""
+        """Return the topic's current position, from the hub or else from the store; None if the topic doesn't exist.
+
+        `kept`: the kept rendition that may be outdated. If it was made or checked less than `DEMAND` seconds ago, and
+        the hub doesn't know the topic, this method lets the hub load it.
+        """
         reached = self._hub.reached(topic)
         if reached is not None:
             return reached
@@ -212,7 +220,7 @@ class DatedCache:
     ) -> Representation:
         """Return the kept answer, or else one that `make` makes when the requester has its turn.
 
-        Raises the errors of `make`, and Busy and ClientGone as `FairQueue.run` does.
+        `key`: the name of the answer. Raises the errors of `make`, and Busy and ClientGone as `FairQueue.run` does.
         """
         good = self._good(key)
         return (
@@ -236,9 +244,9 @@ class DatedCache:
 class IndexCache:
     """The cache of the page that lists the live blogs, in each language that readers ask for.
 
-    The live blogs have no position in common, from which the hub could tell that the page is current. So the list is
-    read from the store once for all requests of the same moment. It is rendered only if it differs from the list that
-    was rendered last.
+    All live blogs together have no position, so the hub can't tell whether the page is current. So the list is read
+    from the store again, once for all requests of the same moment. The page is rendered again only if the list has
+    changed.
     """
 
     def __init__(
@@ -249,9 +257,9 @@ class IndexCache:
         self._read = FreshFlight(read)
         self._render = render
         self._state: object = None
-        """The state of the list from which the pages were rendered; None before the first."""
+        """The state of the list of live blogs from which the kept pages were rendered; None before the first page."""
         self._rendered: dict[str | None, Representation] = {}
-        """The pages of that state, by language: at most one for each of our languages, and one for None."""
+        """The kept pages, by language: at most one for each of our languages, and one for None."""
 
     async def close(self) -> None:
         """Cancel the read that is under way."""
@@ -260,7 +268,7 @@ class IndexCache:
     async def get(self, language: str | None) -> Representation:
         """Return the page that lists the live blogs, as they are now. Raises StoreUnavailable.
 
-        `language`: one of ours, as the reader prefers it; None if the reader prefers none of them.
+        `language`: the language that the reader prefers among those in which we have texts; None if there is none.
         """
         liveblogs = await self._read()
         # An epoch and a version together name one state of a live blog's own fields. The page shows no entries.

@@ -29,7 +29,11 @@ reader goes back to the page. Such a page has its position, and the stream sends
 deletions included. Answers for programs, which want the current state, have `no-cache` instead.
 """
 POLL_CACHE = "public, max-age=1"
-"""The Cache-Control of answers for clients that lack the newest changes. An older copy would lack these changes too."""
+"""The Cache-Control of answers that caches may keep for one second, and no longer.
+
+Changes since a position are sent with it: a client that asks for them would gain nothing from an older copy. Entries
+for requests that name a partner are sent with it, too.
+"""
 
 
 _READABLE: dict[Readers, dict[str, str]] = {
@@ -43,8 +47,9 @@ _READABLE: dict[Readers, dict[str, str]] = {
 def readable_by(readers: Readers) -> dict[str, str]:
     """Return the headers that tell browsers whether a script of another site may read an answer.
 
-    If only certain sites may read the answer, it has the header that permits reading only if one of these sites asked.
-    A request without an Origin gets the answer without that header. So no cache has a copy that all sites may read.
+    The header `Access-Control-Allow-Origin` permits it. If only certain sites may read the answer, that header is
+    returned only if one of these sites has sent the request, and not for a request without an Origin. So no cache has a
+    copy that all sites may read.
     """
     return _READABLE[readers]
 
@@ -60,7 +65,7 @@ class Steady(Response):
     """
 
     lasting = False
-    """True if the body stays in memory anyway. It then doesn't count among the bytes that its client hasn't read."""
+    """True if the body stays in memory even after it was sent. Then its bytes don't count as unread by the client."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
@@ -132,8 +137,8 @@ def part(content: bytes, range_header: str, headers: Mapping[str, str]) -> Respo
 def span_of(range_header: str, size: int) -> tuple[int, int] | None:
     """Return where the requested range of a file begins and ends; None if the whole file is to be sent.
 
-    The range is the position of its first byte, and the position after its last byte. If the first isn't less than the
-    second, the range is empty: it begins after the file's end. `range_header`: the value of the Range header. `size`:
+    Returns the position of the range's first byte, and the position after its last byte. If the first position isn't
+    less than the second, no byte of the file is in the range. `range_header`: the value of the Range header. `size`:
     the file's size in bytes.
     """
     match = _RANGE.fullmatch(range_header.replace(" ", ""))
@@ -149,8 +154,7 @@ def span_of(range_header: str, size: int) -> tuple[int, int] | None:
 def partial_response(
     content: bytes | memoryview, span: tuple[int, int], size: int, headers: Mapping[str, str]
 ) -> Response:
-    """Return a 206 with a range of a file; a 416 if the range is empty.
-
+    """Return a 206 with a range of a file; a 416 if no byte of the file is in the range.
     `content`: the bytes of the range. `span`: the range, as `span_of` returns it. `size`: the size of the whole file in
     bytes. `headers`: the headers of a response with the whole file.
     """

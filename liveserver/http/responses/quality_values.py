@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def weighted(header: str) -> list[tuple[str, float]]:
-    """Return the items of an Accept header, such as Accept-Encoding, each with its weight, in the header's order.
+    """Return the items of a header such as Accept-Encoding, each with its weight, in the header's order.
 
     An item without a weight has the weight 1. An item whose weight can't be read is left out.
     """

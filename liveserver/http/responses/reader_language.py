@@ -8,13 +8,13 @@ from liveserver.content.translations import known_language
 from liveserver.http.responses.quality_values import weighted
 
 ACCEPT_LANGUAGE_MAX = 256
-"""Characters of an Accept-Language header that are looked at. No browser sends more."""
+"""Only this many characters of an Accept-Language header are read. No browser sends more."""
 
 
 def reader_language(accept_language: str | None) -> str | None:
     """Return the language of ours that an Accept-Language header prefers: `fr` for `de, fr-CA;q=0.8`.
 
-    None without a header, and if we have texts in none of its languages.
+    Returns None if there is no header, or if we have texts in none of its languages.
     """
     return None if accept_language is None else _first_known(accept_language[:ACCEPT_LANGUAGE_MAX])
 
@@ -26,5 +26,5 @@ def _first_known(accept_language: str) -> str | None:
         language = known_language(tag)
         if language is not None and weight > 0:
             weights[language] = max(weight, weights.get(language, 0.0))
-    # Of equal ones, the first that the header names.
+    # Of languages with the same weight, the first that the header names.
     return max(weights, key=weights.__getitem__) if weights else None

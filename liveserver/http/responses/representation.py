@@ -24,8 +24,8 @@ GZIP_MIN = 512
 FRAME_BYTES = 512
 """Bytes that a representation takes besides its bodies, tags and headers, for the objects that hold these."""
 ACCEPT_ENCODING_MAX = 256
-"""Characters of an Accept-Encoding header, at most. No usual client sends more. A client that does gets the plain
-body."""
+"""An Accept-Encoding header with more characters than this isn't read: its client gets the plain body. No usual client
+sends more."""
 
 
 class Coded(NamedTuple):
@@ -33,11 +33,11 @@ class Coded(NamedTuple):
 
     body: bytes
     tag: str
-    """The entity tag."""
+    """The entity tag of the body in this coding."""
     head: RawHeaders
-    """The headers of a 200."""
+    """The headers of a 200 with the body in this coding."""
     head_unmodified: RawHeaders
-    """The headers of a 304: those of a 200, without the ones that describe the body (RFC 9110, 15.4.5)."""
+    """The headers of a 304: those in `head`, without the ones that describe the body (RFC 9110, 15.4.5)."""
 
 
 class Representation:
@@ -116,7 +116,7 @@ def _name(name: str) -> bytes:
 
 
 def unmodified(coded: Coded, if_none_match: str | None) -> bool:
-    """True if the client's If-None-Match header says that the client has these bytes already."""
+    """True if a client's If-None-Match header says that the client has the body of `coded` already."""
     return if_none_match is not None and still_holds(if_none_match, coded.tag)
 
 

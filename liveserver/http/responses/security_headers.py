@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Headers = dict[str, str]
 
 TRUSTED = "liveserver liveserver-worker"
-"""The Trusted Types policies of the reader's page. `web/src/dom/trusted-types.ts` and `register-worker.ts` make
-them."""
+"""The names of the Trusted Types policies that scripts of the reader's page may make. The scripts
+`web/src/dom/trusted-types.ts` and `register-worker.ts` make them."""
 
 UNUSED = (
     *("accelerometer", "camera", "clipboard-read", "display-capture", "geolocation", "gyroscope", "hid"),
@@ -60,7 +60,7 @@ def everywhere(settings: Settings) -> list[tuple[bytes, bytes]]:
 
 
 def reader(urls: Urls, embed_providers: EmbedProviders) -> Headers:
-    """Return the headers of the reader's pages. The frames in a page may only be embeds, which a reader opens."""
+    """Return the headers of the reader's pages. They let frames in a page show only the sites of embeds."""
     return {
         "Content-Security-Policy": _policy(
             "default-src 'none'",
@@ -86,8 +86,8 @@ def frame(urls: Urls, ancestors: str = "*", style: str = "") -> Headers:
     """Return the headers of the widget's page for frames.
 
     `ancestors`: the origins of the sites that may frame the page, as `frame-ancestors` has them. `style`: the text of
-    the style sheet within the page; empty if there is none. The rules name this server's origin besides `'self'`: in a
-    sandboxed frame, the page's own origin is null, and `'self'` matches nothing.
+    the style sheet within the page; empty if there is none. The Content-Security-Policy names this server's origin
+    besides `'self'`, as in a sandboxed frame the page's own origin is null, and `'self'` matches nothing.
     """
     origin = _origin(urls.home)
     rules = [

@@ -1,6 +1,6 @@
 """The API's documentation: the document `/openapi.json`, and the page `/docs`, on which people read and try the API.
 
-That page is Swagger UI. Its files are this server's own. `/api/v1` leads to it.
+The page is Swagger UI, whose files this server sends itself. `/api/v1` redirects to the page.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ async def docs(request: Request) -> Response:
 
 async def to_docs(request: Request) -> Response:
     """Redirect the API's own address, which people open in a browser, to the page that describes it."""
-    # Relative, as the links of that page.
+    # The redirect is relative, as the links of that page are.
     return RedirectResponse("../docs", 307)
 
 

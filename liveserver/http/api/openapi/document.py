@@ -59,7 +59,7 @@ TAGS = {
 """The tags of operations, each with its description."""
 
 OF_ALL = (414, 421, KINDS[TooManyRequests].status)
-"""The statuses of problems that every operation may have. These problems arise before the operation is called."""
+"""The statuses of problems with which any operation may answer. They arise before its endpoint is called."""
 
 PATH_PARAMETERS = {
     "slug": {"description": "The live blog’s name", "example": "grandes-marees"},

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 WRITING = (401, 403, 413, 415, 422, 503)
-"""The statuses of problems that every operation with an API key and a request body may have."""
+"""The statuses of problems. Each operation that needs an API key and a request body may answer with any of them."""
 
 _PARAMETER = re.compile(r"\{(\w+):(\w+)\}")
 
@@ -25,21 +25,23 @@ class Operation:
 
     method: str
     path: str
-    """The path as routes have it: each parameter has the name of its form (`http/route_params.py`)."""
+    """The path as routes have it, such as `/liveblogs/{slug:slug}`: each parameter has a name and, after the colon, the
+    name of its form (`http/route_params.py`)."""
     endpoint: Callable[[Request], Awaitable[Response]]
     tag: str
     summary: str
     answers: dict[int, tuple[str, type[BaseModel] | tuple[type[BaseModel], ...] | None]]
     """The answers that aren't problems, by status: the answer's description, and the model or models of its JSON."""
     problems: tuple[int, ...] = ()
-    """The statuses of the problems that this operation may have, besides those that every operation may have."""
+    """The statuses of the problems with which this operation may answer, besides those that are common to all
+    operations (`OF_ALL` in `document.py`)."""
     description: str = ""
     scope: str | None = None
     """The scope that the API key needs; None if no key is needed."""
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     content: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """The schemas of a request body that isn't JSON, by media type."""
+    """The schemas of the request body, by media type, if it isn't JSON; empty if it is, or if there is none."""
     example: dict[str, Any] = field(default_factory=dict)
     headers: tuple[str, ...] = ()
     """The names of the request headers that have a meaning for this operation."""
@@ -47,10 +49,10 @@ class Operation:
 
     @property
     def template(self) -> str:
-        """The path as OpenAPI has it: with the names of its parameters, but without their forms."""
+        """The path as OpenAPI has it, such as `/liveblogs/{slug}`: without the forms of its parameters."""
         return _PARAMETER.sub(r"{\1}", self.path)
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The path's parameters: the name of each, and the name of its form."""
+        """The names of the path's parameters, each with the name of its form (`http/route_params.py`)."""
         return dict(_PARAMETER.findall(self.path))

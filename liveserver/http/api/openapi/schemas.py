@@ -1,4 +1,7 @@
-"""Shapes of answers for the OpenAPI document. `protocol/resources.py` makes them; a test holds the two together."""
+"""Models of the API's answers, for the OpenAPI document.
+
+`protocol/resources.py` makes the answers. A test checks that they fit these models.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,13 @@ from liveserver.domain.source import SourceState
 
 
 class Shape(BaseModel):
-    """Base of all answers."""
+    """The base class of the models of all answers."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class EmbeddingObject(Shape):
-    """Whose pages may show a live blog, partners aside."""
+    """The sites, besides partners, whose pages may show a live blog."""
 
     mode: Literal["anyone", "origins", "nobody"]
     origins: list[str]
@@ -49,7 +52,7 @@ class CorrectionObject(Shape):
 
 
 class ViaObject(Shape):
-    """Whose an entry is that was taken over."""
+    """The attribution of an entry that was taken over from another live blog: a name, and a link."""
 
     name: str
     url: str = Field(description="Where it stands there")
@@ -106,7 +109,7 @@ class EntryList(Shape):
 
 
 class CountsObject(Shape):
-    """What became of the viewers who were asked."""
+    """How many viewers were asked to confirm a deletion, and how many of them did so, left, or haven’t answered."""
 
     asked: int
     had: int = Field(description="Of those who confirmed: they had the entry until then")
@@ -116,7 +119,7 @@ class CountsObject(Shape):
 
 
 class TakedownObject(CountsObject):
-    """How far a takedown has got."""
+    """The state of a takedown: how many viewers were asked to confirm, and how many have confirmed."""
 
     entry_id: str
     seq: int = Field(description="The change that deleted the entry")
@@ -126,13 +129,13 @@ class TakedownObject(CountsObject):
 
 
 class Deletion(Shape):
-    """A deletion that is to be confirmed."""
+    """A deletion of an entry that viewers are asked to confirm."""
 
     takedown: TakedownObject | None = Field(description="null: readers never saw the entry")
 
 
 class ReachHourObject(Shape):
-    """What came of a live blog in one hour."""
+    """The reach of a live blog in one hour."""
 
     hour: datetime = Field(description="Its beginning")
     views: int
@@ -141,7 +144,7 @@ class ReachHourObject(Shape):
 
 
 class ReachDayObject(Shape):
-    """What came of a live blog on one day, in its own time zone."""
+    """The reach of a live blog on one day, in the live blog’s time zone."""
 
     date: date
     views: int
@@ -150,7 +153,7 @@ class ReachDayObject(Shape):
 
 
 class PartnerReachObject(Shape):
-    """What came of a live blog on one partner’s pages."""
+    """The reach of a live blog on one partner’s pages."""
 
     partner: str = Field(description="The partner’s id; empty: no partner")
     viewers: int = Field(description="Now, on all nodes")
@@ -181,7 +184,7 @@ class ReachLinkObject(Shape):
 
 
 class RevisionObject(Shape):
-    """One state that an entry had."""
+    """One revision: a state that an entry had."""
 
     version: int
     at: datetime
@@ -191,14 +194,14 @@ class RevisionObject(Shape):
 
 
 class RevisionList(Shape):
-    """A page of the states that an entry had, oldest first: fewer than asked for, where they are large."""
+    """A page of an entry’s revisions, oldest first. If they are large, the page has fewer than were asked for."""
 
     items: list[RevisionObject]
     next_cursor: str | None
 
 
 class SnapshotObject(Shape):
-    """What a page starts from; everything as of `epoch` and `seq`."""
+    """A snapshot: what a page starts from. Everything in it is as of the position `epoch` and `seq`."""
 
     epoch: str
     seq: int
@@ -210,7 +213,10 @@ class SnapshotObject(Shape):
 
 
 class ChangesObject(Shape):
-    """What changed since a position: the messages of the stream, ascending by seq, latest states only."""
+    """What changed since a position, as messages of the stream, in ascending order of seq.
+
+    Of each thing that changed, only the latest state is there.
+    """
 
     epoch: str
     seq: int = Field(description="Where you stand after these events; ask again from there")
@@ -219,7 +225,7 @@ class ChangesObject(Shape):
 
 
 class ChangesReset(Shape):
-    """The position is void: take a snapshot."""
+    """The live blog never had the position that was asked for. Start again from a snapshot."""
 
     reset: Literal[True]
     epoch: str
@@ -261,7 +267,7 @@ class MediaList(Shape):
 
 
 class ThemeObject(Shape):
-    """What a partner's pages look like unless they say otherwise; only what is set is there."""
+    """The look of live blogs on a partner's pages, unless a page chooses another. Only what was set is there."""
 
     accent: str | None = None
     background: str | None = None
@@ -271,21 +277,21 @@ class ThemeObject(Shape):
 
 
 class AttributionObject(Shape):
-    """How a partner's page says whose live blog it is."""
+    """How a partner's page says whose live blog it shows: a text, and a link."""
 
     text: str
     url: str
 
 
 class SourceAttribution(Shape):
-    """What is said of whose the entries are."""
+    """How entries that were taken over from a source say whose they are: a text, and a link."""
 
     text: str
     url: str | None = Field(description="Where that leads; null: to each entry, where it stands there")
 
 
 class SourceObject(Shape):
-    """The live blog that another one follows, and how it stands between them."""
+    """The source that a live blog follows, and how far its entries have been taken over."""
 
     url: str
     partner: str | None = Field(description="As which partner of theirs it is read")
@@ -299,7 +305,7 @@ class SourceObject(Shape):
 
 
 class PartnerObject(Shape):
-    """Another site that shows live blogs, under rules."""
+    """A partner: another site that shows our live blogs, and the rules for it."""
 
     id: str = Field(description="It stands in public pages, and is no secret")
     name: str
@@ -327,7 +333,7 @@ Reason = Literal["unknown", "disabled", "expired", "liveblog", "origin", "embedd
 
 
 class EmbedObject(Shape):
-    """Whether a page may show a live blog."""
+    """Whether a page of another site may show a live blog, and how."""
 
     allowed: bool
     reason: Reason | None = Field(description="Why not")
@@ -337,14 +343,14 @@ class EmbedObject(Shape):
 
 
 class BadField(Shape):
-    """One bad field."""
+    """A field of a request that isn’t valid, and the reason."""
 
     pointer: str = Field(description="JSON pointer into the body, `?name` of the query, or a header's name")
     detail: str
 
 
 class Problem(Shape):
-    """RFC 9457."""
+    """A problem document (RFC 9457): what went wrong with a request."""
 
     type: str
     title: str

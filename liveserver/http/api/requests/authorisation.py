@@ -23,11 +23,11 @@ async def actor_of(request: Request) -> Actor | None:
 
 
 async def authorised(request: Request, scope: str, *, shared: bool = False) -> Actor:
-    """Return the actor if its key has the scope and may be used for the live blog in the path.
+    """Return the actor if the request's API key has the scope and may be used for the live blog in the path.
 
     The key and the route are noted for the audit log. If the path names no live blog, the key must not be limited to
-    live blogs. `shared`: True for a resource that all keys with the scope may use, also those that are limited to live
-    blogs. Raises Unauthorized without a valid key, and Forbidden if the key lacks the scope or the live blog.
+    certain live blogs, unless `shared` is True. `shared`: True for a resource that all keys with the scope may use.
+    Raises Unauthorized if there is no valid key, and Forbidden if the key may not be used for this.
     """
     actor = require(await actor_of(request), scope, request.path_params.get("slug"), shared=shared)
     claim_connection(request.scope, actor.key_id)
@@ -47,11 +47,11 @@ async def confirm(request: Request, actor: Actor) -> None:
 
 
 async def provisionally_authorised(request: Request, scope: str) -> Actor:
-    """Return the actor if its key has the scope, without asking the store for a key that this process remembers.
+    """Return the actor as `authorised` does. But if this process remembers the API key, the store isn't asked for it.
 
-    The key may have been revoked or limited since then, so only an operation whose transaction checks the key again may
-    use this function. Raises Unauthorized without a valid key, and Forbidden if the key lacks the scope or the live
-    blog.
+    The remembered key may have been revoked or limited meanwhile. So only an operation whose transaction checks the key
+    again may use this function. Raises Unauthorized if there is no valid key, and Forbidden if the key may not be used
+    for this.
     """
     seen = services(request).api_keys.recall(request.headers.get("authorization"))
     actor = require(seen or await actor_of(request), scope, request.path_params.get("slug"))
@@ -60,7 +60,7 @@ async def provisionally_authorised(request: Request, scope: str) -> Actor:
 
 
 def count(request: Request, *, needs_key: bool) -> None:
-    """Count a request, for its API key or for its address. Raises TooManyRequests if it is one too many.
+    """Count a request against the limit of its API key or its address. Raises TooManyRequests if it is one too many.
 
     A request with a key that this process remembers counts for the key. Other requests count for the address, with one
     exception: if the operation needs a key (`needs_key`) and the request has one, it isn't counted here. That key may

@@ -41,7 +41,7 @@ def version_of(request: Request, *, required: bool) -> EntityVersion | None:
 def idempotency_key_of(request: Request) -> str | None:
     """Return the value of the `Idempotency-Key` header; None if there is no such header.
 
-    Raises InvalidInput if the value is too long, is empty, or has other characters than visible ASCII.
+    Raises InvalidInput if the value is empty or too long, or if it has characters that aren't visible ASCII.
     """
     key = request.headers.get("idempotency-key")
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):

@@ -27,7 +27,8 @@ class Query(BaseModel):
 def _cursor(value: str) -> str:
     """Return a client's cursor in the form in which this server writes it. Raises ValueError if it isn't a cursor.
 
-    So two cursors for the same place of a list are equal, as keys of caches.
+    As all cursors then have one form, those for the same place in a list are equal. Keys of caches have cursors in
+    them.
     """
     try:
         return SortKey.parse(value).cursor()
@@ -96,7 +97,7 @@ class UploadQuery(Query):
 
 
 class ChangesQuery(PartnerQuery):
-    """The parameters that choose changes: the position after which they came, their number, and the partner."""
+    """The parameters that choose changes: the position after which they came, how many, and for which partner."""
 
     after: str = Field(description="A position, for example `k3f9x2ab-42`", max_length=100)
     limit: int = Field(100, ge=1, le=200, description="Events to return at most; fewer where they are long")

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 
 _DIGITS = 18
-"""Digits that a `Content-Length` may have. A longer number isn't parsed, as it is larger than any limit."""
+"""A `Content-Length` with more digits than this isn't parsed, as its number is larger than any limit."""
 
 
 async def body_of(request: Request, kind: type[InputType], actor: Actor, *, confirms: bool = False) -> InputType:
-    """Return the JSON body that the actor sends, as a model. Check afterwards that its API key is still the same.
+    """Return the JSON body that the actor sends, as a model. Check afterwards that the API key is still the same.
 
-    `confirms`: True if the operation's transaction checks the key again; then this function doesn't. Raises TooLarge,
-    TooManyRequests or Busy if too much is being sent at once, Unauthorized or Forbidden if the key has changed
-    meanwhile, UnsupportedMediaType, and InvalidInput, which names every field that isn't valid.
+    `confirms`: True if the operation's transaction checks the key again; then this function doesn't. If too much is
+    being sent at once, raises TooManyRequests or Busy. If the key was changed meanwhile, raises Unauthorized or
+    Forbidden. Also raises TooLarge, UnsupportedMediaType, and InvalidInput, which names every field that isn't valid.
     """
     parts = services(request)
     limit = parts.settings.max_body_size
