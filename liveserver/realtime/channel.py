@@ -96,7 +96,7 @@ class Channel:
         self._recent_max = recent_max
         self._heartbeat = heartbeat
         self._withdrawn: dict[str, tuple[int, Frame]] = {}
-        """For each withdrawn entry, by id: the seq of its deletion, and the message that tells viewers that it is gone.
+        """For each withdrawn entry, by id: the seq of its deletion, and the message that viewers get at once.
 
         The entry is removed from this dictionary when the channel's position reaches that seq.
         """
