@@ -55,7 +55,7 @@ class DelayedTopic:
 
 
 class PartnerEditions:
-    """The editions that somebody follows in this process. They get changes from here, delayed ones through a queue."""
+    """The editions that somebody follows in this process. The changes of a delayed edition wait in a queue."""
 
     def __init__(self, history: StoreHistory) -> None:
         self._history = history

@@ -93,7 +93,7 @@ class Connection(asyncio.Protocol):
         """True if the next call of `due` is to check whether the peer has answered a ping."""
         self._early = b""
         self._close_frame = b""
-        """Our close frame if the peer ends the connection; else b"". It is sent after the application's last answers."""
+        """Our close frame once the peer has ended the connection. It is sent after the application's last answers."""
         self._late = 0
         """The number of bytes that came after our close frame, or after the end of the connection."""
         self._timer: asyncio.TimerHandle | None = None
