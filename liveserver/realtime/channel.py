@@ -2,8 +2,8 @@
 
 The channel's memory (`recent`) promises this: for every position from `floor` on, it holds the latest state of
 everything that changed after that position. It needn't hold every change, since a later change of an entry makes an
-earlier one superfluous. So a replay may skip seqs. The message `hello` before a replay has the seq up to which the
-replay may skip.
+earlier one superfluous. So a replay may have gaps between its seqs. The message `hello`, which is sent before a replay,
+has the seq up to which there may be such gaps.
 """
 
 from __future__ import annotations
@@ -26,14 +26,18 @@ if TYPE_CHECKING:
     from liveserver.realtime.viewer import Viewer
 
 AHEAD_MAX = 256
-"""The most changes that are kept while changes before them are missing. Further changes are read from the store."""
+"""The greatest number of changes that a channel keeps while changes before them are missing.
+
+Further changes aren't kept. They are read from the store."""
 
 RECENT_BYTES = 8 * 1024 * 1024
-"""The most bytes that the messages of a topic's recent changes may have together, whatever their number."""
+"""The greatest size in bytes that the messages of a channel's recent changes may have together.
+
+Beyond it, the oldest are forgotten. The last change is kept whatever its size."""
 
 
 _NOWHERE = Position("", 0)
-"""The position of a viewer that hasn't taken the message `reset` yet. No history has this epoch."""
+"""The position of a viewer that still has to be sent the message `reset`. No live blog has an empty epoch."""
 
 
 class Replay(NamedTuple):
@@ -42,10 +46,10 @@ class Replay(NamedTuple):
     position: Position
     """The position of a viewer that has received all the frames. It may lie beyond the last frame."""
     floor: int
-    """The seq after which no change is missing."""
+    """The seq from which on the replay is complete: it has everything that changed after this seq."""
     frames: list[ChangeFrame]
     withdrawn: tuple[Withdrawal, ...] = ()
-    """The entries that are deleted, but whose deletion a delayed topic hasn't reached yet. It must not show them."""
+    """The withdrawals of deleted entries that a delayed topic must not show, although it shows their deletion later."""
 
 
 class Offer(Enum):
@@ -54,9 +58,9 @@ class Offer(Enum):
     DELIVERED = auto()
     KNOWN = auto()
     AHEAD = auto()
-    """Changes before this one are missing: the caller reads them from the store."""
+    """Changes before this one are missing. The caller must read them from the store."""
     FOREIGN = auto()
-    """The change has another epoch than the channel: the caller reads the store."""
+    """The change has another epoch than the channel. The caller must read the live blog's changes from the store."""
 
 
 class Lag(NamedTuple):
@@ -84,14 +88,17 @@ class Channel:
         self.ahead: dict[int, ChangeFrame] = {}
         self.fanout_queue = FanoutQueue()
         self._hellos: dict[bool, tuple[Position, Frame]] = {}
-        """The last `hello` for viewers that resume (True), and the last for viewers that don't (False)."""
+        """The last `hello` for viewers that get a replay (key True), and for those that don't (key False).
+
+        Each comes with the position that it names.
+        """
         self._recent_bytes = 0
         self._recent_max = recent_max
         self._heartbeat = heartbeat
         self._withdrawn: dict[str, tuple[int, Frame]] = {}
-        """For each withdrawn entry, by id: the seq of its deletion, and the message that viewers get now.
+        """For each withdrawn entry, by id: the seq of its deletion, and the message that viewers get at once.
 
-        An entry is here until the channel's position reaches that seq.
+        The entry is removed from this dictionary when the channel's position reaches that seq.
         """
         self._note(start.withdrawn)
         for frame in start.frames:
@@ -107,10 +114,10 @@ class Channel:
         return [*self.viewers, *self.lagging]
 
     def offer(self, frame: ChangeFrame, now: float) -> Offer:
-        """Deliver a change to all viewers if its seq is the next one. Returns what was done.
+        """Deliver a change to all viewers if its seq is the next one. Returns what became of the change.
 
-        If changes before it are missing (AHEAD), the change is kept, and delivered once the channel has those changes.
-        No more than AHEAD_MAX changes are kept.
+        If changes before this one are missing (AHEAD), it is kept, and is delivered once the channel has them. If
+        AHEAD_MAX changes are kept already, it isn't kept.
         """
         if frame.position.epoch != self.position.epoch:
             return Offer.FOREIGN
@@ -125,11 +132,11 @@ class Channel:
         return Offer.DELIVERED
 
     def repair(self, replay: Replay, now: float) -> bool:
-        """Deliver the changes of a replay that the channel lacks, and then the changes that were kept behind the gap.
+        """Deliver those changes of a replay that the channel lacks, and then the changes that waited for them.
 
-        If the replay is of another history, the channel starts anew with it, and all viewers get a `reset`. Returns
-        False if the replay begins after the channel's position. Then the caller reads a replay again, from the
-        channel's position.
+        If the replay has another epoch, the channel starts anew with it, and all viewers get a `reset`. Returns False
+        if changes are missing between the channel's position and the replay. Then the caller must read another replay,
+        from the channel's position on.
         """
         if replay.position.epoch != self.position.epoch:
             self._replace(replay, now)
@@ -159,9 +166,9 @@ class Channel:
     def join(self, viewer: Viewer, after: Position | None, now: float, older: Iterable[ChangeFrame] = ()) -> None:
         """Register a viewer, and send it the changes after `after`, so that it reaches the channel's position.
 
-        `after`: the position that the viewer has; None if the viewer has none, and gets no changes from before. If the
-        channel never had this position, the viewer gets a `reset`. `older`: frames from the store, from `after` up to
-        the memory's floor, which are needed if the channel's memory doesn't reach back to `after`.
+        `after`: the viewer's position. If it is None, the viewer gets no earlier changes. If the channel never had this
+        position, the viewer gets a `reset`. `older`: the changes between `after` and the oldest ones in the channel's
+        memory, as frames read from the store. They are needed if the memory doesn't reach back to `after`.
         """
         if after is None:
             hello = self._hello(self.position, resumed=False, viewer=viewer.reply_id)
@@ -177,7 +184,10 @@ class Channel:
             self._enter(viewer, [hello, *replay, *self._gone()], after, now)
 
     def resume(self, viewer: Viewer, after: Position, now: float, older: Iterable[ChangeFrame] = ()) -> None:
-        """Bring a lagging viewer to the channel's position, as `join` does. Does nothing if the viewer doesn't lag."""
+        """Send a lagging viewer the changes after `after`, and end its lag. Does nothing if the viewer doesn't lag.
+
+        `after` and `older` are as in `join`.
+        """
         if self.lagging.pop(viewer, None) is not None:
             self.join(viewer, after, now, older)
 
@@ -190,11 +200,11 @@ class Channel:
         return was_known
 
     def beat(self, now: float, elsewhere: int = 0) -> None:
-        """Send a heartbeat to all viewers. The number of viewers in it is that of this channel plus `elsewhere`."""
+        """Send a heartbeat to all viewers. It has the number of viewers: this channel's number plus `elsewhere`."""
         self._write(Frame(messages.heartbeat(self.position.seq, self.count + elsewhere)), self.position, now)
 
     def overdue(self, before: float) -> list[Viewer]:
-        """Return the viewers that began to lag before a time, and still lag."""
+        """Return the viewers that began to lag before the time `before`, and still lag."""
         return [viewer for viewer, lag in self.lagging.items() if lag.since < before]
 
     def _hello(self, position: Position, *, resumed: bool, viewer: str = "") -> Frame:
@@ -220,11 +230,14 @@ class Channel:
         return [frame for _, frame in self._withdrawn.values()]
 
     def _shown(self, frame: ChangeFrame) -> ChangeFrame:
-        """Return the change as viewers may see it: if the entry is withdrawn, a deletion; else the change itself."""
+        """Return a change as viewers may see it: a deletion if the entry is withdrawn, else the change itself."""
         return frame.withdrawn() if frame.key in self._withdrawn and not frame.deletes else frame
 
     def _note(self, withdrawals: Iterable[Withdrawal]) -> list[Frame]:
-        """Remember withdrawn entries. Returns the messages about those that weren't known to be withdrawn."""
+        """Remember withdrawn entries. Returns one message for each entry that wasn't known to be withdrawn.
+
+        Entries whose deletion the channel's position has reached are left out.
+        """
         new_withdrawals = {
             entry_id: (seq, Frame(messages.withdrawal_message(entry_id, within=within)))
             for entry_id, seq, within in withdrawals
@@ -311,17 +324,17 @@ class Channel:
 
 
 def _floor(replay: Replay) -> int:
-    """Return the seq after which no change is missing in a replay.
+    """Return the seq from which on a replay is complete: it has everything that changed after this seq.
 
-    If the replay was read from beyond the end of the history, that is the seq at the history's end.
+    That is `replay.floor`. But if the replay was read from beyond the end of the history, it is the history's last seq.
     """
     return min(replay.floor, replay.position.seq)
 
 
 def latest(frames: list[ChangeFrame], after: int) -> list[ChangeFrame]:
-    """Return the frames with a seq above `after`, but of frames with the same key only the last one.
+    """Return the frames with a seq above `after`. Of several frames with the same key, only the last is returned.
 
-    `frames` is in ascending order, and so is the result.
+    `frames` is in ascending order of seqs, and so is the result.
     """
     chosen: dict[str, ChangeFrame] = {}
     for frame in reversed(frames):

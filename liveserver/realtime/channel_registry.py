@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from liveserver.realtime.topics.topic_bus import TopicBus
 
 EARLY_MAX = 256
-"""The most messages that are kept for a channel while it is being opened.
+"""The greatest number of messages that are kept for a channel while it is being opened.
 
-If there are more, the oldest are dropped. Then the next message shows the channel that changes are missing."""
+If more come, the oldest are dropped. The channel then sees from the next message's seq that changes are missing."""
 
 
 class ChannelRegistry:
@@ -42,10 +42,10 @@ class ChannelRegistry:
         heartbeat: int,
         recent_max: int,
     ) -> None:
-        """`observer` is told of viewers that come and leave.
+        """`observer` is notified when a viewer comes or leaves.
 
-        `progress` is set when a viewer has left, or queued messages were written. `heartbeat`: seconds between
-        heartbeats. `recent_max`: the most changes that are kept in memory for each topic.
+        `progress` is an event that is set when a viewer has left, or queued messages were written. `heartbeat`: seconds
+        between heartbeats. `recent_max`: the greatest number of changes that are kept in memory for each topic.
         """
         self._history = history
         self._bus = bus
@@ -58,7 +58,7 @@ class ChannelRegistry:
         """The channels of each live blog and of its editions, by the live blog's slug."""
         self._opening: SingleFlight[Topic, SyncedChannel] = SingleFlight(self._open)
         self._early: dict[Topic, deque[TopicMessage]] = {}
-        """The messages that have come for channels that are being opened."""
+        """For each topic whose channel is being opened: the messages that have come for it meanwhile."""
         self._to_locate: set[Topic] = set()
         """The topics whose positions are to be read by the next query of the store."""
         self._positions = FreshFlight(self._read_positions)
@@ -72,10 +72,9 @@ class ChannelRegistry:
         return self._channels.get(topic)
 
     def ready(self, topic: Topic, message: TopicMessage) -> SyncedChannel | None:
-        """Return the channel that is to take a message; None if the topic has no open channel.
+        """Return the topic's channel if it is open, so that the caller can give it the message. Returns None otherwise.
 
-        If the channel is being opened, the result is None, too: the message is kept, and the channel takes it once it
-        is open.
+        If the channel is being opened, the message is kept, and the channel gets the message once it is open.
         """
         early = self._early.get(topic)
         if early is not None:
@@ -88,11 +87,11 @@ class ChannelRegistry:
         return list(self._by_liveblog.get(slug, {}).values())
 
     def liveblogs(self) -> list[str]:
-        """Return the slugs of the live blogs that have an open channel, themselves or by an edition."""
+        """Return the slugs of all live blogs that have an open channel. A channel of one of its editions is enough."""
         return list(self._by_liveblog)
 
     async def open(self, topic: Topic) -> SyncedChannel:
-        """Return the topic's channel, which is opened if it isn't open yet.
+        """Return the topic's channel. If it isn't open yet, it is opened first.
 
         Raises NotFound if the live blog doesn't exist, and StoreUnavailable.
         """
@@ -100,7 +99,7 @@ class ChannelRegistry:
         return await self._opening(topic) if synced_channel is None else synced_channel
 
     def drop(self, topic: Topic) -> None:
-        """Forget the topic's channel. The caller must end the topic's subscription to the bus."""
+        """Forget the topic's open channel. The caller must end the subscription of the topic to the bus."""
         slug = self._channels.pop(topic).liveblog
         del self._by_liveblog[slug][topic]
         if not self._by_liveblog[slug]:

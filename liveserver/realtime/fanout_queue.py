@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from liveserver.realtime.viewer import Viewer, ViewerBatch, ViewerSet
 
 BUNDLE_BYTES = 32 * 1024
-"""The most bytes of messages in one bundle. The kernel's send buffer of each viewer should have room for them."""
+"""The greatest size in bytes of a bundle of several messages. The send buffer of a viewer's socket should hold it."""
 
 BACKLOG_BYTES = 8 * 1024 * 1024
-"""The most bytes of messages that may wait.
+"""The greatest size in bytes of all waiting messages together. Beyond it, `add` refuses messages.
 
-This limit is reached only if changes come faster than this machine can write them even in bundles."""
+This limit is reached only if changes come faster than this machine can write them, although it bundles them."""
 
 
 @dataclass(slots=True)
@@ -38,9 +38,9 @@ class Delivery:
     """For each frame: the position of a viewer that has received everything before that frame."""
     size: int = 0
     rest: Iterator[ViewerBatch] | None = None
-    """The batches that this bundle must still be written to; None until the writing begins.
+    """The batches to which this bundle must still be written; None until the writing of the bundle begins.
 
-    They are batches that existed when the writing began.
+    Batches that are made after that aren't among them.
     """
 
     @property
@@ -50,14 +50,17 @@ class Delivery:
 
 
 class FanoutQueue:
-    """The queue of messages for a set of viewers. The caller calls `pump` until the queue is empty."""
+    """The queue of messages for a set of viewers. The caller must call `pump` until the queue is empty."""
 
     def __init__(self) -> None:
         self._deliveries: deque[Delivery] = deque()
         self._number = 0
         self._size = 0
         self._has: dict[Viewer, int] = {}
-        """For viewers that were brought up to date while messages waited: the number of the last message they have."""
+        """For each viewer that was brought up to date while messages waited: the number of the last message it has.
+
+        Other viewers aren't in this dictionary: they need all messages of the queue.
+        """
 
     def __bool__(self) -> bool:
         return bool(self._deliveries)
@@ -75,7 +78,7 @@ class FanoutQueue:
     def replace(self, frame: Frame, before: Position) -> None:
         """Drop all bundles whose writing hasn't begun, and add a message in their place.
 
-        `before`: the position of a viewer that doesn't get this message because it lags.
+        `before`: the position that is noted for a viewer if it can't be sent this message, because it lags.
         """
         while self._deliveries and self._deliveries[-1].rest is None:
             self._size -= self._deliveries.pop().size
@@ -94,16 +97,16 @@ class FanoutQueue:
         last.size += size
 
     def joined(self, viewer: Viewer) -> None:
-        """Note that a viewer was brought up to date, so that it needs none of the messages that wait now."""
+        """Note that a viewer was brought up to date, so that the messages that wait now aren't written to it."""
         if self._deliveries:
             self._has[viewer] = self._number
 
     def left(self, viewer: Viewer) -> None:
-        """Forget that a viewer was brought up to date: it has left the set. Does nothing for any other viewer."""
+        """Forget what `joined` noted of a viewer, because the viewer has left. Does nothing if it noted nothing."""
         self._has.pop(viewer, None)
 
     def pump(self, viewer_set: ViewerSet) -> list[tuple[Viewer, Position]]:
-        """Write the first bundle to the next batch of viewers; or, if no batch is left, drop the bundle.
+        """Write the first bundle to the next batch of viewers. If it was written to all batches, drop it instead.
 
         Returns the viewers that lag now, each with the position up to which it has received everything.
         """
@@ -129,7 +132,7 @@ class FanoutQueue:
     def _write_rest(
         self, delivery: Delivery, viewer_class: type[Viewer], viewers: list[Viewer]
     ) -> list[tuple[Viewer, int]]:
-        """Write a bundle to viewers that may have received some of its messages already. Each gets the others only.
+        """Write to each of these viewers those messages of a bundle that the viewer doesn't have yet.
 
         Returns the viewers that lag now, each with the number of the bundle's messages that it has received.
         """

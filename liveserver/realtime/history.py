@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 BATCH = 100
-"""The most changes that are read and rendered at a time. Between two such batches the event loop can do other work."""
+"""The greatest number of changes that are read and rendered at a time. After each batch other tasks can run."""
 
 
 class PendingChange(NamedTuple):
@@ -30,7 +30,7 @@ class PendingChange(NamedTuple):
 
     seq: int
     seconds: float
-    """Seconds from the call of `pending` until the topic shows the change; negative if it should show it already."""
+    """Seconds from the call of `pending` until the topic is to show the change; negative if that time is past."""
 
 
 class PendingChanges(NamedTuple):
@@ -41,7 +41,7 @@ class PendingChanges(NamedTuple):
     changes: list[PendingChange]
     """The changes, in ascending order of their seqs."""
     withdrawals: list[Withdrawal]
-    """The entries that are deleted, but whose deletion the topic hasn't reached yet. It must not show them any more."""
+    """The withdrawals of deleted entries that the topic must not show, although it shows their deletion later."""
 
 
 class StoreHistory:
@@ -64,7 +64,7 @@ class StoreHistory:
         """Return a replay of everything that changed after a position.
 
         If the position has another epoch than the store, the replay has the last BATCH changes of the store's history.
-        If its seq is beyond the store's, the replay has no changes, and the store's position. Raises NotFound and
+        If the position is beyond the store's, the replay has the store's position and no changes. Raises NotFound and
         StoreUnavailable.
         """
         frames: list[ChangeFrame] = []
@@ -84,9 +84,9 @@ class StoreHistory:
             seq = changes.items[-1].seq
 
     async def recent(self, topic: Topic, position: Position, count: int) -> Replay:
-        """Return a replay of at most the last `count` changes up to `position`, and of all that were committed since.
+        """Return a replay of the last `count` changes up to `position`, and of all changes after `position`.
 
-        `position`: the topic's position, which was read a moment ago. Raises NotFound and StoreUnavailable.
+        `position`: the topic's position as it was read a moment ago. Raises NotFound and StoreUnavailable.
         """
         return await self.after(topic, Position(position.epoch, max(0, position.seq - count)))
 
@@ -103,7 +103,7 @@ class StoreHistory:
         return positions | {topic: past[moment] for topic, moment in late.items() if moment in past}
 
     def moment(self, topic: Topic) -> datetime:
-        """Return the moment in the past whose state of the live blog a delayed topic shows now."""
+        """Return the moment whose state of the live blog a delayed topic shows now: its delay before the present."""
         return self._clock() - timedelta(seconds=topic.delay)
 
     async def pending(self, topic: Topic) -> PendingChanges:
@@ -114,7 +114,9 @@ class StoreHistory:
         return PendingChanges(position, waiting, self._with_confirmation(withdrawn))
 
     async def changes(self, topic: Topic, after: int, *, limit: int) -> tuple[Changes, list[Withdrawal]]:
-        """Return at most `limit` changes of a topic after a seq, and the entries that its readers mustn't see any more.
+        """Return the first `limit` changes of a topic after a seq, and the withdrawals that its readers need.
+
+        Only a delayed topic has withdrawals: of deleted entries whose deletion it shows later.
 
         If the topic doesn't show an entry, because of the entry's tags, a change of the entry becomes a deletion: the
         topic's readers may have the entry from before. Raises NotFound and StoreUnavailable.
@@ -137,14 +139,14 @@ class StoreHistory:
         return changes, withdrawn
 
     def _with_confirmation(self, withdrawals: Iterable[Withdrawal]) -> list[Withdrawal]:
-        """Return withdrawals from the store together with the time in which viewers are to confirm each of them."""
+        """Return the withdrawals, each with the time within which viewers are to confirm it, if they are asked to."""
         return [withdrawal._replace(within=self._confirmations.within(withdrawal.id)) for withdrawal in withdrawals]
 
     async def snapshot(self, topic: Topic, *, limit: int) -> Snapshot:
         """Return the snapshot that a page of a topic starts with.
 
-        `limit`: the most entries in its list; pinned entries and key events are in lists of their own. Raises NotFound
-        and StoreUnavailable.
+        `limit`: the greatest number of newest entries; pinned entries and key events don't count. Raises NotFound and
+        StoreUnavailable.
         """
         moment = self.moment(topic) if topic.delay else None
         return await self._store.liveblogs.snapshot(topic.slug, limit=limit, tags=topic.tags, moment=moment)

@@ -1,4 +1,4 @@
-"""The hub: the topics that viewers of this process follow. The hub sees to it that no change is missing.
+"""The hub: the topics that viewers of this process follow. The hub makes sure that viewers get every change.
 
 The bus is fast, but may lose messages; the store has every change in order (see `docs/architecture.md`). If changes are
 missing before a message from the bus, or if a poll shows that the store has newer changes, the hub reads them from the
@@ -46,8 +46,8 @@ class Hub:
     ) -> None:
         """`heartbeat`: seconds between two heartbeats. `poll`: seconds between two polls of the store.
 
-        `poll_fast`: the same while the bus is down. `lag_timeout`: seconds after which a lagging viewer is closed.
-        `recent_max`: the most changes that are kept in memory for each topic.
+        `poll_fast`: seconds between two polls while the bus is down. `lag_timeout`: seconds after which the connection
+        of a lagging viewer is closed. `recent_max`: the greatest number of changes kept in memory for each topic.
         """
         self.node = secrets.token_hex(8)
         """The id by which the other nodes know this one."""
@@ -80,7 +80,10 @@ class Hub:
             self._tasks.spawn(upkeep)
 
     async def close(self) -> None:
-        """Stop all work, and forget all viewers. Their connections must be closed before; `server/drain.py` does it."""
+        """Stop all work, and forget all viewers.
+
+        The viewers' connections must have been closed before. `server/drain.py` closes them.
+        """
         await self._bus.close()
         running = self._tasks.cancel()
         await self._registry.close()
@@ -128,7 +131,7 @@ class Hub:
         return self._counts.here(slug)
 
     def count_everywhere(self, slug: str) -> int:
-        """Return the number of a live blog's viewers on all nodes. The numbers of the others may be seconds old."""
+        """Return the number of a live blog's viewers on all nodes. The other nodes' numbers may be seconds old."""
         return self._counts.everywhere(slug)
 
     def announce(self) -> None:
@@ -136,7 +139,7 @@ class Hub:
         self._counts.announce()
 
     async def enter(self, topic: Topic) -> None:
-        """Load a topic into memory unless it is there, so that `join` and `reached` find it.
+        """Load a topic into memory unless it is there, so that `join` and `reached` find it there.
 
         Raises Draining if the process is about to end, NotFound if the live blog doesn't exist, and StoreUnavailable.
         """
@@ -158,7 +161,7 @@ class Hub:
     # Viewers
 
     def observe(self, observer: ViewerObserver) -> None:
-        """Add an observer, which is told from now on of viewers that come and leave, and of what they send."""
+        """Add an observer. From now on it is notified of viewers that come and leave, and of what they send."""
         self._observers.add(observer)
 
     async def join(self, topic: Topic, viewer: Viewer, after: Position | None) -> None:
@@ -188,7 +191,7 @@ class Hub:
             synced_channel.leave(viewer)
 
     def resume(self, topic: Topic, viewer: Viewer) -> None:
-        """Send a viewer that lagged the changes that it missed: its transport has drained.
+        """Send a lagging viewer the changes that it missed. Its connection calls this when the transport has drained.
 
         Does nothing if the viewer doesn't lag.
         """
@@ -196,7 +199,7 @@ class Hub:
             synced_channel.resume(viewer)
 
     def said(self, topic: Topic, viewer: Viewer, message: bytes) -> None:
-        """Pass a short text message that a viewer has sent on to the observers."""
+        """Pass on to the observers a short text message that a viewer has sent."""
         self._observers.said(topic.slug, viewer, message)
 
     def asked(self, topic: Topic) -> int:
@@ -208,7 +211,8 @@ class Hub:
     def committed(self, slug: str, position: Position) -> None:
         """Note the position of a change that this process has committed. `publish` delivers the change later.
 
-        From now on `reached` returns this position or a later one, so that no reader gets an older page from a cache.
+        From now on `reached` doesn't return an earlier position for the live blog, so that no reader gets an older page
+        from a cache.
         """
         if (synced_channel := self._registry.ready(Topic(slug), position)) is not None:
             synced_channel.note_position(position)
@@ -218,7 +222,7 @@ class Hub:
         self._bus.publish(slug, frame)
 
     def received(self, topic: Topic, message: TopicMessage) -> None:
-        """Take a message of a topic, which this process or another one has published."""
+        """Take a message of a topic. This process or another one has published it."""
         if (synced_channel := self._registry.ready(topic, message)) is not None:
             synced_channel.take(message)
 
@@ -230,8 +234,8 @@ class Hub:
     def link_changed(self, up: bool) -> None:
         """Note that the bus went down (False) or came back (True), and poll the store at once.
 
-        While the bus is down, polls come faster. When it is back, the poll finds the changes that the bus has lost, and
-        the other nodes' numbers of viewers are kept until they are announced again.
+        While the bus is down, polls are more frequent. When the bus is back, the poll finds the changes that were lost,
+        and the other nodes' last numbers of viewers are kept until those nodes announce new ones.
         """
         self._poll.soon()
         if up:

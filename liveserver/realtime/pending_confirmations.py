@@ -13,16 +13,16 @@ class PendingConfirmations:
         self._within: dict[str, int] = {}
 
     def ask(self, entry_id: str, within: int) -> None:
-        """Let viewers be asked to confirm an entry's deletion.
+        """Note that viewers are to be asked to confirm an entry's deletion.
 
-        `within`: the milliseconds in which a viewer is to confirm it, from the moment when it gets the message.
+        `within`: the milliseconds within which each viewer is to confirm, counted from when it gets the message.
         """
         self._within[entry_id] = within
 
     def within(self, entry_id: str) -> int | None:
-        """Return the milliseconds in which viewers are to confirm an entry's deletion; None if they needn't."""
+        """Return the milliseconds within which viewers are to confirm an entry's deletion; None if they needn't."""
         return self._within.get(entry_id)
 
     def forget(self, entry_id: str) -> None:
-        """Don't ask viewers any more to confirm an entry's deletion. Does nothing if they weren't asked."""
+        """Note that viewers needn't confirm an entry's deletion now. Does nothing if they weren't to confirm it."""
         self._within.pop(entry_id, None)

@@ -29,14 +29,14 @@ class History(Protocol):
     async def after(self, topic: Topic, position: Position) -> Replay:
         """Return a replay of everything that changed after a position.
 
-        If the position has another epoch than the store, the replay has the last changes of the store's history. If its
-        seq is beyond the store's, the replay has no changes, and the store's position.
+        If the position has another epoch than the store, the replay has the last changes of the store's history. If the
+        position is beyond the store's, the replay has the store's position and no changes.
         """
 
     async def recent(self, topic: Topic, position: Position, count: int) -> Replay:
-        """Return a replay of at most the last `count` changes up to `position`, and of all that were committed since.
+        """Return a replay of the last `count` changes up to `position`, and of all changes after `position`.
 
-        `position`: the topic's position, which was read a moment ago.
+        `position`: the topic's position as it was read a moment ago.
         """
 
     async def positions(self, topics: Collection[Topic]) -> dict[Topic, Position]:

@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from liveserver.realtime.ports import History
 
 REPLAY_MAX = 300
-"""The most changes that a viewer may have missed to get a replay.
+"""The greatest number of changes that a viewer may have missed if it is to get a replay.
 
-A viewer that has missed more loads a snapshot, which takes fewer bytes.
+A viewer that has missed more changes loads a snapshot, which takes fewer bytes.
 """
 
 REPLAY_KEEP = 10.0
-"""Seconds for which a replay is kept for the next viewers that missed more than memory holds.
+"""Seconds for which a replay is kept for other viewers that missed more than the channel's memory holds.
 
-Viewers come in waves: one read of the store serves all of them, whatever their positions. So nobody can cause more than
-one read in that time by opening streams.
+Many such viewers come at the same time. One read of the store serves all of them, whatever their positions. So nobody
+can cause more than one read in these seconds by opening streams.
 """
 
 REPLAY_BYTES = 8 * 1024 * 1024
-"""The most bytes of messages in a replay. A viewer that needs more loads a snapshot."""
+"""The greatest size in bytes of all messages of a replay. A viewer that needs more loads a snapshot."""
 
 
 class ReplayCache:
-    """The cache of a topic's last replay, from the moment when the read of it begins."""
+    """The cache of a topic's last replay. Viewers share a replay even while it is still being read from the store."""
 
     def __init__(self, topic: Topic, history: History) -> None:
         self._topic = topic
@@ -54,9 +54,9 @@ class ReplayCache:
     async def read(self, after: Position, position: Position) -> Replay:
         """Return a replay of the changes after `after`, or after an earlier position.
 
-        If the replay comes from the cache, the changes of the last seconds are missing. If it must be read from the
-        store, the read starts so far back that it serves all viewers for which `reaches` is True. A replay of more than
-        REPLAY_BYTES lacks its oldest changes; its `floor` tells which. `position`: the channel's position. Raises
+        `position`: the channel's position. A replay from the cache may lack the changes of the last seconds. If the
+        replay must be read from the store, the read starts so far back that it serves all viewers for which `reaches`
+        is True. If the changes have more than REPLAY_BYTES, the replay lacks the oldest ones, up to its `floor`. Raises
         NotFound and StoreUnavailable.
         """
         replay = self._replay
@@ -74,7 +74,10 @@ class ReplayCache:
             self._replay = None
 
     def cancel(self) -> list[asyncio.Task[Replay]]:
-        """Cancel the read under way. Returns its task, so that the caller can wait for its end; [] if there is none."""
+        """Cancel the read of the store that is under way. Returns its task, so that the caller can wait for its end.
+
+        Returns [] if no replay is being read or kept.
+        """
         tasks = [] if self._replay is None else [self._replay[1]]
         for task in tasks:
             task.cancel()

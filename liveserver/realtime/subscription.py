@@ -22,9 +22,9 @@ class Subscription:
         self.topic = topic
         """The topic that the viewer follows."""
         self.permit: Permit | None = None
-        """The viewer's permit, by which its stream counts for its address's limit; None if there is none.
+        """The permit by which the viewer's stream counts towards the limit of its address; None if it has none.
 
-        The permit is released when the viewer's connection ends.
+        It is released when the viewer's connection ends.
         """
 
     async def enter(self) -> None:
@@ -52,7 +52,7 @@ class Subscription:
     def asked(self) -> int:
         """Return how many answers (such as confirmations) each viewer of the topic was asked for lately.
 
-        Each viewer may send so many messages more than usual.
+        Each viewer may send that many messages more than usual.
         """
         return self._hub.asked(self.topic)
 

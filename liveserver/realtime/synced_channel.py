@@ -48,19 +48,22 @@ class SyncedChannel:
         tasks: BackgroundTasks,
         progress: asyncio.Event,
     ) -> None:
-        """`observer` is told of viewers that come and leave. `tasks` keeps the reads that are under way.
+        """`observer` is notified when a viewer comes or leaves. `tasks` holds the reads of the store under way.
 
-        `progress` is set when a viewer has left, or queued messages were written.
+        `progress` is an event that is set when a viewer has left, or queued messages were written.
         """
         self.channel = channel
         self.liveblog = channel.topic.slug
-        """The slug of the live blog that the viewers follow, themselves or by an edition."""
+        """The slug of the live blog that the channel's viewers follow. They may follow an edition of it."""
         self.idle_since: float | None = now()
-        """The time since which the channel has had no viewers, in seconds of the event loop; None while it has some."""
-        self.refresh = FreshFlight(self._refresh)
-        """Reads from the store the changes beyond the channel's position, and delivers them to the viewers.
+        """The event loop's time since which the channel has had no viewers, in seconds; None while it has viewers.
 
-        Raises NotFound if the live blog doesn't exist, and StoreUnavailable.
+        `stay` sets a later time.
+        """
+        self.refresh = FreshFlight(self._refresh)
+        """The function that reads the changes after the channel's position from the store, and delivers them.
+
+        Calls during a run share the next run. Raises NotFound if the live blog doesn't exist, and StoreUnavailable.
         """
         self._store_position = channel.position
         """The last known position of the store. The channel may not have the changes up to this position yet."""
@@ -90,18 +93,18 @@ class SyncedChannel:
         return stored if stored.seq > delivered.seq else delivered
 
     def note_position(self, position: Position) -> None:
-        """Note a position that the store has reached. Does nothing if a later one with the same epoch is known."""
+        """Note a position that the store has reached. Does nothing if a later position with the same epoch is known."""
         if position.epoch != self._store_position.epoch or position.seq > self._store_position.seq:
             self._store_position = position
 
     def check(self, position: Position) -> None:
-        """Note a position that the store has reached. If the channel lacks changes up to it, they are read."""
+        """Note a position that the store has reached. If the channel lacks changes up to it, begin to read them."""
         self.note_position(position)
         if self._is_behind(position):
             self._repair()
 
     def stay(self) -> None:
-        """Count a channel without viewers as idle only from now on, so that it stays in memory longer."""
+        """If the channel has no viewers, count it as idle only from now on, so that it stays in memory longer."""
         if self.idle_since is not None:
             self.idle_since = now()
 
@@ -110,7 +113,8 @@ class SyncedChannel:
     def take(self, message: TopicMessage) -> None:
         """Take a message of the topic, and deliver it to the viewers.
 
-        If changes before it are missing, or the message has only a position, or can't be read, the store is read.
+        The changes are read from the store if the message has only a position that the channel hasn't reached, if it
+        can't be read, or if changes before it are missing.
         """
         if isinstance(message, Withdrawal):
             self.channel.withdraw([message], now())
@@ -127,12 +131,12 @@ class SyncedChannel:
             self._repair()
 
     def beat(self, viewers_elsewhere: int) -> None:
-        """Send all viewers a heartbeat with the number of viewers: those of this channel plus those elsewhere."""
+        """Send all viewers a heartbeat. It has the number of viewers: this channel's plus `viewers_elsewhere`."""
         self.channel.beat(now(), viewers_elsewhere)
         self.pump_soon()
 
     def pump_soon(self) -> None:
-        """Schedule the writing of queued messages. Each turn of the event loop writes to one batch of viewers."""
+        """Schedule the writing of queued messages, if there are any. Each turn of the event loop serves one batch."""
         if self.channel.fanout_queue and not self._pumping:
             self._pumping = True
             asyncio.get_running_loop().call_soon(self._pump)
@@ -140,9 +144,9 @@ class SyncedChannel:
     # Viewers
 
     def join(self, viewer: Viewer, after: Position | None, older: Iterable[ChangeFrame]) -> None:
-        """Register a viewer, send it the changes after `after`, and tell the observer that it came.
+        """Register a viewer, send it the changes after `after`, and notify the observer.
 
-        `after` and `older` are the results of `bridge`; `after` is None if the viewer has no position.
+        `after` and `older`: the results of `bridge`. If the viewer has no position, they are None and empty.
         """
         self.idle_since = None
         self.channel.join(viewer, after, now(), older)
@@ -162,7 +166,7 @@ class SyncedChannel:
             self._tasks.spawn(self._catch_up(viewer, lag))
 
     def leave(self, viewer: Viewer) -> None:
-        """Forget a viewer, and tell the observer that it left. Does nothing if the channel doesn't have the viewer."""
+        """Forget a viewer, and notify the observer. Does nothing if the channel doesn't have the viewer."""
         if not self.channel.leave(viewer):
             return
         self._observer.left(self.liveblog, viewer)
@@ -176,10 +180,11 @@ class SyncedChannel:
         viewer.close(code)
 
     async def bridge(self, after: Position) -> tuple[Position, list[ChangeFrame]]:
-        """Read from the store the changes that a viewer at `after` missed and that the channel's memory doesn't hold.
+        """Read from the store those changes after `after` that the channel's memory doesn't hold any more.
 
-        Returns the position and the older frames with which the caller calls `join`. The position is void if the viewer
-        missed too many changes for a replay. Raises NotFound if the live blog doesn't exist, and StoreUnavailable.
+        `after`: the position of a viewer that joins or resumes. Returns the arguments `after` and `older` for `join`.
+        That `after` is VOID_POSITION if the viewer missed too many changes for a replay. Raises NotFound if the live
+        blog doesn't exist, and StoreUnavailable.
         """
         channel = self.channel
         if not self._replays.reaches(after, channel.position):

@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from liveserver.protocol.frames import Frame
 
 BATCH_SIZE = 512
-"""The most viewers that are written to in one turn of the event loop.
+"""The greatest number of viewers that are written to in one turn of the event loop.
 
-Writing to them takes a few milliseconds. Then other tasks can run."""
+Writing to so many takes a few milliseconds. Then other tasks can run."""
 
 
 class ViewerBatch:
     """At most `BATCH_SIZE` viewers, all of the same Python class (`viewer_class`).
 
-    A message is written to all of them in one turn of the event loop. `viewers` is in the order of arrival, except that
-    the last viewer takes the place of one that leaves, so there are never gaps.
+    A message is written to all of them in one turn of the event loop. `viewers` is in the order of arrival. But if
+    a viewer leaves, the last one takes its place, so that there are never gaps.
     """
 
     __slots__ = ("viewer_class", "viewer_set", "viewers")
@@ -46,7 +46,7 @@ class ViewerBatch:
     def write(self, frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
         """Write messages to all viewers of the batch.
 
-        Returns the viewers that lag now, each with the number of messages that it took before.
+        Returns the viewers that lag now, each with the number of these messages that it took.
         """
         return self.viewer_class.write_all(self.viewers, frames)
 
@@ -61,7 +61,10 @@ class Viewer(ABC):
 
     def __init__(self, reply_id: str = "") -> None:
         self.reply_id = reply_id
-        """The id that the viewer gets in `hello`, and names when it answers by POST; "" if it answers on its stream."""
+        """The id by which the viewer, when it answers by POST, says who it is. The message `hello` tells it this id.
+
+        "" if the viewer answers on its stream.
+        """
         self.partner = ""
         """The id of the partner on whose page the viewer is; "" if it isn't on a partner's page."""
         self.batch: ViewerBatch | None = None
@@ -83,7 +86,7 @@ class Viewer(ABC):
     def write_all(cls, viewers: Sequence[Viewer], frames: Sequence[Frame], /) -> list[tuple[Viewer, int]]:
         """Write messages to many viewers of this Python class.
 
-        Returns the viewers that lag now, each with the number of messages that it took before.
+        Returns the viewers that lag now, each with the number of these messages that it took.
         """
         lagging = []
         for viewer in viewers:
@@ -95,7 +98,7 @@ class Viewer(ABC):
 
 
 class ViewerSet:
-    """A set of viewers, which it keeps in batches. A viewer can be in only one set at a time."""
+    """A set of viewers, divided into batches. A viewer can be in only one set at a time."""
 
     def __init__(self) -> None:
         self._batches: dict[ViewerBatch, None] = {}

@@ -16,7 +16,7 @@ class Medium:
 
 
 class MemoryBus:
-    """One end of an in-process bus. If its medium has no other end, it delivers messages to their publisher only."""
+    """One end of an in-process bus. If the bus has no other end, published messages reach only their publisher."""
 
     def __init__(self, medium: Medium | None = None) -> None:
         self._medium = medium or Medium()

@@ -2,9 +2,9 @@
 
 A process subscribes to the Redis channels of those live blogs that somebody follows in the process. Redis delivers each
 message at most once. A subscription can stop receiving without an error: the connection may be half-open, or Redis may
-have dropped the subscriber for its full buffer (redis-py #2417, python-socketio #1581). So the subscriber tests itself:
-it publishes a message (the probe) to a Redis channel of its own. If it receives nothing, not even the probe, it makes a
-new connection.
+have dropped the subscriber because its buffer was full (redis-py #2417, python-socketio #1581). So the subscriber tests
+itself: it publishes a message (the probe) to a Redis channel of its own. If it receives nothing, not even the probe, it
+makes a new connection.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ PROBE_TIMEOUT = 4.0
 BACKOFF_MAX = 2.0
 
 OUTBOX_MESSAGES = 2_000
-"""The most messages that may wait to be published. Any further message is lost."""
+"""The greatest number of messages that may wait to be published. Any further message is lost."""
 OUTBOX_BYTES = 32 * 1024 * 1024
-"""The most bytes of messages that may wait to be published. A message that doesn't fit is lost."""
+"""The greatest size in bytes of all messages that wait to be published. A message that doesn't fit is lost."""
 
 _FAILURES = (RedisError, OSError, TimeoutError)
 
@@ -177,7 +177,10 @@ class RedisBus:
             await asyncio.sleep(random.uniform(0.1, min(BACKOFF_MAX, 0.1 * 2 ** min(failures, 10))))
 
     async def _open(self, pubsub: PubSub) -> set[str]:
-        """Subscribe to all wanted live blogs. Returns their slugs once Redis has confirmed every subscription."""
+        """Subscribe to the Redis channels of all live blogs in `_wanted`, of nodes' announcements, and of the probe.
+
+        Returns the slugs of the live blogs once Redis has confirmed every subscription. Sets `up` to True.
+        """
         slugs = set(self._wanted)
         missing = {self._probe_channel, self._nodes_channel, *(self._channel(slug) for slug in slugs)}
         async with asyncio.timeout(CONNECT_TIMEOUT + COMMAND_TIMEOUT):

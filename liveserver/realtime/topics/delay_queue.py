@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from liveserver.domain.change import Position
 
 QUEUE_BYTES = 8 * 1024 * 1024
-"""The most bytes of messages that wait in one queue.
+"""The greatest size in bytes of all messages that wait in one queue.
 
-If a change doesn't fit, only its position waits. The change is read from the store when its time has come."""
+If a change doesn't fit, only its position waits. The change is read from the store when it is due."""
 
 
 class DelayQueue:
-    """A queue of those changes of one topic that nobody may see yet. Times are in seconds of the caller's clock."""
+    """A queue of the changes of one topic that viewers may not see yet. Times are in seconds of the caller's clock."""
 
     def __init__(self) -> None:
         self.position: Position | None = None
@@ -36,9 +36,9 @@ class DelayQueue:
         return self._due[0][0] if self._due else None
 
     def restart(self, position: Position, released: int) -> None:
-        """Empty the queue, and start again at a position of the live blog.
+        """Empty the queue, and start again.
 
-        `released`: the seq up to which viewers may see the changes already.
+        `position`: the live blog's position. `released`: the seq up to which viewers may see the changes already.
         """
         self._waiting.clear()
         self._due.clear()
@@ -56,9 +56,10 @@ class DelayQueue:
             self.position = position
 
     def put(self, seq: int, change: ChangeFrame | Position, due: float) -> None:
-        """Add a change that is due at the time `due`. Does nothing if the change waits, or was released, already.
+        """Add a change that is due at the time `due`. Does nothing if it was released, or waits already.
 
-        If only its position waits, the change takes the place of the position, but the time stays the same.
+        If only the change's position waits, the change takes its place, and stays due at the time noted before. If the
+        queue is full (QUEUE_BYTES), only the change's position is added.
         """
         waiting = self._waiting.get(seq)
         if seq <= self._released or isinstance(waiting, ChangeFrame):
@@ -83,7 +84,7 @@ class DelayQueue:
         return changes
 
     def withdraw(self, entry_id: str) -> None:
-        """Turn all waiting changes of an entry into deletions. Positions that wait stay as they are."""
+        """Turn the waiting changes of an entry into deletions. Positions in the queue stay as they are."""
         for seq, change in self._waiting.items():
             if isinstance(change, ChangeFrame) and change.key == entry_id and not change.deletes:
                 deletion = change.withdrawn()

@@ -5,8 +5,7 @@ entry, because of the entry's tags, a change of the entry becomes a deletion. Ch
 queue. A deletion doesn't wait: the edition's viewers are told at once that the entry is gone, and waiting changes of
 the entry lose their content.
 
-As the bus may lose messages, some of these changes may be missing. Then the hub reads from the store the state that the
-edition shows now.
+The bus may lose changes. Then the hub reads from the store what the edition shows now.
 """
 
 from __future__ import annotations
@@ -41,12 +40,12 @@ class DelayedTopic:
 
     topic: Topic
     check: FreshFlight[None]
-    """The run that reads from the store the changes which the queue lacks."""
+    """The function that reads from the store what the queue lacks. Calls during a run share the next run."""
     queue: DelayQueue = field(default_factory=DelayQueue)
     timer: asyncio.Handle | None = None
     """The timer that releases the next change; None while no change waits."""
     rings_at: float = 0.0
-    """The time at which the timer runs, by the event loop's clock. uvloop's handle doesn't tell it afterwards."""
+    """The event loop's time at which the timer is due. It is kept here because uvloop's handle doesn't tell it."""
 
     def stop(self) -> None:
         """Stop the timer, so that no waiting change is released any more."""
@@ -56,7 +55,7 @@ class DelayedTopic:
 
 
 class PartnerEditions:
-    """The editions that somebody follows in this process. Only delayed topics are kept; each has a queue."""
+    """The editions that somebody follows in this process. The changes of a delayed edition wait in a queue."""
 
     def __init__(self, history: StoreHistory) -> None:
         self._history = history
@@ -96,7 +95,7 @@ class PartnerEditions:
             delayed.stop()
 
     def origins(self, topics: Iterable[Topic]) -> set[Topic]:
-        """Return the topic of the whole live blog for each of the given topics that is delayed."""
+        """Return the topics of the whole live blogs to which the delayed ones among `topics` belong."""
         return {Topic(topic.slug) for topic in topics if topic in self._delayed}
 
     def check(self, positions: Mapping[Topic, Position]) -> None:
@@ -110,9 +109,9 @@ class PartnerEditions:
                 self._check(delayed)
 
     def derive(self, topics: Iterable[Topic], change: ChangeFrame | Position) -> None:
-        """Convert a live blog's change for each of the given editions of it. Then deliver the change, or queue it.
+        """Convert a live blog's change for each of its editions in `topics`, and deliver it to the edition.
 
-        A change is queued if the edition is delayed.
+        If the edition is delayed, the change is put into the edition's queue instead.
         """
         deletion: ChangeFrame | None = None
         for topic in topics:
@@ -131,7 +130,7 @@ class PartnerEditions:
             self._receiver.received(topic, message)
 
     def _queue(self, delayed: DelayedTopic, change: ChangeFrame | Position, shown: ChangeFrame | Position) -> None:
-        """Put a change into a delayed topic's queue. `shown`: the change as it was converted for the topic."""
+        """Put a change into a delayed topic's queue. `shown`: the change as the topic's viewers are to get it."""
         position = change.position if isinstance(change, ChangeFrame) else change
         last_position = delayed.queue.position
         if last_position is None or position.epoch != last_position.epoch:

@@ -1,7 +1,7 @@
-"""The bus as a hub sees it. It delivers changes of topics; the bus below it carries changes of live blogs as bytes.
+"""The bus as a hub sees it. It delivers changes to topics. Below it, a `Bus` carries changes of live blogs as bytes.
 
-A change that this process publishes reaches the process's own topics directly, without the bus. Only messages that come
-by the bus are decoded.
+A change that this process publishes reaches the process's own topics directly, without the `Bus`. Only messages that
+come by the `Bus` are decoded.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ class TopicBus:
     async def subscribe(self, topic: Topic) -> None:
         """Deliver a topic's messages from now on.
 
-        For a delayed topic the store is read. Then this raises NotFound if the live blog doesn't exist, and
-        StoreUnavailable.
+        If the topic is delayed, the changes that it doesn't show yet are read from the store. Only then this raises
+        NotFound if the live blog doesn't exist, and StoreUnavailable.
         """
         self._topics.setdefault(topic.slug, set()).add(topic)
         self._derived.add(topic)
@@ -104,9 +104,9 @@ class TopicBus:
             await self._bus.unsubscribe(topic.slug)
 
     def origins(self, topics: Collection[Topic]) -> set[Topic]:
-        """Return the topic of the whole live blog for each of the given topics that is delayed.
+        """Return the topics of the whole live blogs to which the delayed ones among `topics` belong.
 
-        `check` needs the positions of these topics, too.
+        `check` needs the positions of the returned topics, too.
         """
         return self._derived.origins(topics)
 
@@ -134,9 +134,9 @@ class TopicBus:
             self._receiver.link_changed(up)
 
     def _deliver(self, slug: str, change: ChangeFrame | Position | None) -> None:
-        """Deliver a live blog's change to its topics. None stands for a message that can't be read.
+        """Deliver a live blog's change to its subscribed topics. None stands for a message that can't be read.
 
-        Only the topic of the whole live blog gets None.
+        None is delivered only to the topic of the whole live blog, and not to editions.
         """
         topics, whole = self._topics.get(slug, set()), Topic(slug)
         if self._receiver is not None and whole in topics:

@@ -22,7 +22,7 @@ from typing import ClassVar
 import structlog
 
 ENTRIES = 512
-"""The most writes in one system call. The number must be a power of two."""
+"""The greatest number of writes in one system call. It must be a power of two."""
 
 FEW = 4
 """The number of sockets up to which separate writes are faster than io_uring."""
@@ -39,9 +39,9 @@ PARAMS_BYTES = 120
 
 Its member `sq_off` begins at byte 40, and `cq_off` at byte 80."""
 SUBMISSION = struct.Struct("=BBHiQQIIQ24x")
-"""`struct io_uring_sqe`, with the members opcode, flags, ioprio, fd, off, addr, len, msg_flags, user_data."""
+"""Format of `struct io_uring_sqe`, with the members opcode, flags, ioprio, fd, off, addr, len, msg_flags, user_data."""
 COMPLETION = struct.Struct("=QiI")
-"""`struct io_uring_cqe`, with the members user_data, res, flags."""
+"""Format of `struct io_uring_cqe`, with the members user_data, res, flags."""
 
 log = structlog.get_logger(__name__)
 
@@ -132,11 +132,11 @@ class IoUring:
         self._order = rings[order : order + 4 * ENTRIES].cast("I")
         self._twice = memoryview(array("I", [*range(ENTRIES)] * 2))
         self._start = -1
-        """The first index in `_order` when `_order` was written last; -1 if it hasn't been written yet."""
+        """The present value of `_order[0]`; -1 if `_order` hasn't been written yet."""
         self._data = b""
-        """The data whose address and length are in all submissions. They stay there from one call to the next.
+        """The data whose address and length are in all submissions.
 
-        This reference keeps the data in memory.
+        They stay there from one call of `send` to the next. So this reference must keep the data in memory.
         """
         counters = rings.cast("I")
         self._head, self._tail = counters[sq_head // 4 : sq_head // 4 + 1], counters[sq_tail // 4 : sq_tail // 4 + 1]
@@ -213,7 +213,7 @@ def _ring() -> IoUring | None:
 
 
 class _Local(threading.local):
-    """The storage of each thread's `IoUring`, which is None if the kernel refuses io_uring.
+    """The storage of each thread's `IoUring`. In it, `ring` is None if the kernel refuses io_uring.
 
     Python calls `__init__` once in each thread.
     """

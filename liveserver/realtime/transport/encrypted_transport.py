@@ -1,4 +1,4 @@
-"""A TLS transport that encrypts only as much as its peer takes. The rest waits, as the bytes that viewers share.
+"""A TLS transport that encrypts only as much as its peer takes. The rest waits unencrypted: viewers share these bytes.
 
 The event loop's TLS transport encrypts everything at once, for each connection anew, and two layers buffer the result.
 With 64 KB in each layer, a viewer that doesn't read took 130 KB and more, and the C library's heap kept them. This
@@ -12,24 +12,24 @@ from collections import deque
 from typing import Any, cast
 
 PIECE = 16 * 1024
-"""The most bytes that are encrypted at a time: the content of a full TLS record (RFC 8446, 5.1)."""
+"""The greatest number of bytes that are encrypted at a time: the content of a full TLS record (RFC 8446, 5.1)."""
 
 WAITING_MAX = 128 * 1024
-"""Bytes that may wait unencrypted. If there are more, the protocol is told to pause.
+"""The number of bytes that may wait unencrypted. If more wait, `pause_writing` of the protocol is called.
 
-The two layers of TLS held as many. All viewers with the same encoding share these bytes, so each transport holds only
-references to them."""
+The event loop's own TLS transport holds as many in its two layers. All viewers with the same encoding share the bytes
+that wait here, so each transport holds only references to them."""
 
 ANY = 1
-"""The high-water mark of the TLS transport, in bytes. TLS pauses whenever the socket doesn't take everything.
+"""The high-water mark of the TLS transport, in bytes. It pauses us whenever the socket doesn't take everything.
 
-With 0 it would always pause."""
+With 0 it would always pause us."""
 
 
 class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
-    """A layer between a TLS transport and a protocol. It is the protocol of the TLS transport.
+    """A layer between a TLS transport and a connection's protocol.
 
-    For the other protocol, it is the transport.
+    It is the protocol of the TLS transport, and the transport of the connection's protocol.
     """
 
     __slots__ = ("_closing", "_paused", "_protocol", "_tls", "_told_to_pause", "_waiting", "_waiting_bytes")
@@ -39,19 +39,19 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
         self._tls = tls
         self._protocol = protocol
         self._waiting: deque[memoryview[Any]] | None = None
-        """The data that TLS wasn't given yet; None if there is none, since an empty deque takes 700 bytes."""
+        """The data that isn't encrypted yet; None if there is none, since an empty deque takes 700 bytes."""
         self._waiting_bytes = 0
         self._told_to_pause = False
-        """True from the protocol's `pause_writing` until its `resume_writing`."""
+        """True after the protocol's `pause_writing` was called, until its `resume_writing` is called."""
         self._closing = False
-        """True if the transport is closed, or will be closed once no data waits."""
+        """True if the connection is closed, or will be closed once all waiting data is sent."""
         self._paused = tls.get_write_buffer_size() > ANY
-        """True while TLS is given no more data, because it holds data that the socket doesn't take."""
+        """True while the TLS transport is given no more data, because it holds data that the socket didn't take."""
         tls.set_protocol(self)
         tls.set_write_buffer_limits(ANY)
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
-        """Send data, or let it wait while TLS takes no more. Does nothing if the transport is closing."""
+        """Send data, or let it wait while the TLS transport is paused. Does nothing if this transport is closing."""
         view = memoryview(data)
         if self._closing or not view:
             return
@@ -136,13 +136,14 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
         del self._protocol
 
     def pause_writing(self) -> None:
-        """Give TLS no more data: it holds data that the socket doesn't take."""
+        """Give the TLS transport no more data for now. It calls this if the socket doesn't take everything."""
         self._paused = True
 
     def resume_writing(self) -> None:
-        """Give TLS more of the waiting data: the socket has taken everything before.
+        """Give the TLS transport more of the waiting data. It calls this when the socket has taken everything.
 
-        If no data is left, close the transport if that was asked for; else tell the protocol that it may write again.
+        If no data waits any more, the connection is closed if `close` was called. Otherwise the protocol is notified
+        that it may write again.
         """
         self._paused = False
         waiting = self._waiting
@@ -164,7 +165,7 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
             self._protocol.resume_writing()
 
     def _encrypt(self, view: memoryview[Any]) -> memoryview[Any]:
-        """Give TLS as much of the data as it takes, and return the rest of the data."""
+        """Give the TLS transport data until it pauses, and return the rest of the data."""
         while view and not self._paused:
             self._tls.write(view[:PIECE])
             view = view[PIECE:]

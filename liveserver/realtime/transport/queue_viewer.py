@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from liveserver.protocol.frames import Frame
 
 QUEUE_BYTES = 512 * 1024
-"""Bytes of messages that may wait in one viewer's queue. From this size on, the queue takes no more messages."""
+"""The size in bytes of all waiting messages from which on a viewer's queue takes no more messages."""
 
 
 class QueueViewer(Viewer):
@@ -36,8 +36,8 @@ class QueueViewer(Viewer):
     def write(self, frame: Frame) -> bool:
         """Put a frame into the queue. Returns False if the queue is full, or if the viewer lags already.
 
-        Only the size of the frames that wait already counts, so that a frame of more than QUEUE_BYTES is taken, too. If
-        the viewer is closed, the frame is thrown away, and the result is True.
+        The queue is full if the frames in it have QUEUE_BYTES or more. The size of the new frame doesn't count, so that
+        even a very large one is taken. If the viewer is closed, the frame is thrown away, and the result is True.
         """
         if self._close_code is not None:
             return True
@@ -50,7 +50,7 @@ class QueueViewer(Viewer):
         return True
 
     def close(self, code: int) -> None:
-        """End the connection after the messages in the queue; or at once if the viewer lags."""
+        """End the connection once the messages in the queue are sent; or at once if the viewer lags."""
         if self._close_code is None:
             self._close_code = code
             self._filled.set()

@@ -29,20 +29,20 @@ if TYPE_CHECKING:
 
 
 LAST_SECONDS = 1.0
-"""Seconds that a viewer has to read its waiting messages when the server ends."""
+"""Seconds that a viewer has to read its waiting messages when the server ends. After that it is cut off."""
 
 LINGER = 5.0
 """Seconds that a peer has to close its side of an ended connection. After that it is cut off."""
 
 LATE_FRAMES = 240
-"""The most data that is read and thrown away after the end of a connection, as a weight in frames: 64 KB.
+"""The weight, in frames, of the data that may come after the end of a connection beyond the viewer's budget: 64 KB.
 
-`realtime/transport/viewer_budget.py` defines the weight. A viewer that hasn't seen the end yet may have sent so much.
-More data isn't read. It waits in the kernel, which takes no more once its buffer is full.
+`realtime/transport/viewer_budget.py` defines weight and budget. A viewer that hasn't seen the end yet may have sent
+that much. It is read and thrown away. More data isn't read: it waits in the kernel until the kernel's buffer is full.
 """
 
 INDIRECT = -1
-"""The value in place of a descriptor if a viewer's messages go through its transport."""
+"""The value in place of a viewer's descriptor while its messages must go through the transport."""
 
 
 class ViewerEvents(Protocol):
@@ -57,7 +57,7 @@ class ViewerEvents(Protocol):
     def asked(self) -> int:
         """Return how many answers (such as confirmations) each viewer of the topic was asked for lately.
 
-        A viewer may send so many messages more than usual.
+        A viewer may send that many messages more than usual.
         """
 
     def gone(self, viewer: Viewer, /) -> None:
@@ -69,7 +69,7 @@ class State(Enum):
 
     FOLLOWING = auto()
     LAGGING = auto()
-    """The transport holds more bytes than its high-water mark. Nothing is written until the transport has drained."""
+    """The transport holds too many unsent bytes. Nothing is written until the transport has drained."""
     CLOSED = auto()
     """The connection is ending, or has ended."""
 
@@ -102,12 +102,12 @@ class SocketBatch(ViewerBatch):
         super().discard(viewer)
 
     def redirect(self, index: int, descriptor: int) -> None:
-        """Change the descriptor of the viewer at an index. INDIRECT: its messages go through its transport."""
+        """Change the descriptor of the viewer at an index. It may be INDIRECT: write through the transport."""
         self._indirect += (descriptor == INDIRECT) - (self._descriptors[index] == INDIRECT)
         self._descriptors[index] = descriptor
 
     def write(self, frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
-        """Write messages to all viewers. Returns the viewers that lag already, which took none of them (0)."""
+        """Write messages to all viewers. Returns those that lagged already, each with 0: they took no message."""
         if self._indirect:
             return super().write(frames)
         data = cast("type[SocketViewer]", self.viewer_class).joined(frames)
@@ -139,17 +139,17 @@ class SocketViewer(asyncio.Protocol, Viewer):
         self._descriptor = INDIRECT
         """The socket's descriptor while the socket may be written to directly, else INDIRECT.
 
-        It is INDIRECT at first, since the answer that opens the connection may wait in the transport. The batch has a
-        copy of it, which `_redirect` changes, too.
+        It is INDIRECT at first, since the answer that opens the connection may wait in the transport. The viewer's
+        batch has a copy of this value. Only `_redirect` changes the two.
         """
         self._opening = opening
-        """The answer that opens the connection. It is sent with the first message, to save a write and a wake-up."""
+        """The answer that opens the connection; b"" once it is sent. A message that comes at once is sent with it."""
         self._spent = 0.0
-        """The time up to which the budget of what the viewer may send is spent (see `viewer_budget.spent`)."""
+        """The event loop's time up to which the viewer's budget for sending is spent (see `viewer_budget.spent`)."""
         self._patience: asyncio.TimerHandle | None = None
-        """The timer that ends the connection if the viewer doesn't complete a frame or message, or doesn't go.
+        """The timer that ends the connection; None if it doesn't run.
 
-        None if no such timer runs.
+        It runs while a frame or message of the viewer is incomplete, and while we wait for the end of the connection.
         """
         connections.add(self)
         if not encrypted:
@@ -176,7 +176,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
 
     @classmethod
     def write_all(cls, viewers: Sequence[Viewer], frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
-        """Write messages to many viewers. Returns the viewers that lag already, which took none of them (0)."""
+        """Write messages to many viewers. Returns those that lagged already, each with 0: they took no message."""
         data = cls.joined(frames)
         ours = cast("Sequence[SocketViewer]", viewers)
         direct = [viewer for viewer in ours if viewer._descriptor != INDIRECT]
@@ -197,11 +197,11 @@ class SocketViewer(asyncio.Protocol, Viewer):
     def shutdown(self) -> None:
         """End the connection, because the server ends. uvicorn calls this for each open connection."""
         self.close(close_codes.CLOSE_RESTART)
-        # A closing transport waits until the peer has read everything. The server's end mustn't wait for that.
+        # A closing transport waits until all its bytes are sent. The server's end mustn't wait for that.
         asyncio.get_running_loop().call_later(LAST_SECONDS, self._transport.abort)
 
     def pause_writing(self) -> None:
-        """Begin to lag, because the transport holds more bytes than its high-water mark."""
+        """Begin to lag, because the transport holds too many unsent bytes."""
         if self._state is State.FOLLOWING:
             self._state = State.LAGGING
             # Our answers (pongs) to what the viewer sends would only add to the waiting bytes.
@@ -239,13 +239,13 @@ class SocketViewer(asyncio.Protocol, Viewer):
         return True
 
     def _redirect(self, descriptor: int) -> None:
-        """Write directly to a descriptor from now on. INDIRECT: write through the transport."""
+        """Write directly to `descriptor` from now on; or through the transport, if `descriptor` is INDIRECT."""
         self._descriptor = descriptor
         if self.batch is not None:
             cast("SocketBatch", self.batch).redirect(self.index, descriptor)
 
     def _unsent(self, data: bytes, sent: int) -> None:
-        """Let the transport write the rest of data of which the socket didn't take everything.
+        """Let the transport write the part of `data` that the socket didn't take.
 
         `sent`: the number of bytes that the socket took; or, if the write failed, its errno as a negative number. Later
         messages go through the transport, too, until it is empty again. If the peer is gone, the transport notices it.
@@ -269,7 +269,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
         return viewer_budget.allowed(until, now) or viewer_budget.allowed(until, now, self._events.asked())
 
     def _dismiss(self, code: int = close_codes.CLOSE_TOO_TALKATIVE) -> None:
-        """End the connection because the viewer sends too much, or doesn't complete what it sends. Counts a refusal."""
+        """End the connection, and count a refusal: the viewer sends too much, or doesn't complete what it sends."""
         peer = self._transport.get_extra_info("peername")
         refusals.note(Reason.TOO_TALKATIVE, address=peer[0] if peer else None)
         self.open()
@@ -278,17 +278,20 @@ class SocketViewer(asyncio.Protocol, Viewer):
         self._hang_up()
 
     def _send_close(self, code: int) -> None:
-        """Send the close code, if the encoding has a message for it. This class has none."""
+        """Send the close code, if viewers of this class have a message for it. This base class sends nothing."""
 
     def _close_when_read(self) -> None:
-        """End the connection once the peer has read the waiting bytes, or after LINGER seconds."""
+        """End the connection once all waiting bytes are sent, but after LINGER seconds at the latest."""
         self._cancel_timer()
         self._transport.close()
         if self._transport.get_write_buffer_size():
             self._patience = asyncio.get_running_loop().call_later(LINGER, self._transport.abort)
 
     def _hang_up(self) -> None:
-        """End the connection to a peer that may still be sending, after the bytes that were written."""
+        """End the connection in such a way that the peer, which may still be sending, gets all bytes written before.
+
+        After LINGER seconds the peer is cut off.
+        """
         self._cancel_timer()
         self._spent = 0.0
         if not self._transport.is_reading():
@@ -297,7 +300,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
         self._patience = hang_up(self._transport, LINGER)
 
     def _came_late(self, size: int) -> None:
-        """Count bytes that came after the connection's end, and stop reading if there are too many."""
+        """Count the bytes that came after the connection's end. If they are too many, stop reading from the peer."""
         now = asyncio.get_running_loop().time()
         self._spent = viewer_budget.spent(self._spent, now, viewer_budget.weight(1, size))
         if not viewer_budget.allowed(self._spent, now, LATE_FRAMES) and not self._transport.is_closing():

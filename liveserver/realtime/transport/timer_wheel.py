@@ -1,7 +1,7 @@
 """One timer for all connections: a wheel of slots, one for each second (Varghese and Lauck, 1987).
 
 If each of 20,000 viewers had a timer of its own, the event loop's heap would have 20,000 entries to be pushed and
-cancelled. A member of a slot, which is a set, is cheaper. (The server centrifuge has such a wheel, too.)
+cancelled. Here each viewer is only a member of a slot, which is a set. (The server centrifuge has such a wheel, too.)
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     import asyncio
 
 SLOTS = 128
-"""The number of slots of the wheel. A member can be called at most SLOTS - 1 seconds later."""
+"""The number of slots of the wheel. So a member can be called at most SLOTS - 1 seconds after it is added."""
 
 SLICE = 256
-"""The most members that are called in one turn of the event loop."""
+"""The greatest number of members that are called in one turn of the event loop."""
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ class TimerWheel:
         return sum(map(len, self._slots))
 
     def add(self, member: Timed, seconds: int) -> None:
-        """Let the wheel call a member's `due` once, after `seconds` (but not before 1, or after more than 127)."""
+        """Let the wheel call a member's `due` once, after `seconds`. Less than 1 counts as 1, more than 127 as 127."""
         if not 0 < seconds < SLOTS:
             seconds = min(max(seconds, 1), SLOTS - 1)
         member.slot = slot = (self._at + seconds) % SLOTS
@@ -67,7 +67,7 @@ class TimerWheel:
         self._call()
 
     def _call(self) -> None:
-        """Call the next members that are due, at most SLICE. The others are called in the loop's next turns."""
+        """Call at most SLICE of the members that are due. The others are called in the event loop's next turns."""
         due = self._slots[self._at]
         calls_left = SLICE
         while due and calls_left:

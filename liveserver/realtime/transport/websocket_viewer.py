@@ -29,7 +29,10 @@ PING = WebSocketFrame(Opcode.PING, b"").serialize(mask=False)
 
 
 class WebSocketViewer(SocketViewer):
-    """A viewer on a WebSocket that gets plain text messages. It has a parser only while data from it is handled."""
+    """A viewer on a WebSocket that gets plain text messages.
+
+    It has a parser only while its data is handled, or while a message in fragments is incomplete.
+    """
 
     __slots__ = ("_held", "_interval", "_parser", "_silent", "_wheel", "slot")
 
@@ -49,7 +52,7 @@ class WebSocketViewer(SocketViewer):
         self._held = b""
         """The bytes that have come of a frame that isn't complete."""
         self._parser: ServerProtocol | None = None
-        """The parser while a message in fragments isn't complete; else None."""
+        """The parser of a message in fragments that isn't complete; None if there is no such message."""
         self.slot = 0
         if interval:
             wheel.add(self, interval)
@@ -151,7 +154,7 @@ class WebSocketViewer(SocketViewer):
         return False
 
     def _finish_in_time(self) -> None:
-        """Start the timer if a frame or message is incomplete, unless it runs already; stop it if none is."""
+        """If a frame or message is incomplete, start the timer unless it runs already. Otherwise stop the timer."""
         if not self._held and self._parser is None:
             self._cancel_timer()
         elif self._patience is None:
@@ -192,7 +195,7 @@ class DeflatedViewer(WebSocketViewer):
 
 
 def whole_frames(data: bytes) -> tuple[int, int]:
-    """Return how many bytes at the start of `data` are complete frames (RFC 6455, 5.2), and how many frames these are.
+    """Return how many bytes at the start of `data` are complete frames (RFC 6455, 5.2), and the number of these frames.
 
     If the head of a frame says that the frame is too large, the frame and all bytes after it count as complete: the
     parser refuses such a frame by its head.

@@ -1,8 +1,8 @@
 """Presence: the number of viewers that each live blog has on the other nodes. This module does no I/O.
 
-Every node (server process) announces its numbers of viewers in each interval. That takes one message, however many
-viewers there are (more only if there are very many live blogs). A number is good for LIFETIME seconds. So a node that
-was killed is soon forgotten, and a single lost message has no effect.
+Every node (server process) announces its numbers of viewers every INTERVAL seconds. That takes one message, however
+many viewers there are. Only a node with more than SLUGS_MAX live blogs needs several. The other nodes keep each number
+for LIFETIME seconds. So a node that was killed is soon forgotten, and a single lost message has no effect.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 INTERVAL = 2.0
-"""Seconds between the announcements of a node."""
+"""Seconds between two announcements of a node."""
 
 LIFETIME = 2.5 * INTERVAL
-"""Seconds for which an announcement is good."""
+"""Seconds for which the numbers in a node's announcement are kept. Then they are forgotten."""
 
 SLUGS_MAX = 1_000
-"""The most live blogs in one announcement. A very large message would hold up the changes that come after it."""
+"""The greatest number of live blogs in one message. A larger message would hold up the changes that come after it."""
 
 
 class _Count(NamedTuple):
@@ -32,24 +32,24 @@ class _Count(NamedTuple):
 
 
 class Presence:
-    """The numbers of viewers that the other nodes have announced; and what this node is to announce."""
+    """The numbers of viewers that the other nodes have announced. It also makes this node's announcements."""
 
     def __init__(self, node: str, counts_name: str = "viewers") -> None:
-        """`node`: this node's id. `counts_name`: the name of the field in announcements that has the numbers.
+        """`node`: this node's id. `counts_name`: the name of the field that has the numbers in an announcement.
 
-        Different names make it possible to announce other numbers than those of viewers.
+        Announcements with another field are ignored. So objects with different names can announce different numbers.
         """
         self._node = node
         self._counts_name = counts_name
         self._announced: set[str] = set()
         """The slugs of the live blogs that had viewers on this node at the last announcement."""
         self._elsewhere: dict[str, dict[str, _Count]] = {}
-        """The numbers that the other nodes have announced, by the live blog's slug and the node's id."""
+        """The numbers of viewers that the other nodes have announced, by the live blog's slug and the node's id."""
 
     def announcements(self, counts: Mapping[str, int]) -> list[bytes]:
-        """Return the messages that announce this node's numbers of viewers, which are given by slug.
+        """Return the messages that announce this node's numbers of viewers. `counts`: these numbers by slug.
 
-        A live blog that has lost its last viewer since the last announcement is announced once more, with 0.
+        A live blog that was in the last announcement and isn't in `counts` any more is announced once more, with 0.
         """
         rows = [*counts.items(), *((slug, 0) for slug in self._announced - counts.keys())]
         self._announced = set(counts)
@@ -70,11 +70,11 @@ class Presence:
         return sum(count.viewers for count in self._elsewhere.get(slug, {}).values())
 
     def slugs(self) -> list[str]:
-        """Return the slugs of the live blogs that another node has announced, and whose number isn't forgotten."""
+        """Return the slugs of all live blogs for which a number of another node is kept."""
         return list(self._elsewhere)
 
     def forget(self, before: float) -> None:
-        """Drop the numbers that were announced before a time, and numbers that are 0."""
+        """Drop the numbers that were announced before the time `before`, and those that are 0."""
         for slug, nodes in list(self._elsewhere.items()):
             remaining = {node: count for node, count in nodes.items() if count.at >= before and count.viewers}
             if remaining:
@@ -83,13 +83,13 @@ class Presence:
                 del self._elsewhere[slug]
 
     def renew(self, now: float) -> None:
-        """Treat all numbers as if they were announced now, because no announcement could arrive for a while."""
+        """Treat all numbers as if they were announced now: call this if no announcement could arrive for a while."""
         for nodes in self._elsewhere.values():
             nodes.update({node: count._replace(at=now) for node, count in nodes.items()})
 
 
 def _read(message: bytes, counts_name: str) -> list[tuple[str, str, int]]:
-    """Return the node's id, the slug and the number for each live blog in an announcement; [] if it can't be read."""
+    """Return the node's id, the slug and the number for each live blog in `message`; [] if it can't be read."""
     try:
         content: Any = orjson.loads(message)
         node, viewers = content["node"], content[counts_name]

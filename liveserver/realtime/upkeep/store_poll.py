@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 class StorePoll:
-    """The periodic check of all open channels: whether the store has later changes, and which viewers lag too long."""
+    """The periodic check of all open channels. It looks for later changes in the store, and for viewers to close."""
 
     def __init__(
         self,
@@ -43,10 +43,10 @@ class StorePoll:
         interval_without_bus: float,
         lag_timeout: float,
     ) -> None:
-        """`forget` drops a topic from memory. `interval`: seconds between two polls while the bus works.
+        """`forget`: a function that drops a topic from memory. `interval`: seconds between two polls.
 
-        `interval_without_bus`: the same while the bus is down. `lag_timeout`: seconds after which a lagging viewer is
-        closed.
+        `interval_without_bus`: seconds between two polls while the bus is down. `lag_timeout`: seconds after which the
+        connection of a lagging viewer is closed.
         """
         self._registry = registry
         self._history = history
@@ -94,9 +94,10 @@ class StorePoll:
                 self._forget(synced_channel.channel.topic)
 
     async def _compare(self) -> None:
-        """Compare all channels with the store. A channel that lacks changes reads them.
+        """Compare the positions of all channels with the store. A channel that lacks changes begins to read them.
 
-        If a channel's live blog doesn't exist any more, its viewers are closed, and its topic is forgotten.
+        If a channel's live blog doesn't exist any more, the connections of the channel's viewers are closed, and the
+        channel is dropped.
         """
         topics = [synced_channel.channel.topic for synced_channel in self._registry]
         if not topics:

@@ -1,4 +1,4 @@
-"""The numbers of viewers on this node and on all nodes. They are told to the other nodes and to viewers."""
+"""The numbers of viewers on this node and on all nodes, and their announcement to the other nodes and to viewers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ViewerCounts:
         return sum(synced_channel.channel.count for synced_channel in self._registry.of(slug))
 
     def everywhere(self, slug: str) -> int:
-        """Return the number of a live blog's viewers on all nodes. The numbers of the others may be seconds old."""
+        """Return the number of a live blog's viewers on all nodes. The other nodes' numbers may be seconds old."""
         return self.here(slug) + self._presence.elsewhere(slug)
 
     def announce(self) -> None:
@@ -56,7 +56,7 @@ class ViewerCounts:
         self._presence.take(message, now())
 
     def renew(self) -> None:
-        """Keep the other nodes' numbers for a while longer: they couldn't announce any while the bus was down."""
+        """Keep the other nodes' last numbers for a while longer: while the bus was down, no new ones could arrive."""
         self._presence.renew(now())
 
     async def run_heartbeats(self) -> None:
@@ -64,7 +64,7 @@ class ViewerCounts:
         await self._heartbeats.run()
 
     async def run_announcements(self) -> None:
-        """Announce the numbers again and again, until the task that runs this method is cancelled."""
+        """Announce this node's numbers of viewers again and again, until the task that runs this is cancelled."""
         await self._announcements.run()
 
     async def _announce(self) -> None:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from liveserver.realtime.transport.websocket.message_reader import End
 
 READ_AHEAD = 16
-"""The number of messages waiting for the application at which we stop reading from the peer."""
+"""The number of messages that may wait for the application. Once that many wait, we stop reading from the peer."""
 
 CLOSE_TIMEOUT = 10.0
 """Seconds that the peer has to answer our close frame.
@@ -88,14 +88,14 @@ class Connection(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         self._reading = True
         self._heard = False
-        """True if data has come from the peer since the last ping."""
+        """True if data has come from the peer since the last ping, or if we resumed reading since then."""
         self._awaits_pong = False
         """True if the next call of `due` is to check whether the peer has answered a ping."""
         self._early = b""
         self._close_frame = b""
-        """Our close frame, which is sent after the application's last answers."""
+        """Our close frame once the peer has ended the connection. It is sent after the application's last answers."""
         self._late = 0
-        """The number of bytes that came after the end of the connection."""
+        """The number of bytes that came after our close frame, or after the end of the connection."""
         self._timer: asyncio.TimerHandle | None = None
         self.slot = 0
 
@@ -226,7 +226,7 @@ class Connection(asyncio.Protocol):
             self._end(close_codes.CLOSE_NORMAL)
 
     def _end(self, code: int) -> None:
-        """End the connection after the application has returned or failed."""
+        """End the connection after the application has returned or failed. `code`: the close code, if one is sent."""
         if self._state is State.CONNECTING:
             self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, b"Internal Server Error")
         elif self._state is State.REFUSING:
@@ -345,7 +345,7 @@ class Connection(asyncio.Protocol):
             self._close_transport()
 
     def _read_answer(self, data: bytes) -> None:
-        """Look for the answer to our close frame. Frames that the peer sent before it saw our frame may come first."""
+        """Look for the peer's close frame after ours. Frames that the peer sent before it saw ours may come first."""
         inbound = self._open_inbound()
         for start in range(0, len(data), SLICE):
             self._read(data[start : start + SLICE])
@@ -357,7 +357,7 @@ class Connection(asyncio.Protocol):
         self._came_late(len(data), LATE_BYTES + self._settings.max_size)
 
     def _came_late(self, size: int, limit: int) -> None:
-        """Count bytes that came after the connection's end, and stop reading if there are more than `limit`."""
+        """Count bytes that came too late for the application. If they are more than `limit` in all, stop reading."""
         self._late += size
         if self._late > limit and not self._transport.is_closing():
             self._transport.pause_reading()
@@ -381,7 +381,10 @@ class Connection(asyncio.Protocol):
         self._timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._transport.abort)
 
     def _ended(self, end: End) -> None:
-        """End the connection because the peer has closed it, or has sent something that isn't allowed."""
+        """Begin to end the connection: the peer has closed it, or has sent something that isn't allowed.
+
+        The application has CLOSE_TIMEOUT seconds to answer the messages that still wait for it.
+        """
         unanswered = len(self._incoming) > 0
         self._incoming.put({"type": "websocket.disconnect", "code": end.code, "reason": end.reason})
         self._state = State.ENDING
@@ -402,7 +405,7 @@ class Connection(asyncio.Protocol):
         self._timer = hang_up(self._transport, CLOSE_TIMEOUT)
 
     def _close_transport(self) -> None:
-        """End the connection once the peer has read the written data, or after CLOSE_TIMEOUT seconds."""
+        """End the connection once all written data is sent, but after CLOSE_TIMEOUT seconds at the latest."""
         self._transport.close()
         if self._timer is None and self._transport.get_write_buffer_size():
             self._timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._transport.abort)
@@ -413,7 +416,7 @@ class Connection(asyncio.Protocol):
             self._timer = None
 
     def _disconnected(self, code: int) -> None:
-        """Note that the connection has ended, and tell the application unless it was told already."""
+        """Note that the connection has ended, and tell the application the close code unless it was told already."""
         if self._state in {State.CONNECTING, State.REFUSING, State.OPEN}:
             self._incoming.put({"type": "websocket.disconnect", "code": code, "reason": ""})
         self._state = State.CLOSED

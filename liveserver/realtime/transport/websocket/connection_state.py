@@ -19,26 +19,26 @@ class WebSocketSettings(NamedTuple):
     deflate: bool
     """True if the server agrees to permessage-deflate when a client offers it."""
     max_size: int
-    """The most bytes that a message from a client may have after it is inflated."""
+    """The greatest size in bytes that a message from a client may have after it is inflated."""
     ping_interval: int
     """Seconds between pings; 0 if there are to be no pings."""
     ping_timeout: int | None
-    """Seconds in which data must come after a ping; None if the connection to a silent peer isn't ended."""
+    """Seconds within which data must come after a ping, or else the connection is ended; None for no such limit."""
 
 
 class ServerState(Protocol):
     """The state that the connections of a server share."""
 
     connections: set[Any]
-    """The open connections. When the server ends, `shutdown` is called on each."""
+    """The open connections and viewers. When the server ends, `shutdown` is called on each of them."""
     tasks: set[asyncio.Task[None]]
-    """The tasks of the running applications."""
+    """The tasks in which the application serves connections now."""
     default_headers: list[tuple[bytes, bytes]]
     """The headers of every answer. The server may replace this list at any time."""
 
 
 class ConnectionGone(OSError):
-    """The error that an application gets if it sends on a connection that has ended. ASGI wants an OSError."""
+    """The error that an application gets if it sends on a connection that has ended. ASGI demands an OSError."""
 
 
 class State(Enum):

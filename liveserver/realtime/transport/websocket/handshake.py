@@ -1,8 +1,8 @@
 """The server's side of the WebSocket opening handshake (RFC 6455, 4.2; RFC 7692, 7.1). This module does no I/O.
 
 The websockets library can do the whole handshake, but takes ten times as long: it parses the request, which uvicorn has
-parsed already, again. This module does only what our viewers need. The library still negotiates extensions, once for
-each text of the header `Sec-WebSocket-Extensions`.
+parsed already, again. This module does only what our viewers need. The library still negotiates extensions, but only
+once for each value of the header `Sec-WebSocket-Extensions`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 WINDOW_BITS = 15
 OFFER_MAX = 512
-"""The most bytes of an offer of extensions. A longer offer is ignored. Browsers' offers have less than a hundred."""
+"""The greatest size in bytes of an offer of extensions. A longer one is ignored. Browsers' offers are below 100."""
 
 _DEFLATE = ServerPerMessageDeflateFactory(server_no_context_takeover=True, client_no_context_takeover=True)
 
@@ -53,7 +53,7 @@ class Request(NamedTuple):
     version: str = "1.1"
 
     def path_and_query(self) -> tuple[bytes, bytes]:
-        """Return the path and the query of the target, which is in origin form or absolute form (RFC 9112, 3.2)."""
+        """Return the path and the query of `target`. It may be in origin form or in absolute form (RFC 9112, 3.2)."""
         target = self.target
         if not target.startswith(b"/"):
             target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
@@ -68,7 +68,7 @@ class Request(NamedTuple):
         server: tuple[str, int | None] | None,
         client: tuple[str, int] | None,
     ) -> dict[str, Any]:
-        """Return those parts of a WebSocket connection's ASGI scope that follow from the request and the arguments."""
+        """Return a WebSocket connection's ASGI scope. The caller must add `subprotocols`, `state` and `extensions`."""
         path, query = self.path_and_query()
         return {
             "type": "websocket",

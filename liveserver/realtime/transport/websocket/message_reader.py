@@ -21,19 +21,22 @@ if TYPE_CHECKING:
 
 
 LATE_BYTES = 64 * 1024
-"""The most bytes that are read and thrown away after the end of a connection.
+"""The number of bytes that are read and thrown away after the end of a connection.
 
-The peer may have sent so many before it sees the end. More bytes aren't read. They wait in the kernel, which takes no
-more once its buffer is full.
+The peer may have sent that many before it sees the end. Further bytes aren't read. They wait in the kernel, which takes
+no more once its buffer is full.
 """
 
 LATE_FRAMES = 100
-"""The number of frames after which we no longer look for the answer to our close frame.
+"""The number of frames after our close frame beyond which we no longer look for the peer's close frame.
 
-These frames must be parsed to find the answer. Parsing a hundred takes 1 ms."""
+These frames must be parsed to find it. Parsing a hundred takes 1 ms."""
 
 SLICE = 512
-"""Bytes that are parsed at a time while we look for that answer, so that little more than LATE_FRAMES is parsed."""
+"""Bytes that are parsed at a time while we wait for the peer's close frame.
+
+The number is small, so that hardly more than LATE_FRAMES frames are parsed.
+"""
 
 
 class End(NamedTuple):
@@ -54,7 +57,7 @@ class MessageReader:
     """A reader of one peer's messages."""
 
     def __init__(self, max_size: int, *, deflate: bool) -> None:
-        """`max_size`: the most bytes that a message may have after it is inflated.
+        """`max_size`: the greatest size in bytes that a message may have after it is inflated.
 
         `deflate`: True if permessage-deflate was agreed on.
         """
@@ -63,9 +66,9 @@ class MessageReader:
         self._partial = bytearray()
         """The fragments that have come of a message, joined. A list of small fragments would take much more memory."""
         self._decoder: IncrementalDecoder | None = None
-        """The decoder of the message that comes in fragments; None if it is a binary message."""
+        """The decoder of the text message that comes in fragments; None if the message is binary."""
         self.ignored = 0
-        """The number of frames that were read after our close frame was made."""
+        """The number of frames that `read` has ignored because `close` was called before."""
 
     def close(self, code: int, reason: str) -> bytes:
         """Return our close frame. From now on, `read` returns no messages, and only looks for the peer's close frame.
