@@ -88,7 +88,7 @@ class PageRenderer:
         )
 
     def entry_page(self, view: EntryPageView) -> str:
-        """Return the HTML of `/live/{slug}/entries/{id}`, which shows the entry among its neighbours."""
+        """Return the HTML of `/live/{slug}/entries/{id}`, which shows the entry among those before and after it."""
         entries = [*view.newer, view.entry, *view.older]
         if view.order == "oldest":
             entries.reverse()
@@ -121,7 +121,7 @@ class PageRenderer:
         """Return the HTML of the page for a 403, a 404, a 410 (a deleted entry), a 429 or a 503.
 
         `liveblog`: the live blog to which the page links, and whose language it has; None for a page without such a
-        link, which is in `language`. `seconds`: for a 429, the number of seconds after which the browser will ask
+        link. That page is in `language`. `seconds`: for a 429, the number of seconds after which the browser will ask
         again. The page tells this number to the reader.
         """
         kind = {403: "not_here", 404: "not_found", 410: "gone", 429: "too_many"}.get(status, "unavailable")
