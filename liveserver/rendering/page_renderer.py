@@ -31,7 +31,7 @@ KEY_EVENTS_SHOWN = 4
 
 @dataclass(frozen=True)
 class PageRenderer:
-    """Renders whole pages. `entries` renders the entries on them. It does no I/O, and only one thread may use it."""
+    """Renders whole pages. It does no I/O, and only one thread may use it. `entries` renders the entries on a page."""
 
     entries: EntryRenderer
     assets: Assets = field(default_factory=Assets.built)
@@ -273,7 +273,7 @@ def _linked(html: Markup) -> Markup:
 
 
 def _root(order: Order, only: Only) -> dict[str, str]:
-    """Return the attributes that tell the page's script the order and filter of the page. Usual values get none."""
+    """Return the attributes that tell the page's script which order and filter the page has; none for the usual ones."""
     attributes: dict[str, str] = {} if order == "newest" else {"data-order": order}
     if only != EVERY:
         attributes["data-only"] = json_encoding.dumps(only._asdict()).decode()

@@ -30,7 +30,7 @@ class ConnectionLimits(NamedTuple):
     They begin with the connection for its first request, and with the first byte of the head for later requests.
     """
     body_seconds: int = 30
-    """Seconds in which a request's body must be complete. They begin anew if the body has come at `BODY_RATE`."""
+    """Seconds in which a request's body must be complete. They begin anew if it comes at `BODY_RATE` or faster."""
     connections: int = sys.maxsize
     streams: int = sys.maxsize
     """The number of connections above which no new stream is accepted."""
@@ -86,7 +86,7 @@ class ConnectionRoom:
     def _make_room(self, connections: set[Any]) -> bool:
         """End one connection to make room for another. Returns False if no connection may be ended.
 
-        These are tried one after another: the connections in `refused`, the one that has been idle for longest, one
+        These are tried one after another: a connection in `refused`, the one that has been idle for longest, one
         that reads its answer slowly, and one that sends its request's body slowly.
         """
         longest = (

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 RETRY_AFTER = 2
-"""The `Retry-After` of an answer to a client whose connection the server had no room for, in seconds."""
+"""Seconds after which a client may try again if its connection was refused because there was no room for it."""
 
 
 class Denial(NamedTuple):

@@ -32,7 +32,7 @@ FRAMING_RATIO = 8
 A chunk of a single byte has five bytes of framing."""
 
 UNWANTED_RATIO = 64
-"""Once a request is answered, one further byte of framing is allowed for so many bytes of its body.
+"""The number of a body's bytes for which one further byte of framing is allowed once the request is answered.
 
 That is enough for large chunks, but not for chunks of one byte, which cost the most to parse. The body is still read
 after the answer, since some clients read the answer only when they have sent the whole body."""

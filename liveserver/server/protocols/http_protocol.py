@@ -366,7 +366,7 @@ class HttpProtocol(HttpToolsProtocol):
                 self._rest_seconds = seconds
 
     def claim(self, owner: Hashable) -> None:
-        """Count the connection for `owner`, and no more for its client's address, until the request's body is complete.
+        """Let the connection, on which a request's body is still coming, count for `owner` instead of its address.
 
         Does nothing if the connection doesn't wait for the rest of a body.
         """

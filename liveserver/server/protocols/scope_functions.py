@@ -28,7 +28,8 @@ def hand_over(
 ) -> SocketViewer:
     """Answer the request with an event stream, and make its connection a viewer. Returns the viewer.
 
-    Raises Conflict if other requests wait on the connection, and ClientDisconnected if the connection has ended.
+    Raises Conflict if other requests wait on the connection, ClientDisconnected if the connection has ended, and
+    RuntimeError if an answer was begun already.
     """
     connection = protocol()
     if connection is None:
@@ -47,7 +48,7 @@ def is_gone(request: ref[RequestResponseCycle]) -> bool:
 
 
 def claim(protocol: ref[HttpProtocol], owner: Hashable) -> None:
-    """Count a connection for `owner`, and no more for its client's address, until the request's body is complete.
+    """Let a connection whose request's body is still coming count for `owner` instead of its client's address.
 
     `owner`: stands for the API key of the request. Does nothing if the body is complete already, or if the connection
     has ended.
