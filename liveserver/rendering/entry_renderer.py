@@ -127,7 +127,7 @@ class EntryRenderer:
         return self._bodies.illustrations(entry.body)
 
     def unbounded(self) -> EntryRenderer:
-        """Return a new renderer for one answer. It has a memory of its own, which is empty at first and has no limit."""
+        """Return a new renderer for one answer. It has a memory of its own, empty at first and without a limit."""
         renderer = copy(self)
         renderer._rendered, renderer._texts = LruCache(sys.maxsize), LruCache(sys.maxsize)
         return renderer

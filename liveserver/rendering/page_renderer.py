@@ -273,7 +273,7 @@ def _linked(html: Markup) -> Markup:
 
 
 def _root(order: Order, only: Only) -> dict[str, str]:
-    """Return the attributes that tell the page's script which order and filter the page has; none for the usual ones."""
+    """Return the attributes that tell the page's script which order and filter the page has; none for usual ones."""
     attributes: dict[str, str] = {} if order == "newest" else {"data-order": order}
     if only != EVERY:
         attributes["data-only"] = json_encoding.dumps(only._asdict()).decode()
