@@ -34,7 +34,7 @@ class Assets:
 
 @dataclass(frozen=True, slots=True)
 class WidgetAssets:
-    """The files that other sites' pages load: two scripts as bytes, the others as paths below `/static/`."""
+    """The widget's files, which other sites' pages load: two scripts as bytes, the others as paths below `/static/`."""
 
     loader: bytes = b""
     """The content of the script `/embed/v1.js`."""

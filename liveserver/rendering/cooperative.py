@@ -16,17 +16,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SLICE_SECONDS = 0.005
-"""Seconds of work after which other tasks may run. Making the HTML of one entry takes 0.1 ms; for a body that is built
-to keep parsers busy, it takes 10 ms."""
+"""Seconds that a task may work before it lets other tasks run. Making the HTML of one entry takes 0.1 ms. If an
+entry's body is built to keep parsers busy, it takes 10 ms."""
 OFFLOAD_CHARACTERS = 128 * 1024
-"""If the bodies of an answer's entries have more characters than this, the answer is put together in a thread. The
-twenty entries of a usual page have 40,000, which take a millisecond: too little to be worth a change of threads."""
+"""If the bodies of an answer's entries have more characters than this, the answer is put together in another thread.
+The twenty entries of a usual page have 40,000, which take a millisecond: too little to be worth a change of threads."""
 PICTURE_CHARACTERS = 500
-"""Characters that are added for each picture in a body, as the HTML of a picture becomes longer when it is rendered."""
+"""The number of characters that each picture adds to the length of a body, because readers get a picture with longer
+HTML than the body has."""
 
 
 class TimeSlice:
-    """Measures for how long a task has worked without letting others run. It begins when the object is made."""
+    """A clock for how long a task has worked without letting other tasks run. It starts when the object is made."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter()

@@ -34,21 +34,25 @@ if TYPE_CHECKING:
 TITLE_LENGTH = 80
 DESCRIPTION_LENGTH = 200
 LONG_TEXT = 600
-"""Characters of its text beyond which a pinned entry is folded."""
+"""A pinned entry whose text has more characters than this is folded."""
 
 ARTICLES_BYTES = 16 * 1024 * 1024
-"""Bytes of memory for the HTML of entries. When one entry changes, the HTML of the others needn't be made again."""
+"""The greatest number of bytes in which a renderer remembers the HTML of entries.
+
+When one entry changes, the HTML of the others needn't be made again."""
 TEXTS_BYTES = 16 * 1024 * 1024
-"""Bytes of memory for the plain text of bodies, from which titles and structured data are made. A page asks for each
-text three times. The texts of twenty bodies of the greatest length take half of this memory."""
+"""The greatest number of bytes in which a renderer remembers the plain text of bodies.
+
+Titles and structured data are made from these texts: a page asks for each text three times. The texts of twenty bodies
+of the greatest length take half of this memory."""
 ENTRY_BYTES = 1024
-"""Bytes, about, that a remembered entry takes besides its body and its HTML."""
+"""About how many bytes a remembered entry takes besides its body and its HTML."""
 
 
 class EntryRenderer:
     """Renders published entries, and remembers the HTML and the plain texts that were used last.
 
-    It does no I/O, and only one thread may use it. `site_name`: None if the name of the host is used.
+    It does no I/O, and only one thread may use it. `site_name`: None to use the name of the host.
     """
 
     def __init__(
@@ -91,7 +95,7 @@ class EntryRenderer:
         return self._after_label(liveblog, entry, self.bare_title(entry))
 
     def bare_title(self, entry: Entry) -> str:
-        """Return the heading; for an entry without one, the first 80 or so characters of the body's text. No label."""
+        """Return the entry's title without a label: the heading, or else the first 80 or so characters of the text."""
         return entry.heading or shortened(self.text(entry), TITLE_LENGTH) or "…"
 
     def text(self, entry: Entry) -> str:
@@ -109,21 +113,21 @@ class EntryRenderer:
     def summary(self, liveblog: Liveblog, entry: Entry) -> str:
         """Return the first 200 or so characters of the label and the body's text.
 
-        Every entry with a verification has a label here, also one that is `confirmed`.
+        The label says how sure the newsroom is. Every entry with a verification has one here, even a `confirmed` entry.
         """
         texts = texts_for(liveblog.language)
         return shortened(texts.labelled(_label(texts, entry), self.text(entry)), DESCRIPTION_LENGTH)
 
     def claim_label(self, liveblog: Liveblog, entry: Entry) -> str:
-        """Return the label of a claim, which says how sure the newsroom is, and the source. Empty for other entries."""
+        """Return the label of a claim: how sure the newsroom is, and whose claim it is. Empty for other entries."""
         return _label(texts_for(liveblog.language), entry) if entry.is_claim else ""
 
     def illustrations(self, entry: Entry) -> list[Illustration]:
-        """Return the pictures in the body, in its order. Feeds and structured data list them apart from the body."""
+        """Return the pictures in an entry's body, in order. Feeds and structured data list them apart from it."""
         return self._bodies.illustrations(entry.body)
 
     def unbounded(self) -> EntryRenderer:
-        """Return a new renderer for one answer. Its own memory is empty at first, has no limit, and forgets nothing."""
+        """Return a new renderer for one answer. It has a memory of its own, empty at first and without a limit."""
         renderer = copy(self)
         renderer._rendered, renderer._texts = LruCache(sys.maxsize), LruCache(sys.maxsize)
         return renderer
@@ -160,7 +164,7 @@ class EntryRenderer:
         return (template, liveblog.slug, liveblog.language, liveblog.timezone, entry)
 
     def _render(self, template: Template, liveblog: Liveblog, entry: Entry) -> str:
-        """Fill the template for pages or the one for feeds, and return the HTML.
+        """Fill the template for pages or the template for feeds with an entry, and return the HTML.
 
         Both templates get the same values, except for the body: in a feed, its embeds stay plain links.
         """

@@ -34,9 +34,9 @@ class Article(NamedTuple):
     """The HTML of a published entry, and the day of its publication in the live blog's time zone."""
 
     day: str
-    """`YYYY-MM-DD`."""
+    """The day of publication, as `YYYY-MM-DD`."""
     label: str
-    """The day in the live blog's language, as readers see it."""
+    """The day of publication as readers see it, in the live blog's language."""
     html: Markup
 
 
@@ -47,8 +47,10 @@ class PageView:
     liveblog: Liveblog
     """The live blog, read in the same moment as the entries. Its epoch and seq are the page's position."""
     entries: list[Entry]
-    """The entries in the page's order. If the page has no filter and shows the newest first, `PageRenderer` leaves out
-    those that are pinned, as they stand at the top of `/live/{slug}`."""
+    """The entries in the page's order, pinned ones among them.
+
+    If the page has no filter and shows the newest first, `PageRenderer` leaves out the pinned entries. They stand at
+    the top of `/live/{slug}`."""
     pinned: list[Entry] = field(default_factory=list)
     key_events: list[Entry] = field(default_factory=list)
     older_cursor: str | None = None

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from liveserver.rendering.entry_renderer import EntryRenderer
 
 KEY_EVENTS_SHOWN = 4
-"""The summary of key events shows this many at first, the newest ones. The others are folded below them."""
+"""How many key events the summary at the top of a page shows unfolded: the newest ones. The others are folded below."""
 
 
 @dataclass(frozen=True)
 class PageRenderer:
-    """Renders pages around the HTML of entries that `entries` makes. It does no I/O, and only one thread may use it."""
+    """Renders whole pages. It does no I/O, and only one thread may use it. `entries` renders the entries on a page."""
 
     entries: EntryRenderer
     assets: Assets = field(default_factory=Assets.built)
@@ -88,7 +88,7 @@ class PageRenderer:
         )
 
     def entry_page(self, view: EntryPageView) -> str:
-        """Return the HTML of `/live/{slug}/entries/{id}`, which shows the entry among its neighbours."""
+        """Return the HTML of `/live/{slug}/entries/{id}`, which shows the entry among those before and after it."""
         entries = [*view.newer, view.entry, *view.older]
         if view.order == "oldest":
             entries.reverse()
@@ -121,8 +121,8 @@ class PageRenderer:
         """Return the HTML of the page for a 403, a 404, a 410 (a deleted entry), a 429 or a 503.
 
         `liveblog`: the live blog to which the page links, and whose language it has; None for a page without such a
-        link, which is in `language`. `seconds`: for a 429, the seconds after which the page tells the reader that the
-        browser asks again.
+        link. That page is in `language`. `seconds`: for a 429, the number of seconds after which the browser will ask
+        again. The page tells this number to the reader.
         """
         kind = {403: "not_here", 404: "not_found", 410: "gone", 429: "too_many"}.get(status, "unavailable")
         return self.fill(
@@ -139,8 +139,8 @@ class PageRenderer:
     def index_page(self, liveblogs: list[Liveblog], language: str | None = None) -> str:
         """Return the HTML of `/`, which lists the live blogs in the given order.
 
-        `language`: the reader's; None if we have no texts in it. Then the page is in the language of the first live
-        blog, if we have texts in that language.
+        `language`: the reader's language; None if we have no texts in it. Then the page is in the language of the first
+        live blog if we have texts in that language, and in English if we don't.
         """
         return self.fill(
             "index.html",
@@ -192,7 +192,8 @@ class PageRenderer:
     def _liveblog_page(self, name: str, liveblog: Liveblog, *, kind: str, root: dict[str, str], **values: Any) -> str:
         """Return the HTML of a template for a page of a live blog.
 
-        `kind`, `root`: attributes that tell the page's script which entries the page shows.
+        The page's `<html>` element has attributes that tell the page's script which entries the page shows. `kind`: the
+        value of `data-page` (`first`, `older` or `entry`). `root`: further attributes, by name.
         """
         texts = texts_for(liveblog.language)
         return self.fill(
@@ -256,8 +257,9 @@ class End(NamedTuple):
     cursor: str
     """The cursor of the entries beyond this end; empty if there are none."""
     place: str
-    """The time and id of the outermost entry at this end, for the page's script. The entry counts even if it is pinned
-    and so shown elsewhere. Empty if the list is empty."""
+    """The time and id of the last entry at this end, for the page's script; empty if the list has no entries.
+
+    Pinned entries count, though the page may show them elsewhere."""
 
 
 def _end(url: str, cursor: str | None, last: list[Entry]) -> End:
@@ -266,12 +268,12 @@ def _end(url: str, cursor: str | None, last: list[Entry]) -> End:
 
 
 def _linked(html: Markup) -> Markup:
-    """Return an entry's HTML, marked as the one of the permalink: browsers scroll to it, even without a script."""
+    """Return an entry's HTML, marked as the entry that the page is about. Browsers scroll to it without any script."""
     return Markup(str(html).replace('<article class="entry', '<article tabindex="-1" autofocus class="entry focus', 1))
 
 
 def _root(order: Order, only: Only) -> dict[str, str]:
-    """Return the attributes that tell the page's script the page's order and filter, if they aren't the usual ones."""
+    """Return the attributes that tell the page's script which order and filter the page has; none for usual ones."""
     attributes: dict[str, str] = {} if order == "newest" else {"data-order": order}
     if only != EVERY:
         attributes["data-only"] = json_encoding.dumps(only._asdict()).decode()
@@ -288,7 +290,7 @@ def _only_label(texts: Translations, only: Only) -> tuple[str, str] | None:
 
 
 def _last_update(entries: list[Entry], newer_cursor: str | None) -> datetime | None:
-    """Return the time at which the last of a page's entries was changed.
+    """Return the time of the last change to any entry of a page.
 
     None if the page has no entries, or if other pages have newer entries.
     """

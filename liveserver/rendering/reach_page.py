@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 WIDTH = 960
 LEFT, RIGHT = 72, 936
 PANELS = ((64, 184), (236, 356), (408, 528))
-"""The top and bottom of the plot's three panels, in pixels: most viewers at once, views, hours read."""
+"""The top and the bottom, in pixels, of each of the plot's three panels: most viewers at once, views, hours read."""
 HEIGHT = 572
 DAYS_LABELLED = 10
-"""How many days have a label below the plot, at most."""
+"""The greatest number of days that have a label below the plot. If there are more days, some have no label."""
 
 
 def page(report: ReachReport) -> str:
@@ -76,7 +76,7 @@ def _bars(values: list[tuple[float, float]], across: Scale, top: int, bottom: in
 
 
 def _section(report: ReachReport, reach: PartnerReach) -> dict[str, Any]:
-    """Return what the template shows of one partner: figures, plot, and a table by the day."""
+    """Return the template's values for one partner: figures, plot, and a table by the day."""
     return {
         "name": _name(reach),
         "figures": [

@@ -27,10 +27,10 @@ DESIGN = 1
 """The version of the drawing. It is a part of every card's hash: raise it when the drawing changes."""
 
 TITLE_LENGTH = 160
-"""Characters, about, of a title that is made from an entry's text."""
+"""About how many characters a title has at most if it is made from the text of an entry without a heading."""
 TEXT_LENGTH = 400
-"""Characters of the text below a title, at most. No card has room for more, and laying out a longer text would take
-longer."""
+"""The greatest number of characters of the text below a title; the rest is cut off. No card has room for more, and
+laying out a longer text would take more time."""
 
 Tone = Literal["accent", "quiet", "good", "doubt"]
 
@@ -62,18 +62,18 @@ class Card:
     site: str
     label: str
     tone: Tone
-    """The label's colour, by its meaning."""
+    """The meaning of the label, which determines the label's colour."""
     kicker: str
-    """The line above the title: for an entry, the title of its live blog."""
+    """The line above the title. On an entry's card it is the title of the live blog."""
     title: str
     text: str
     """The text below the title. Only the part for which the card has room is drawn."""
     note: str
-    """The text at the foot: for an entry, the time of its publication."""
+    """The text at the foot of the card. On an entry's card it is the time of publication."""
 
     @property
     def hash(self) -> str:
-        """The hash of all texts on the card, its tone, and the drawing's version, as 16 hexadecimal digits."""
+        """The hash of all texts on the card, of `tone` and of the drawing's version, as 16 hexadecimal digits."""
         content = "\0".join(str(value) for value in (DESIGN, *astuple(self)))
         return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
@@ -129,10 +129,10 @@ class ShareCards:
 
 
 def writable(text: str) -> str:
-    """Return the text on one line, with only characters that our fonts have; empty if they lack one of its letters.
+    """Return the text as one line that our fonts can show; an empty string if they lack one of the text's letters.
 
-    Emoji and other characters without which the text can be read are left out. A letter is never left out, as that
-    would make another word.
+    Emoji and other characters without which the text can be read are left out if our fonts lack them. A letter is never
+    left out, as that would make another word.
     """
     composed = unicodedata.normalize("NFC", text)
     kept = "".join(c for c in composed if _COVERED.fullmatch(c) or unicodedata.category(c) not in _DISPENSABLE)

@@ -27,13 +27,14 @@ _ROOM = WIDTH - 2 * _MARGIN
 _PAPER, _INK, _MUTED, _RULE = "#fdfcf9", "#1c1b19", "#5f5b54", "#dcd7cc"
 _TONES: dict[Tone, str] = {"accent": "#ad1220", "quiet": "#5f5b54", "good": "#1f6238", "doubt": "#7a4b00"}
 _TITLE_SIZES = {112: 1, 96: 2, 80: 3, 72: 3, 64: 6, 56: 6, 48: 6}
-"""The sizes that a title may have, in pixels, the largest first. Each has the number of lines that a title of that size
-may have."""
+"""The greatest number of lines that a title may have, by the size of its letters in pixels. The largest size comes
+first."""
 _TOP, _BOTTOM = 152, 494
-"""Where the space for title and text begins and ends, in pixels from the card's top."""
+"""The beginning and the end of the space for title and text, in pixels from the card's top."""
 _SMOOTH = 4
-"""Pillow smooths the edges of letters, but not those of shapes. So shapes are drawn larger by this factor, and then
-scaled down."""
+"""The factor by which shapes are drawn larger before they are scaled down, so that their edges become smooth.
+
+Pillow itself smooths only the edges of letters."""
 
 Face = Literal["title", "text"]
 
@@ -41,8 +42,8 @@ Face = Literal["title", "text"]
 def draw(card: Card) -> bytes:
     """Draw the card, and return the PNG file.
 
-    Drawing takes some 30 ms of processor time: too long for the event loop's thread. Only one thread at a time may do
-    it.
+    Drawing takes some 30 ms of processor time: too long for the event loop's thread. Only one thread at a time may
+    draw.
     """
     image = Image.new("RGB", (WIDTH, HEIGHT), _PAPER)
     canvas = ImageDraw.Draw(image)
@@ -100,7 +101,7 @@ def _draw_foot(image: Image.Image, canvas: ImageDraw.ImageDraw, card: Card) -> N
 
 
 def _draw_emblem(image: Image.Image, left: int, top: int, size: int) -> None:
-    """Draw the site's icon. The numbers are those of `icon.svg`, whose sides have 32 units."""
+    """Draw the site's icon with the measures that it has in `icon.svg`, whose sides have 32 units."""
 
     def square(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int]) -> None:
         pen.rounded_rectangle(box, box[2] * 7 / 32, 255)
@@ -143,7 +144,7 @@ def _font(face: Face, size: int) -> ImageFont.FreeTypeFont:
 def _fitted(title: str, height: int) -> tuple[int, list[str]]:
     """Return the largest size at which the title fits into `height` pixels, and the title's lines at that size.
 
-    If the title doesn't even fit at the smallest size, its last line is cut.
+    If the title doesn't fit at any size, return the smallest size, and cut what is too long.
     """
     for size in _TITLE_SIZES:
         font, limit = _font("title", size), min(_TITLE_SIZES[size], int(height // (size * 1.16)))
@@ -160,7 +161,7 @@ def _words(text: str) -> list[str]:
 def _lines(font: ImageFont.FreeTypeFont, text: str, limit: int) -> list[str]:
     """Break the text into lines that fit between the card's margins.
 
-    Returns at most `limit` lines. If the text needs more, the last one is cut.
+    Returns at most `limit` lines. If the text needs more, the last line is cut. A word wider than a line is cut, too.
     """
     words = _words(text)
     lines: list[str] = []
@@ -178,7 +179,7 @@ def _lines(font: ImageFont.FreeTypeFont, text: str, limit: int) -> list[str]:
 def _cut(font: ImageFont.FreeTypeFont, text: str, room: int) -> str:
     """Return the text if it isn't wider than `room` pixels; else its beginning, with an ellipsis.
 
-    The text is cut between two words, unless the beginning would lose more than three tenths of its characters.
+    The text is cut between two words. If that would cost more than three tenths of what fits, it is cut within a word.
     """
     if font.getlength(text) <= room:
         return text

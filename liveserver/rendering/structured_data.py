@@ -32,8 +32,9 @@ def liveblog_posting(
 ) -> dict[str, Any]:
     """Return the LiveBlogPosting of a live blog with these published entries.
 
-    `began_at`: when the live blog's oldest entry was published; `changed_at`: when the live blog changed last. These
-    two cover also the entries that aren't in `entries`; None if unknown. Times have the live blog's time zone.
+    `began_at`: when the live blog's oldest entry was published. `changed_at`: when the live blog changed last. Both
+    consider all entries of the live blog, not only `entries`; None if unknown. All times in the result are in the live
+    blog's time zone.
 
     The coverage starts when the oldest entry was published, not when the live blog was created. If the live blog has
     ended, the coverage ends when the newest entry was published; later corrections don't move that end.
@@ -141,7 +142,7 @@ def _image(illustration: Illustration) -> dict[str, Any]:
 def _author(entry: Entry, renderer: EntryRenderer) -> dict[str, Any]:
     """Return the author of an entry without a byline.
 
-    That is the live blog elsewhere from which the entry was taken over, or else the newsroom.
+    If the entry was taken over from a live blog of another server, the author is that live blog; else it is this site.
     """
     return {"@type": "Organization", "name": entry.via.name} if entry.via else _publisher(renderer)
 

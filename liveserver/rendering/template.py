@@ -1,4 +1,4 @@
-"""The HTML templates, each compiled once for the whole process, and JSON to be put into them."""
+"""The HTML templates, each compiled once in a process, and JSON that can be put into them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def template(name: str) -> Template:
 
 @cache
 def _environment() -> Environment:
-    """Return the one environment that has all templates, and keeps those that it has compiled.
+    """Return the one Jinja environment of the process. It has all templates, and keeps each one that it has compiled.
 
-    Compiling them takes longer than everything else that an application does when it starts.
+    Compiling the templates takes longer than everything else that an application does when it starts.
     """
     templates = (files("liveserver.rendering") / "templates").iterdir()
     return Environment(

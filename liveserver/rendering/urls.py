@@ -47,7 +47,7 @@ class Urls:
         return f"{self._public_url}/live/{slug}"
 
     def entries(self, slug: str, *, order: Order = "newest", cursor: str | None = None, only: Only = EVERY) -> str:
-        """Return the address of a page of a live blog's entries.
+        """Return the address of a page that lists a live blog's entries.
 
         `order`: the page's order. `cursor`: where the page begins; None for the first page. `only`: the page's filter.
         """
@@ -84,7 +84,7 @@ class Urls:
         return f"{self._public_url}/oembed?{urlencode({'url': self.liveblog(slug)})}"
 
     def widget(self, slug: str, attributes: Mapping[str, str] | None = None) -> str:
-        """Return the address of the widget's page for frames. `attributes`: those of `<live-blog>`, as its query."""
+        """Return the address of the widget's page for frames. `attributes`: those of `<live-blog>`, for the query."""
         query = urlencode(attributes) if attributes else ""
         return f"{self.home}embed/{slug}{'?' + query if query else ''}"
 
@@ -105,9 +105,9 @@ class Urls:
         return urlsplit(self.home).path + url.removeprefix(self.home)
 
     def slug_of(self, url: str) -> str:
-        """Return the slug of the live blog to which a page's address belongs.
+        """Return the slug of the live blog to which a page belongs. `url`: the page's address.
 
-        That page is the live blog's own, or one below it, such as an entry's. Raises NotFound if the address is no such
+        The page is the live blog's own, or one below it, such as an entry's. Raises NotFound if the address is no such
         page of this site. Whether the live blog exists isn't checked.
         """
         home = urlsplit(self.home)

@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 THEMES = ("auto", "light", "dark")
 LIMIT = 20
-"""Entries that a widget shows at first, unless the page with the widget names another number."""
+"""The number of entries that a widget shows at first, unless the page with the widget names another number."""
 WIDTH, HEIGHT = 600, 600
-"""The frame's width and height in pixels, unless an oEmbed consumer asks for a smaller frame."""
+"""The width and height in pixels of the frame in an oEmbed answer, unless the consumer asks for a smaller frame."""
 NARROWEST, LOWEST = 220, 200
-"""The frame's least width and height in pixels, even if an oEmbed consumer asks for a smaller frame."""
+"""The least width and height in pixels of the frame in an oEmbed answer, even if the consumer asks for less."""
 CACHE_AGE = 86_400
-"""Seconds for which an oEmbed consumer may keep the answer. The answer has the live blog's address and none of its
-entries."""
+"""Seconds for which an oEmbed consumer may keep the answer. This can be long, as the answer has the live blog's address
+but none of its entries."""
 
 
 class WidgetOptions(NamedTuple):
-    """The look of a widget, as the page with the widget, or its partner, wants it."""
+    """The options that determine how a widget looks. The page with the widget sets some, the partner others."""
 
     theme: str | None = None
     """One of `THEMES`; None for the partner's theme, or, if it has none, the theme of the reader's system."""
@@ -54,18 +54,18 @@ class WidgetOptions(NamedTuple):
 
     @property
     def variant(self) -> tuple[str | int | None, ...]:
-        """The values of all options, as a part of a cache's key: widgets that look different have different values."""
+        """The values of all options, as a part of a cache's key. Widgets that look different have different keys."""
         return (self.theme, self.limit, self.language, self.partner, self.style, *(self.attribution or ()))
 
     @property
     def style(self) -> str:
-        """A style sheet that sets `colours`; empty if there are none. The page with it needs no script for that."""
+        """A style sheet that sets `colours`, so that no script has to do it; empty if there are no colours."""
         rules = ";".join(f"--own-{name}:{value}" for name, value in self.colours)
         return f".lv{{{rules}}}" if rules else ""
 
     @property
     def attributes(self) -> dict[str, str]:
-        """The attributes of `<live-blog>` for these options, except those that would have their default value."""
+        """The attributes of `<live-blog>` for these options. An option with its default value needs no attribute."""
         values = {
             "theme": self.theme,
             "limit": str(self.limit),
@@ -109,7 +109,7 @@ class WidgetRenderer:
         }
 
     def page(self, view: PageView, options: WidgetOptions) -> str:
-        """Return the HTML of `/embed/{slug}`, a page with the widget for frames. It is complete without any script."""
+        """Return the HTML of `/embed/{slug}`, the widget's page for frames. It shows entries even without a script."""
         liveblog = view.liveblog
         texts = texts_for(options.language or liveblog.language)
         return self.pages.fill(
@@ -154,8 +154,8 @@ class WidgetRenderer:
     def preview(self, liveblog: Liveblog, partner: str | None) -> str:
         """Return the HTML of `/embed/preview/{slug}`: the widget, its options, and lines of HTML for a partner to copy.
 
-        `partner`: the partner's id; None without a partner. The lines to copy have this site's public address. The page
-        loads its own files from the host from which it was loaded itself, which may be another one.
+        `partner`: the partner's id; None without a partner. The lines to copy have this site's public address. But
+        the page loads its own files from the host that served the page, whose name may be another one.
         """
         url, path_of = self.urls.liveblog(liveblog.slug), self.urls.path_of
         return self.pages.fill(
@@ -179,8 +179,8 @@ class WidgetRenderer:
     def oembed(self, liveblog: Liveblog, *, max_width: int | None, max_height: int | None) -> dict[str, Any]:
         """Return the answer of `/oembed` (https://oembed.com, 2.3.4.4), as a JSON object.
 
-        `max_width`, `max_height`: the frame's greatest size in pixels that the consumer asks for; None if it doesn't.
-        Raises NotFound if nobody may embed the live blog.
+        `max_width`, `max_height`: the greatest size in pixels that the consumer wants for the frame; None if it wants
+        none. Raises NotFound if nobody may embed the live blog.
 
         From the answer's HTML, WordPress keeps only `a`, `blockquote` and `iframe`, and it needs an `iframe`. If only
         some sites may embed the live blog, all consumers still get the same answer: the request doesn't say for which

@@ -53,7 +53,7 @@ def _front_end() -> dict[str, Representation]:
 
 
 def create_app(settings: Settings) -> Starlette:
-    """Return the ASGI application. While it runs, the process's parts are in `app.state.services`."""
+    """Return the ASGI application. While it runs, `app.state.services` has the parts of the process (a `Container`)."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:

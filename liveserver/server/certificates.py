@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from liveserver.settings import Settings
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-"""The ciphers for TLS 1.2: those with forward secrecy and authenticated encryption. All ciphers of TLS 1.3 are so."""
+"""The ciphers for TLS 1.2: those with forward secrecy and authenticated encryption. All ciphers of TLS 1.3
+have both."""
 
 MISMATCHES = {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"}
 """The reasons that OpenSSL gives if a key belongs to another certificate.
 
-It gives the last one if the key is of another type (RSA, EC) than the certificate."""
+`NO_CERTIFICATE_ASSIGNED` is the reason if the key has another type (RSA, EC) than the certificate."""
 
 
 class Certificate:
@@ -30,7 +31,7 @@ class Certificate:
     def __init__(self, certificate: str, key: str) -> None:
         self._files = (certificate, key)
         self.context = self._new_context()
-        """The context with which uvicorn listens. When a connection begins, it gets the newest context instead."""
+        """The TLS context with which uvicorn listens. Each connection gets the newest context in its handshake."""
         self._newest = self.context
         self.context.sni_callback = self._use_newest
 
@@ -44,13 +45,14 @@ class Certificate:
     def _use_newest(
         self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext
     ) -> None:
-        """Give a connection the newest context. OpenSSL calls this in each handshake, even if it has no server name."""
+        """Give a connection the newest context. OpenSSL calls this in each handshake, even without a server name."""
         connection.context = self._newest
 
     def _new_context(self) -> ssl.SSLContext:
-        """Read the files, and return a new context with the certificate and the key.
+        """Read the files, and return a new TLS context with the certificate and the key.
 
-        The old context isn't used again: in it, the old certificate would stay beside a new one of another type.
+        A new certificate isn't loaded into the old context: if the two certificates had different types (RSA, EC), the
+        context would then have both.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2

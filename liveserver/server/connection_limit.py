@@ -19,7 +19,7 @@ FILES = 3
 
 SHARE = 10
 RESERVE_MAX = 1_000
-"""The most connections that are kept for requests, so that streams can't take them.
+"""The greatest number of connections that are kept for requests, so that streams can't take them.
 
 A request needs its connection for milliseconds only. So this is enough even if there is room for 10,000 connections."""
 
@@ -28,7 +28,7 @@ UNLIMITED = 1_048_576
 
 
 class Capacity(NamedTuple):
-    """The most connections that a process may have, and the number of connections up to which it accepts streams."""
+    """Two limits of a process: how many connections it may have, and up to how many connections it accepts streams."""
 
     connections: int
     streams: int
@@ -37,9 +37,11 @@ class Capacity(NamedTuple):
 def capacity(descriptors: int, *, most: int = 0, database_pool: int = 0) -> Capacity:
     """Return the capacity of a process that may have so many descriptors open.
 
-    `most`: an upper limit of connections; 0 for none. `database_pool`: the number of connections to the database. A
-    tenth of the connections, at most a thousand, is kept for requests. So pages, the API and monitoring still work when
-    there is no room for one more stream.
+    `most`: the greatest number of connections that the settings allow; 0 for no such limit. `database_pool`: the number
+    of connections to the database for reading. There may be as many for writing.
+
+    A tenth of the connections, at most a thousand, is kept for requests. So pages, the API and monitoring still work
+    when there is no room for one more stream.
     """
     room = max(1, descriptors - OWN - 2 * FILES * database_pool)
     connections = min(room, most) if most else room

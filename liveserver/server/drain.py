@@ -1,8 +1,8 @@
 """The drain: viewers leave one by one before the process ends.
 
-If all viewers left at once, all would connect to the remaining nodes at once. So each viewer is told a moment of its
-own. It gets all changes until this moment, and then its connection is closed. So only few viewers connect again at the
-same time, even if they ignore the moment that they were told.
+If all viewers left at once, all would connect to the remaining nodes at once. So the server tells each viewer a
+moment of its own. The viewer gets all changes until this moment, and then its connection is closed. So only few viewers
+connect again at the same time, even if they ignore what they were told.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from liveserver.realtime.viewer import Viewer
 
 SLOTS = 1_000
-"""The most different moments at which viewers leave. If there are more viewers, several leave at the same moment."""
+"""The greatest number of different moments at which viewers leave. More viewers than this share the moments."""
 
 PATIENCE = 1.0
-"""Seconds to wait until queued messages are written when the drain begins.
+"""The greatest number of seconds that the drain waits at its beginning, until queued messages are written.
 
-At the end of the drain, as many seconds are left for the last closed connections to end."""
+At its end, the drain waits at most as long again until the connections that it has closed have ended."""
 
 
 def timetable(count: int, window: float) -> list[int]:
@@ -41,8 +41,8 @@ def timetable(count: int, window: float) -> list[int]:
 async def farewell(hub: Hub, window: float) -> None:
     """Accept no more viewers, and close the connected viewers one by one within `window` seconds.
 
-    Returns when all viewers have gone, or PATIENCE seconds after the window. In the second case, only viewers that
-    don't read are left.
+    Returns when all viewers have gone, or `PATIENCE` seconds after the window. In the second case, some viewers don't
+    read what they were sent, so that their connections haven't ended yet.
     """
     hub.begin_draining()
     with suppress(TimeoutError):

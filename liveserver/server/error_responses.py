@@ -50,7 +50,7 @@ async def our_error(request: Request, error: Exception) -> Response:
 
 
 async def ended(request: Request) -> Response:
-    """Return the answer to a request that still waits for its answer when the server ends."""
+    """Return the answer to a request that isn't answered yet when the server ends."""
     if _for_people(request):
         return plain_error_page(request, 503)
     return await handle_error(request, StoreUnavailable("the server ends before the database has answered"))
@@ -67,7 +67,7 @@ async def http_error(request: Request, error: Exception) -> Response:
 
 
 async def left(_request: Request, _error: Exception) -> Response:
-    """Return an answer for a request whose client went before it had sent the whole request. Nobody reads it."""
+    """Return an answer to a request that the client didn't send to its end. The client has gone, so nobody reads it."""
     return _to_nobody()
 
 

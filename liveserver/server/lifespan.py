@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Container]:
-    """Start the parts of one process, yield them, and end them afterwards. Raises SettingsError if one can't start.
+    """Start the parts of one process, yield them, and end them afterwards. Raises SettingsError if a part can't start.
 
     Parts that must be ended are put on the exit stack as soon as they are made. So if one part fails to start, the
     parts before it are ended. Parts are ended in the opposite order: first the tasks in the background, last the store.

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 BACKLOG = 4096
 SEND_BUFFER = 64 * 1024
-"""The size in bytes of the kernel's send buffer for each connection. Linux doubles it for its own bookkeeping."""
+"""The size in bytes of the kernel's send buffer for each connection. Linux doubles this size, to have
+room for its own bookkeeping."""
 
 
 @contextmanager

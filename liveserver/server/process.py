@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from liveserver.settings import Settings
 
 ACCEPTORS = 8
-"""The most connections that are accepted in one turn of the event loop.
+"""The greatest number of connections that are accepted in one turn of the event loop.
 
-In one turn, uvloop accepts one connection from each listening descriptor, so the listening socket is duplicated. A turn
-in which a batch of viewers is written to takes milliseconds."""
+In one turn, uvloop accepts one connection from each listening descriptor. So the listening socket gets this many
+descriptors. One would be too few: a turn in which a batch of viewers is written to takes milliseconds."""
 
 log = structlog.get_logger(__name__)
 
@@ -97,8 +97,8 @@ def run(settings: Settings, listener: socket.socket, beside: Beside | None = Non
 def _quiet_end() -> Iterator[None]:
     """Ignore SIGINT and SIGTERM within this context, except while uvicorn handles them.
 
-    When uvicorn has closed everything, it raises the signal that ended it once more. The signal would then kill the
-    process.
+    When uvicorn has closed everything, it raises once more the signal that ended it. If that signal weren't ignored, it
+    would kill the process.
     """
     handlers = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,4 +1,4 @@
-"""Running a server by its settings. They are checked first; then one process or several are started."""
+"""Running a server by its settings. First the settings are checked, then one process or several are started."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     """The function that each process runs. It must be possible to pickle it."""
 
 OVERTIME = 5.0
-"""Seconds by which a process may take longer to end than the settings allow, before it is killed."""
+"""A process that hasn't ended so many seconds after the time that the settings allow is killed."""
 RESTART_PAUSE = 1.0
 """Seconds before a process that died is replaced. So a process that can't start doesn't flood the log."""
 
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 class Supervisor:
     """The supervisor, which runs in the first process. It starts the other processes, and passes signals on to them.
 
-    The first process serves no requests.
+    The other processes serve all requests; the first process serves none.
     """
 
     def __init__(self, worker: Worker, settings: Settings, listener: socket.socket) -> None:
@@ -49,7 +49,7 @@ class Supervisor:
         """The signals that are blocked in each new process when it starts."""
 
     def run(self) -> None:
-        """Keep the processes running until SIGINT or SIGTERM comes. Returns once all of them have ended."""
+        """Keep the processes running until SIGINT or SIGTERM comes. Returns once all processes have ended."""
         # multiprocessing starts its resource tracker when it is first needed. If that were in `_start`, it would undo
         # the blocking of signals there.
         resource_tracker.ensure_running()
@@ -114,9 +114,9 @@ def _run(worker: Worker, settings: Settings, listener: socket.socket) -> None:
 
 
 def _end_with_parent() -> None:
-    """Wait until the first process ends, and then end this process.
+    """Wait until the supervisor's process ends, and then end this process.
 
-    Otherwise this process would go on holding the port if the first process was killed.
+    Otherwise, if the supervisor's process was killed, this process would go on occupying the port.
     """
     parent = multiprocessing.parent_process()
     assert parent is not None

@@ -42,19 +42,19 @@ if TYPE_CHECKING:
 GC_THRESHOLD = 50_000
 """The number of new objects after which the garbage collector looks for reference cycles again."""
 CTRL_C_SECONDS = 1.0
-"""The longest drain, in seconds, after Ctrl+C: somebody sits at the terminal and waits."""
+"""The greatest number of seconds within which all viewers leave after Ctrl+C, as somebody waits at the terminal."""
 SECOND = 1.0
-"""Seconds for which a Date header is good. After that it is made anew."""
+"""Seconds for which answers get the same Date header. Then the header is made anew."""
 TICK = 0.1
-"""Seconds between two checks whether a second signal has come."""
+"""Seconds between two checks, during the drain, whether a second signal has come."""
 FORCED_SECONDS = 2.0
-"""Seconds that closing the server's parts, such as the store, may take after a second signal."""
+"""The greatest number of seconds that closing the server's parts, such as the store, may take after a second signal."""
 
 log = structlog.get_logger(__name__)
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server with changes: it drains before its shutdown, and accepts TLS connections by `TlsListener`."""
+    """uvicorn's server with two changes: it drains before its shutdown, and `TlsListener` accepts TLS connections."""
 
     def __init__(
         self,
@@ -71,13 +71,13 @@ class Server(uvicorn.Server):
         self._beside = beside
         self._work: asyncio.Task[None] | None = None
         self._interrupted = False
-        """True if the signal that ends the server was that of Ctrl+C (SIGINT)."""
+        """True if the signal that ends the server is SIGINT, which Ctrl+C sends."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending = asyncio.Event()
-        """The event that is set when a signal to end has come."""
+        """The event that is set when the server has got a signal to end."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept connections, call `on_start`, and start the work beside the server."""
+        """Begin to accept connections, call `on_start`, and start `beside`."""
         asyncio.get_running_loop().set_exception_handler(exhausted)
         if self._certificate is not None:
             # uvicorn calls the loop's `create_server` for each listening socket.
@@ -147,9 +147,9 @@ class Server(uvicorn.Server):
                     await self._ending.wait()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Handle a signal to end. The first one begins the server's end: from now on no viewer is accepted.
+        """Handle a signal to end. From the first such signal on, no viewer is accepted, and the server drains.
 
-        A second signal, SIGINT or SIGTERM, ends the server at once.
+        A second signal, whether SIGINT or SIGTERM, ends the server at once, without the rest of the drain.
         """
         if self.should_exit:
             self.force_exit = True
@@ -164,9 +164,9 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, and then run uvicorn's shutdown.
 
-        uvicorn's shutdown begins by closing the listening socket and ending WebSockets. So it comes last. Until the
-        viewers have gone, the server answers all requests except those of new viewers. So a load balancer has time to
-        notice that the server ends.
+        The drain comes first, because uvicorn's shutdown begins by closing the listening socket and ending WebSockets.
+        Until the viewers have gone, the server answers all requests except those of new viewers. So a load balancer has
+        time to notice that the server ends.
         """
         start = time.monotonic()
         parts = self._app.state.services
@@ -196,11 +196,11 @@ class Server(uvicorn.Server):
 
 
 def exhausted(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Handle an error that was raised in the event loop and that no code has caught.
+    """Handle an error in the event loop that no code has caught.
 
-    If descriptors or memory ran out while a connection was accepted, count a refusal. Such an error can come very
-    often, and the event loop's own handler would log it each time, with a traceback of some kilobytes. Other errors go
-    to that handler.
+    If descriptors or memory ran out while a connection was accepted, the error is only counted, as a refusal. Such an
+    error can come very often, and the event loop's own handler would log it each time, with a traceback of some
+    kilobytes. All other errors are given to that handler.
     """
     error = context.get("exception")
     if isinstance(error, OSError) and error.errno in EXHAUSTED and not {"task", "future"} & context.keys():

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _TAG = re.compile(r'<[a-z][a-z0-9]*(?:\s[^\s"=>]+(?:="[^"]*")?)*\s*/?>', re.IGNORECASE)
 _RELATIVE = re.compile(r'="(?!https?://)|srcset="')
-"""The beginning of an attribute whose value may be a relative address. HTML in which this matches nowhere has only
-absolute addresses."""
+"""A pattern for the beginning of an attribute whose value may be a relative address. HTML in which it matches nowhere
+has only absolute addresses."""
 # An address with a scheme and a host is absolute already, and isn't matched. A `srcset`, which has several addresses,
 # is always matched.
 _ADDRESS = re.compile(r'(?<=\s)(?:(href|src|cite)="(?!https?://)([^"]*)"|(srcset)="([^"]*)")', re.IGNORECASE)

@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/xml"
 
 NEWS_AGE = timedelta(hours=48)
-"""The age up to which a live blog counts as news, by Google's rules."""
+"""The greatest age at which a live blog counts as news, by Google's rules."""
 NEWS_LENGTH = 1_000
-"""The addresses that a news sitemap may have, by Google's rules."""
+"""The greatest number of addresses in a news sitemap, by Google's rules."""
 PAGE_LENGTH = 1_000
-"""Each live blog has a number in the store, and one sitemap covers this many numbers. An index may name 50,000
-sitemaps."""
+"""The number of live blogs that one sitemap covers at most. Each live blog has a number in the store, and each sitemap
+covers a range of so many numbers. An index may name 50,000 sitemaps."""
 
 _SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 _NEWS = "http://www.google.com/schemas/sitemap-news/0.9"
 
 
 def index(highest_number: int, urls: Urls) -> bytes:
-    """Return the index of the sitemaps. It names the news sitemap, and as many others as all live blogs need.
+    """Return the index of the sitemaps. It names the news sitemap, and those that together cover all live blogs.
 
     `highest_number`: the number of the newest live blog.
     """
@@ -109,7 +109,7 @@ def robots(urls: Urls) -> bytes:
 
 
 def _document(root: ElementTree.Element, urls: Urls) -> bytes:
-    """Return the sitemap as bytes. One without addresses gets the home page's, as the protocol demands one at least."""
+    """Return a sitemap as bytes. If it has no address, add that of the home page: the protocol demands at least one."""
     if len(root) == 0:
         element(element(root, "url"), "loc", urls.home)
     return document(root)

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from liveserver.server.protocols.tls_listener import Handshake
 
 LEAVING_MAX = 64
-"""The most refused connections that are kept open at a time, for a moment, so that their peers can read the answer."""
+"""The greatest number of refused connections that are kept open at a time, so that their peers can read the answer.
+
+Further ones are closed at once, and their peers may not get the answer."""
 
 LEAVING_SECONDS = 1.0
-"""Seconds for which a refused connection is kept open."""
+"""The greatest number of seconds for which a refused connection is kept open."""
 
 
 class ConnectionLimits(NamedTuple):
@@ -25,17 +27,17 @@ class ConnectionLimits(NamedTuple):
     head_seconds: int = 10
     """Seconds in which a request's head must be complete.
 
-    For the first request they are counted from the connection's beginning, for later ones from the first byte.
+    They begin with the connection for its first request, and with the first byte of the head for later requests.
     """
     body_seconds: int = 30
-    """Seconds in which a request's body must be complete. They begin anew as long as the body comes at `BODY_RATE`."""
+    """Seconds in which a request's body must be complete. They begin anew if it comes at `BODY_RATE` or faster."""
     connections: int = sys.maxsize
     streams: int = sys.maxsize
     """The number of connections above which no new stream is accepted."""
 
 
 class Resting(Protocol):
-    """A connection that may be ended to make room for another one."""
+    """A connection that the server may end to make room for another one."""
 
     def give_way(self) -> None:
         """End this connection without an answer."""
@@ -50,38 +52,42 @@ class ConnectionRoom:
         self.leaving: set[object] = set()
         """The refused connections that are kept open for a moment, so that their peers can read the answer."""
         self.resting: dict[Resting, None] = {}
-        """The connections without a request under way. The one that has been idle for longest comes first.
+        """The idle connections: those without a request under way. The one that has been idle for longest comes first.
 
         These connections are ended when room is needed. So nobody can occupy connections without making requests, not
         even from many addresses, or behind a proxy, whose connections all come from one address.
         """
         self.refused: dict[Resting, None] = {}
-        """The idle connections that rest because their clients were refused often. They are ended before all others."""
+        """The idle connections from which nothing is parsed for a while, because their clients were refused often.
+
+        When room is needed, they are ended before all others."""
         self.unread = UnreadBytes()
         self.receiving = ConnectionGroups()
-        """Connections that wait for the rest of a request's body, by address, or by API key once it was checked."""
+        """Connections that wait for the rest of a request's body, in groups: one for each address or API key.
+
+        A connection counts for its client's address until the request's API key was checked, and then for the key."""
 
     def has_room(self, connections: set[Any]) -> bool:
-        """Return True if there is room for one more connection besides `connections`.
+        """Return True if there is room for one more connection besides `connections`, or if room could be made.
 
-        If there is none, an idle or slow connection is ended, and removed from `connections`, to make room.
+        Room is made by ending an idle or slow connection, which is also removed from `connections`.
         """
         return len(connections) < self.limits.connections or self._make_room(connections)
 
     def note_refusal(self, address: str | None) -> None:
-        """Count a refusal: there was no room for a connection from this address."""
+        """Count as a refusal that there was no room for a connection from this address."""
         refusals.note(Reason.TOO_MANY_CONNECTIONS, address=address, most=self.limits.connections)
 
     def full(self, connections: set[Any]) -> bool:
-        """Return True if the last free connections are kept for requests, so that no new stream is accepted."""
+        """Return True if so few connections are free that they are kept for requests, and no new stream is accepted."""
         # Idle connections are ended when room is needed, so they don't keep viewers out.
         return len(connections) - len(self.resting) - len(self.refused) > self.limits.streams
 
     def _make_room(self, connections: set[Any]) -> bool:
-        """End the connection that has been idle for longest; or, if none is idle, one that reads its answer slowly.
+        """End one connection to make room for another. Returns False if no connection may be ended.
 
-        If there is none of these either, a connection that sends its body slowly is ended. Returns False if there is
-        none of these three.
+        These are tried one after another: a connection in `refused`, the one that has been idle for longest, one
+        that reads its answer slowly, and one that sends its request's body slowly.
         """
         longest = (
             next(iter(self.refused), None)
@@ -101,7 +107,7 @@ class ConnectionRoom:
 
 
 class HandshakeRoom:
-    """The room for connections that are in their TLS handshake. They count like all other connections.
+    """The room for connections in their TLS handshake. These connections count like all others.
 
     `server/protocols/tls_listener.py` uses it.
     """
@@ -111,7 +117,7 @@ class HandshakeRoom:
         self._connections = connections
 
     def take(self, handshake: Handshake) -> bool:
-        """Add a connection, which counts as idle, if there is room. Returns False, and counts a refusal, if not."""
+        """Add a connection, which counts as idle. If there is no room for it, count a refusal, and return False."""
         if not self._room.has_room(self._connections):
             self._room.note_refusal(handshake.address)
             return False

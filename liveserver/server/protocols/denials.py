@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 RETRY_AFTER = 2
-"""Seconds after which a client may try again if the server had no room for its connection."""
+"""Seconds after which a client may try again if its connection was refused because there was no room for it."""
 
 
 class Denial(NamedTuple):
@@ -85,7 +85,7 @@ TOO_MANY_CONNECTIONS = Denial(
 
 
 class Denied(Exception):
-    """The error of a request that must be denied. It is raised while the parser parses the request."""
+    """The error that a request must be denied. It is raised while the parser parses the request."""
 
     def __init__(self, denial: Denial) -> None:
         super().__init__(denial.detail)
@@ -93,7 +93,7 @@ class Denied(Exception):
 
 
 class TooManyWaiting(Exception):
-    """The error of one waiting request too many on a connection.
+    """The error that too many requests wait on one connection.
 
-    A denial can't be sent at once, since the earlier requests must be answered first.
+    This is no `Denied`: a denial can't be sent at once, since the earlier requests must be answered first.
     """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class EncryptedHttpProtocol(HttpProtocol):
-    """An HTTP connection over TLS. In the room for connections, it takes the place of its TLS handshake."""
+    """An HTTP connection over TLS. In the count of connections, it replaces the `Handshake` that came before it."""
 
     __slots__ = ("handshake",)
 
@@ -30,7 +30,7 @@ class EncryptedHttpProtocol(HttpProtocol):
         super().connection_made(transport)
 
     def on_headers_complete(self) -> None:
-        """Make one TLS record free because a request has come; then check the request's head, as without TLS."""
+        """Give back the cost of one TLS record, because a request has come. Then check its head, as without TLS."""
         self.handshake.records.pay()
         super().on_headers_complete()
 

@@ -8,32 +8,38 @@ takes 14 seconds. So bytes are counted before they go into the parser, not after
 from __future__ import annotations
 
 HEAD_MAX = 32 * 1024
-"""The most bytes that a request's head may have.
+"""The greatest number of bytes that a request's head may have.
 
 Browsers send one or two thousand bytes, and four times as many with the cookies of a large site. Apache and nginx allow
 8 KB for each line."""
 
 HEADERS_MAX = 100
-"""The most headers that a request may have. Apache has the same limit. A browser behind two proxies sends thirty."""
+"""The greatest number of headers that a request may have. Apache has the same limit.
+
+A browser behind two proxies sends thirty."""
 
 TARGET_MAX = 2 * 1024
-"""The most bytes that a path and its query may have together. Our longest query has a cursor of 500 bytes."""
+"""The greatest number of bytes that a path and its query may have together.
+
+Our longest query has a cursor of 500 bytes."""
 
 FRAMING_MAX = 16 * 1024
-"""The bytes of framing that may come before, between and after the bytes of a body, whatever the body's size."""
+"""The number of bytes of framing that are allowed with a body of any size, even an empty one."""
 
 FRAMING_RATIO = 8
-"""The further bytes of framing that each byte of a body allows. A chunk of a single byte has five bytes of framing."""
+"""The number of further bytes of framing that are allowed for each byte of a body.
+
+A chunk of a single byte has five bytes of framing."""
 
 UNWANTED_RATIO = 64
-"""The number of body bytes that allow one further byte of framing once the request is answered.
+"""The number of a body's bytes for which one further byte of framing is allowed once the request is answered.
 
 That is enough for large chunks, but not for chunks of one byte, which cost the most to parse. The body is still read
 after the answer, since some clients read the answer only when they have sent the whole body."""
 
 
 class Allowance:
-    """The number of bytes that may still come of a request's head, or of the framing of its body.
+    """A count of how many bytes a request's head, or the framing of its body, may still have.
 
     The data of a connection goes into the parser in pieces, and `take` says how large the next piece may be. The parser
     reports that a head or a request (message) has ended, but not at which byte of the piece. So the rest of the piece
@@ -44,7 +50,7 @@ class Allowance:
 
     def __init__(self) -> None:
         self.left = HEAD_MAX
-        """The most bytes that may be parsed next; 0 if too many have come."""
+        """The number of bytes that may still be parsed; 0 if too many have come."""
         self.begun = False
         """True while a request has begun and isn't complete."""
         self.in_body = False
@@ -68,7 +74,7 @@ class Allowance:
         self.body = 0
 
     def body_came(self, size: int, *, wanted: bool = True) -> None:
-        """Note that bytes of a body have come, which allow more bytes of framing.
+        """Note that `size` bytes of a body have come. They allow more bytes of framing.
 
         `wanted`: False if the request is answered already, so that nobody needs its body.
         """

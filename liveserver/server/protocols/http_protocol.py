@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from liveserver.server.protocols.denials import Denial
 
 BODY_RATE = 1024
-"""Bytes a second at which a body must come to be given more time.
+"""The number of bytes a second at which a request's body must come to get more time than `body_seconds`.
 
 The rate is low because reporters send pictures by telephone, from places where the network is busy."""
 
@@ -52,21 +52,25 @@ WAITING_MAX = 2
 nor proxies do that. A waiting request with many header fields takes 20 KB of memory."""
 
 REFUSALS_FREE = 3
-"""The number of refusals on one connection that don't make it rest. An honest client meets one now and then, perhaps
-for what its neighbours behind the same address did."""
+"""The number of refusals on one connection that have no consequence. After each further one, the connection rests:
+nothing that the client sends is parsed for a while.
+
+An honest client is refused now and then, perhaps for what others behind the same address did."""
 
 HELD_MAX = 4 * 1024
-"""The greatest number of bytes that a resting connection may send. They are kept unparsed until the rest is over."""
+"""The greatest number of bytes that may come on a resting connection. They are kept unparsed until the rest is over.
+
+If more bytes come, the connection is ended."""
 
 LATE_BYTES = 1024 * 1024
-"""The most bytes that are read and thrown away after a denial.
+"""The greatest number of bytes that are read and thrown away after a denial.
 
-Reading costs time, too. So any further bytes stay in the kernel until the connection ends."""
+Any further bytes stay in the kernel until the connection ends, since reading costs time, too."""
 
 BODY_WAITING = 16 * 1024
-"""The number of body bytes waiting for the application above which we stop reading. Then the rest waits in the kernel.
+"""If more bytes of a body than this wait for the application, reading is paused. The rest waits in the kernel.
 
-Most JSON bodies are smaller. The last piece that was read may exceed this number."""
+Most JSON bodies are smaller. With the last piece that was read, more bytes than this may wait."""
 
 BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 """The methods whose body has no meaning (RFC 9110, 9.3). No endpoint reads such a body."""
@@ -91,7 +95,7 @@ class HttpProtocol(HttpToolsProtocol):
         "_late",
         "_on_wheel",
         "_refusals",
-        "_rest_asked",
+        "_refusing",
         "_rest_seconds",
         "_rest_timer",
         "_stopped",
@@ -108,10 +112,10 @@ class HttpProtocol(HttpToolsProtocol):
     _rest_timer: asyncio.TimerHandle | None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for a request; or turn the connection away if there is no room for it."""
+        """Wait for a request. If there is no room for the connection, refuse it."""
         self._allowance = Allowance()
         self._answering: RequestResponseCycle | None = None
-        """The request that the application is answering. uvicorn's `cycle` is the one that came last."""
+        """The request that the application is answering. uvicorn's `cycle` is the request that came last."""
         self._body_seen = 0
         """The number of body bytes that had come when the timer wheel called `due` last."""
         self._stopped = False
@@ -119,19 +123,19 @@ class HttpProtocol(HttpToolsProtocol):
         self._late = 0
         """The number of bytes that have come since `_stopped` was set."""
         self._end_timer = None
-        """The timer that cuts the client off some seconds after its last answer; None if it isn't running."""
+        """The timer that ends the connection some seconds after the last answer; None before that answer."""
         self._on_wheel = False
         """True while the connection is on the timer wheel, because a head or a body must be complete in time."""
         self._rest_seconds = 0.0
-        """How many seconds nothing is to be parsed after the present answer."""
-        self._rest_asked = False
-        """True if the present answer is a refusal."""
+        """For how many seconds the connection is to rest after the present answer; 0 if it isn't to rest."""
+        self._refusing = False
+        """True while the present answer is a refusal of which `rest` was notified."""
         self._refusals = 0
-        """The number of refusals on this connection, less the number of other answers."""
+        """The number of refusals on this connection, less the number of other answers; never below 0."""
         self._held = b""
-        """The bytes that came during the rest."""
+        """The bytes that have come while the connection rests. They aren't parsed yet."""
         self._rest_timer = None
-        """The timer that ends the rest; None if the connection doesn't rest."""
+        """The timer at which the connection stops resting; None if it doesn't rest."""
         if not self.room.has_room(self.connections):
             self._turn_away(transport)
             return
@@ -326,7 +330,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.headers = []
 
     def on_response_complete(self) -> None:
-        """Go on with the next waiting request. If there is none, the connection is idle again."""
+        """Go on with the next waiting request. If there is none, the connection is idle again, or rests."""
         answered = self._answering
         if answered is not None and answered.body:
             # The request is answered, so nobody will read the rest of its body. Free this memory.
@@ -336,23 +340,24 @@ class HttpProtocol(HttpToolsProtocol):
         elif self._answered and not self._stopped and not self.transport.is_closing():
             self.room.resting[self] = None
         super().on_response_complete()
-        if not self._rest_asked:
+        if not self._refusing:
             self._refusals = max(0, self._refusals - 1)
-        self._rest_asked = False
+        self._refusing = False
         if self._rest_seconds and not (self._stopped or self.transport.is_closing()):
             self._begin_rest()
 
     def rest(self, client: tuple[str, int] | None, seconds: float) -> None:
-        """Parse nothing from the connection for some seconds after the answer to the present request, a refusal.
+        """Let the connection rest for some seconds after the present answer, which is a refusal.
 
-        Nothing is done for the connection's first few refusals. If other requests wait behind the present one, the
-        connection ends after the answer instead. `client`: the client's address, as the application knows it. If the
-        connection is a proxy's, this address isn't that of the connection. Then nothing is done, since the connection
-        serves other clients, too.
+        While a connection rests, nothing that comes on it is parsed. The first `REFUSALS_FREE` refusals are only
+        counted. If other requests wait behind the present one, the connection doesn't rest, but ends after the answer.
+
+        `client`: the client's address and port, as the application knows them. If they aren't those of the connection,
+        the connection is a proxy's, and serves other clients, too. Then nothing is done.
         """
         if client != self.client or self._answering is None:
             return
-        self._rest_asked = True
+        self._refusing = True
         self._refusals += 1
         if self._refusals > REFUSALS_FREE:
             if self.pipeline:
@@ -361,7 +366,10 @@ class HttpProtocol(HttpToolsProtocol):
                 self._rest_seconds = seconds
 
     def claim(self, owner: Hashable) -> None:
-        """Count the connection for an owner, instead of its address, while it waits for the rest of a body."""
+        """Let the connection, on which a request's body is still coming, count for `owner` instead of its address.
+
+        Does nothing if the connection doesn't wait for the rest of a body.
+        """
         if self in self.room.receiving:
             self.room.receiving.add(self, owner)
 
@@ -375,7 +383,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._rest_seconds = 0.0
 
     def _hold(self, data: bytes) -> None:
-        """Keep what a resting connection sends; end the connection if that is too much."""
+        """Keep data that comes while the connection rests. If there is too much, end the connection."""
         self._held += data
         if len(self._held) > HELD_MAX:
             self._stop(Reason.RATE)
@@ -393,7 +401,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.data_received(held)
 
     def on_body(self, body: bytes) -> None:
-        """Count bytes of a request's body, and keep them if the endpoint may read them.
+        """Count bytes of a request's body, and keep them if the endpoint may still read them.
 
         If too many bytes wait for the endpoint, reading is paused, and the rest waits in the kernel.
         """
@@ -424,7 +432,9 @@ class HttpProtocol(HttpToolsProtocol):
     ) -> SocketViewer:
         """Answer the request with an event stream, and make the connection a viewer. Returns the viewer.
 
-        The application must then return, and send nothing. `status`, `headers` and `body`: the beginning of the answer.
+        After this, the application must return without sending anything. `status`, `headers` and `body`: the beginning
+        of the answer.
+
         Raises Conflict if other requests wait behind this one, since they would never be answered. Raises
         ClientDisconnected if the client has gone, and RuntimeError if an answer was begun already.
         """
@@ -449,9 +459,9 @@ class HttpProtocol(HttpToolsProtocol):
         return viewer
 
     def _retire(self) -> None:
-        """Give up the connection, which has another protocol now.
+        """Let go of the connection, which has another protocol now.
 
-        The parser is deleted, because it refers to methods of this object, which would be a reference cycle.
+        The parser is deleted, because it refers to methods of this object: that is a reference cycle.
         """
         self._leave_wheel()
         self.room.unread.resumed(self)
@@ -459,25 +469,22 @@ class HttpProtocol(HttpToolsProtocol):
 
     @property
     def _answered(self) -> bool:
-        """True if no request on this connection waits for its answer, or for the rest of it."""
+        """True if all requests on this connection are completely answered, or if there was none."""
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is None or cycle.response_complete
 
     def _full(self) -> bool:
-        """Return True if the last free connections are kept for requests, so that no new stream is accepted."""
+        """Return True if so few connections are free that they are kept for requests, and no new stream is accepted."""
         return self.room.full(self.connections)
 
     def _leave_wheel(self) -> None:
-        """Leave the timer wheel, because no head or body must be complete in time any more."""
+        """Take the connection off the timer wheel. Does nothing if it isn't there."""
         if self._on_wheel:
             self._on_wheel = False
             self._wheel.discard(self)
 
     def _stop(self, reason: Reason) -> None:
-        """Count, by its reason, that the server refuses something on this connection.
-
-        From now on nothing that the client sends is parsed.
-        """
+        """Parse nothing more that comes on this connection, and count a refusal with this reason."""
         refusals.note(reason, address=self.client[0] if self.client else None)
         self._stopped = True
         self._leave_wheel()
@@ -530,9 +537,10 @@ class HttpProtocol(HttpToolsProtocol):
             transport.close()
 
     def _answer_and_end(self, answer: bytes, seconds: float = LINGER) -> None:
-        """Send a last answer, and end the connection. Reading goes on for `seconds` at most.
+        """Send a last answer, and end the connection. Until then, reading goes on for at most `seconds`.
 
-        Without reading, the connection to a peer that still sends would be reset before the peer reads the answer.
+        Without reading, the connection to a peer that is still sending would be reset, and the peer couldn't read the
+        answer.
         """
         self.transport.write(answer)
         self._end_timer = hang_up(self.transport, seconds)

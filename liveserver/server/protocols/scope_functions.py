@@ -1,4 +1,4 @@
-"""The functions in the scope's extension (`scope_extension.py`). By them, an endpoint talks to its HTTP connection."""
+"""The functions in the ASGI scope's extension (`scope_extension.py`). An endpoint uses its HTTP connection by them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def hand_over(
 ) -> SocketViewer:
     """Answer the request with an event stream, and make its connection a viewer. Returns the viewer.
 
-    Raises Conflict if other requests wait on the connection, and ClientDisconnected if the connection has ended.
+    Raises Conflict if other requests wait on the connection, ClientDisconnected if the connection has ended, and
+    RuntimeError if an answer was begun already.
     """
     connection = protocol()
     if connection is None:
@@ -37,19 +38,20 @@ def hand_over(
 
 
 def is_gone(request: ref[RequestResponseCycle]) -> bool:
-    """Return True if the client of a request has gone. An endpoint that doesn't ask isn't told.
+    """Return True if the client of a request has gone. An endpoint must call this, as nothing else tells it.
 
-    While another request waits on the same connection, the result is False even if the client has gone: nothing is read
-    from the connection until the answer is sent.
+    While another request waits on the same connection, the result is False even if the client has gone. The reason is
+    that nothing is read from such a connection until the present request is answered.
     """
     cycle = request()
     return cycle is None or cycle.disconnected
 
 
 def claim(protocol: ref[HttpProtocol], owner: Hashable) -> None:
-    """Count a connection for an owner, instead of its address, while it waits for the rest of a request's body.
+    """Let a connection whose request's body is still coming count for `owner` instead of its client's address.
 
-    Does nothing if the body is complete, or if the connection has ended.
+    `owner`: stands for the API key of the request. Does nothing if the body is complete already, or if the connection
+    has ended.
     """
     connection = protocol()
     if connection is not None:
@@ -57,9 +59,10 @@ def claim(protocol: ref[HttpProtocol], owner: Hashable) -> None:
 
 
 def rest(protocol: ref[HttpProtocol], client: tuple[str, int] | None, seconds: float) -> None:
-    """Read nothing from a connection for some seconds, once all present requests on it are answered.
+    """Parse nothing from a connection for some seconds after the present answer, which is a refusal.
 
-    Does nothing if the connection has ended, or isn't the client's own (but a proxy's).
+    Does nothing after the connection's first few refusals, if the connection has ended, or if it is a proxy's. If other
+    requests wait on the connection, it is ended after the answer instead. `client`: the client's address and port.
     """
     connection = protocol()
     if connection is not None:
@@ -67,7 +70,7 @@ def rest(protocol: ref[HttpProtocol], client: tuple[str, int] | None, seconds: f
 
 
 def no_bytes() -> int:
-    """Return 0: no bytes wait for one client alone if the body that it reads slowly is shared with others."""
+    """Return 0, the number of bytes that wait for one client alone if its answer's body is shared with others."""
     return 0
 
 

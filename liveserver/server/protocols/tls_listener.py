@@ -25,18 +25,20 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 ACCEPTED = 16
-"""The most connections that are accepted in one turn of the event loop."""
+"""The greatest number of connections that are accepted in one turn of the event loop."""
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""The errors of `accept` if the process, or the machine, can't have any more connections."""
+"""The error numbers of `accept` that say that the process or the machine can't have any more connections."""
 
 EXHAUSTED_SECONDS = 0.1
-"""Seconds for which nothing is accepted after such an error.
+"""Seconds for which no connection is accepted after one of the errors in `EXHAUSTED`.
 
 Without this pause, the event loop would be busy all the time, since the listening socket stays ready."""
 
 READ_SIZE = 16 * 1024
-"""The most bytes that are read from a connection in one turn of the event loop: the size of a full TLS record."""
+"""The greatest number of bytes that are read from a connection in one turn of the event loop.
+
+This is the size of a full TLS record."""
 
 
 class Terms(NamedTuple):
@@ -58,7 +60,7 @@ class Handshake:
         self.records = RecordBudget(asyncio.get_running_loop().time())
 
     def give_way(self) -> None:
-        """End the connection, to make room for another one. Counts a refusal."""
+        """End the connection to make room for another one, and count a refusal."""
         refusals.note(Reason.GAVE_WAY, address=self.address)
         self.shutdown()
 
@@ -69,7 +71,7 @@ class Handshake:
 
 
 class HandshakePlaces(Protocol):
-    """The room for connections in their TLS handshake, as the listener needs it."""
+    """What `TlsListener` needs of the room for connections in their TLS handshake."""
 
     def take(self, handshake: Handshake) -> bool:
         """Add a handshake if there is room for it. Returns False if there isn't.
@@ -104,9 +106,9 @@ class RecordGate(asyncio.BufferedProtocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def stand_before(self) -> None:
-        """Take the place of TLS as the transport's protocol, so that data comes to this gate first.
+        """Become the transport's protocol in place of TLS, so that data comes to this gate first.
 
-        This must be called when TLS has become the transport's protocol, but hasn't been told of its connection yet.
+        Call this after TLS has become the transport's protocol, and before its `connection_made` is called.
         """
         tls = self._transport.get_protocol()
         if tls is not None:
@@ -125,7 +127,7 @@ class RecordGate(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Return a buffer for the next data, with at most READ_SIZE bytes: the buffer of TLS if TLS can take data."""
+        """Return a buffer of at most `READ_SIZE` bytes for the next data: that of TLS once TLS can take data."""
         tls = self._tls
         if tls is None or self._waiting is not None:
             self._buffer = memoryview(bytearray(READ_SIZE))
@@ -134,7 +136,7 @@ class RecordGate(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Give TLS the data that has come. If it has too many records, end the connection without an answer."""
+        """Give TLS the data that has come. If too many records have come, end the connection without an answer."""
         data = self._buffer[:nbytes]
         del self._buffer
         if not self._records.came(data, self._loop.time()):
@@ -171,16 +173,16 @@ class RecordGate(asyncio.BufferedProtocol):
 
 
 class EarlyData(asyncio.Protocol):
-    """A holder of the data that comes together with the end of the handshake, before the real protocol is set.
+    """The first protocol of a TLS connection. It keeps the data that comes before the HTTP protocol takes over.
 
-    Some event loops deliver data so early.
+    A client may send data together with the end of its handshake, and some event loops deliver this data at once.
     """
 
     def __init__(self) -> None:
         self.data = b""
 
     def data_received(self, data: bytes) -> None:
-        """Keep data for the real protocol."""
+        """Keep data for the HTTP protocol."""
         self.data += data
 
 
@@ -198,7 +200,7 @@ class TlsListener:
         tasks: set[asyncio.Task[None]],
         sock: socket,
     ) -> None:
-        """`tasks`: a set in which the tasks of handshakes are kept until they end."""
+        """Begin to listen on `sock`. `tasks`: a set in which the tasks of handshakes are kept until they end."""
         self.sockets = (sock,)
         self._make_protocol = make_protocol
         self._terms = terms

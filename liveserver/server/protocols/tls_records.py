@@ -11,26 +11,27 @@ from __future__ import annotations
 from liveserver.utils.limits.rate_limiter import charged
 
 RECORDS = 250
-"""The number of records that a connection may send at once, and again in every `SECONDS` seconds.
+"""The number of TLS records that a connection may send at once. It may send as many again in every `SECONDS` seconds.
 
-Records that are paid for don't count. A pong is one record. A viewer that was without a network for a while may send
-some four hundred confirmations at once; they are within this limit."""
+Records that are paid for, by bytes or by requests, don't count. A pong is one record. A confirmation has some hundred
+bytes, which pay for a fifth of its record. So a viewer that was without a network for a while may send some three
+hundred confirmations at once."""
 
 SECONDS = 5.0
 
 RECORDS_FIRST = 50
-"""The number of records that a new connection may send at once. Records that are paid for don't count.
+"""The number of TLS records that a new connection may send at once, besides those paid for by bytes or by requests.
 
 A handshake has six records. Fifty records cost us as much as a handshake. So a client that is cut off after them, and
 connects again, gains little."""
 
 RECORD_SECONDS = SECONDS / RECORDS
-"""Seconds that one record costs."""
+"""The cost of one record, in seconds: after so many seconds, one more record may come."""
 
 RECORD_BYTES = 512
-"""The number of bytes that pay for one record: the record size of the smallest devices (RFC 6066, 4).
+"""The number of bytes that pay for one record: a connection may send any number of records that have so many bytes.
 
-Browsers send records of 16 KB."""
+The smallest devices send records of this size (RFC 6066, 4), and browsers send records of 16 KB."""
 
 HEADER = 5
 """The size in bytes of a record's header (RFC 8446, 5.1). Its last two bytes are the length of the record's rest."""
@@ -43,16 +44,20 @@ class RecordBudget:
 
     def __init__(self, now: float) -> None:
         self._until = now + SECONDS - RECORDS_FIRST * RECORD_SECONDS
-        """The time up to which the budget is spent. It may be at most SECONDS after the present."""
+        """The time when the connection's debt will be paid off, to which each record adds.
+
+        It may be at most `SECONDS` seconds from now. A new connection begins with a debt, so that it may send only
+        `RECORDS_FIRST` records at once.
+        """
         self._ahead = 0
-        """The number of bytes of the current record that are still to come."""
+        """The number of bytes that are still to come of the present record."""
         self._begun = b""
         """The bytes that have come of a record's header, if the header isn't complete."""
 
     def came(self, data: memoryview, now: float) -> bool:
-        """Count the records in data from the connection. Returns False if there are too many.
+        """Count the records in data from the connection. Returns False if too many have come.
 
-        Then the data must not be given to TLS.
+        If the result is False, the data must not be given to TLS.
         """
         size = len(data)
         if self._begun:

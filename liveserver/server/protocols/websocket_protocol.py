@@ -25,7 +25,7 @@ _terms: WeakKeyDictionary[Config, WebSocketSettings] = WeakKeyDictionary()
 
 
 def terms_of(config: Config) -> WebSocketSettings:
-    """Return the settings for WebSockets in a configuration of uvicorn. They are read once for each configuration.
+    """Return the settings for WebSockets that a configuration of uvicorn has. Each configuration is read only once.
 
     Times are rounded to whole seconds (at least 1), because the timer wheel counts in seconds.
     """
@@ -47,7 +47,7 @@ def terms_of(config: Config) -> WebSocketSettings:
 
 
 class ViewerProtocol(Connection):
-    """A WebSocket connection, as uvicorn makes it for a request."""
+    """A WebSocket connection with the constructor and the methods that uvicorn calls."""
 
     __slots__ = ()
 
@@ -61,7 +61,10 @@ class ViewerProtocol(Connection):
         super().__init__(terms_of(config), server_state, app_state)
 
     def data_received(self, data: bytes) -> None:
-        """Take data: first the request, which uvicorn's own HTTP protocols write out again; later frames."""
+        """Handle data: first the request, then WebSocket frames.
+
+        Only uvicorn's own HTTP protocols send the request. They have parsed it, and write it out again as bytes.
+        """
         if self._state is not State.NEW:
             super().data_received(data)
             return
@@ -71,7 +74,7 @@ class ViewerProtocol(Connection):
 
 
 def _request(data: bytes) -> Request:
-    """Parse and return a request, which one of uvicorn's HTTP protocols has checked and written out again."""
+    """Parse and return a request that one of uvicorn's HTTP protocols has parsed before, and written out again."""
     first, *lines = data.removesuffix(b"\r\n\r\n").split(b"\r\n")
     method, target, _ = first.split(b" ", 2)
     headers = []
