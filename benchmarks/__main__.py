@@ -119,13 +119,16 @@ async def _compare(plan: Plan, rounds: int, only: str) -> Comparison:
 
 
 async def _take_template(directory: Path) -> Template:
-    """Start a liveserver, and return a message of its as the template of the messages that all servers send."""
+    """Start a liveserver, and return one of its messages as the template of the messages that all servers send."""
     async with Liveserver(WS, directory / "template", Template(b"")) as server:
         return await Template.take(await server.client(), contestants.SLUG, server.url, contestants.ENTRY_BYTES)
 
 
 async def _run(server: Contestant, plan: Plan) -> Figures:
-    """Start a server, measure it, stop it, and return the figures. Raises Failed if a message didn't arrive once."""
+    """Start a server, measure it, stop it, and return the figures.
+
+    Raises Failed unless every message came to every viewer exactly once.
+    """
     run_id = secrets.token_hex(4)
     async with server:
         meter = Meter([server.pid])

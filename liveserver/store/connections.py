@@ -27,14 +27,14 @@ T = TypeVar("T")
 
 PATIENCE = 5.0
 """Seconds for which a server's transaction waits for a statement (on PostgreSQL), a lock or a free connection. After
-that, it fails."""
+that, the transaction fails."""
 
 RESTORE_PATIENCE = 60.0
 """Seconds that a backup or a restore on PostgreSQL waits for a lock. Before a restore, all writes have to end."""
 
 
 def to_json(value: Any) -> str:
-    """Return a value as JSON text. Only those characters are escaped that JSON requires to be."""
+    """Return a value as JSON text. Characters beyond ASCII aren't escaped."""
     return orjson.dumps(value).decode()
 
 
@@ -73,7 +73,7 @@ class ThreadConnections(Connections):
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Begin a transaction in a thread, call `work`, and commit; return its result. Rolls back if `work` raises.
 
-        Raises TimeoutError if no connection becomes free within the seconds of `patience`.
+        Raises TimeoutError if no connection becomes free within `patience` seconds (a constructor's argument).
         """
         # Without a timeout if a connection is free, as usual: setting up a timeout takes time.
         async with asyncio.timeout(self._patience) if self._free.locked() else nullcontext():

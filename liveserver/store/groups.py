@@ -336,8 +336,9 @@ class Sources(QueryGroup):
 
     The same transaction records `reached` as the position up to which the source's changes are in our store (None: the
     recorded position stays). Returns the result of the write; None if no entry of ours is written. A copy that our
-    newsroom has deleted stays deleted. Raises NotHeld if the process doesn't hold the source any more, or if a position
-    is to be recorded after another one than the process expects. Raises Conflict if an eleventh entry would be pinned.
+    newsroom has deleted stays deleted. Raises NotHeld if the process doesn't hold the source any more. With `reached`,
+    also raises NotHeld if the recorded position isn't the one that the process expects. Raises Conflict if an eleventh
+    entry would be pinned.
     """
 
     move = Write(sources.move)

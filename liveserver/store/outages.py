@@ -76,7 +76,7 @@ def opening(url: URL) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of the message of the first cause: the error that led to all others, up to `error`."""
+    """Follow the causes of `error` back to the first one, and return the first line of that error's message."""
     # A TimeoutError has a CancelledError as its cause. The CancelledError says less, and isn't an Exception, so the
     # loop ends before it.
     while isinstance(error.__cause__, Exception):

@@ -86,7 +86,7 @@ def alone(address: str, complaint: str) -> Iterator[None]:
 
     The lock is on a file beside the database's file. The system releases the lock when the process that holds it ends.
     Raises SettingsError with the message `complaint` if another process holds the lock. Raises SettingsError, too, if
-    the locked file can't be written. Does nothing for a PostgreSQL URL.
+    the lock's file can't be written. Does nothing for a PostgreSQL URL.
     """
     if not address.startswith("sqlite:///"):
         yield

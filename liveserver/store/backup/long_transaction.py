@@ -24,10 +24,10 @@ class Stopped(Exception):
 
 
 class LongTransaction:
-    """A long transaction, which ends soon after the caller of `run` was cancelled.
+    """A long transaction that rolls back soon after the caller of `run` was cancelled.
 
-    On SQLite, the transaction runs in a thread, and a thread can't be cancelled. So the function in the transaction
-    calls `step` often, which raises an error after a cancellation.
+    On SQLite, the transaction runs in a thread, and a thread can't be cancelled. So the function that runs in the
+    transaction calls `step` often. After a cancellation, `step` raises an error.
     """
 
     def __init__(self, connections: Connections) -> None:

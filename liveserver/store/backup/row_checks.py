@@ -162,7 +162,7 @@ _FIELDS: Mapping[str, Mapping[str, Any]] = {
 
 
 def values_of(row: Row, table: Table) -> Row:
-    """Return a backup's row with its values converted to the types of the table's columns: texts to datetimes, say.
+    """Return a backup's row with its values converted to the types of the table's columns, such as texts to datetimes.
 
     Raises ValueError, with a message for people, if a value doesn't fit the type of its column.
     """
@@ -170,7 +170,7 @@ def values_of(row: Row, table: Table) -> Row:
 
 
 def check(name: str, row: Row, safe: Callable[[str], str]) -> None:
-    """Check the columns of a row that have a stricter check than that of their type, and make an entry's body safe.
+    """Check those columns of a row for which `_FIELDS` has a stricter type, and make the body of an entry safe.
 
     `name`: the row's table, in the newest schema. `row`: is changed: if it has an entry's body, the body is replaced by
     what `safe` returns for it. Raises ValueError, with a message for people, if no liveserver can have written the row.

@@ -68,7 +68,8 @@ class Pending(NamedTuple):
 def seq_then(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: datetime) -> int:
     """Return the seq that the live blog had at a moment. `liveblog`: the live blog as it is now.
 
-    That seq is one less than the seq of the first change after the moment; the present seq, if nothing has changed.
+    That seq is one less than the seq of the first change after the moment. Without such a change, it is
+    the present seq.
     """
     first: int | None = connection.scalar(_FIRST_SINCE, {"blog": liveblog_id, "moment": moment})
     return liveblog.seq if first is None else first - 1

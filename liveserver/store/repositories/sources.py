@@ -38,7 +38,7 @@ _EVERY = select(_t, _l.c.slug).join(_l, _l.c.id == _t.c.liveblog_id)
 
 
 class NotHeld(Conflict):
-    """A process doesn't hold the source any more, or the store has another position of the source than it expected."""
+    """A process doesn't hold the source any more, or expects another position of the source than the store has."""
 
 
 class Hold(NamedTuple):
