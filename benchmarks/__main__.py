@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: runs the servers in turn, round after round, and writes what came of it."""
+"""`python -m benchmarks`: measure each server in turn, in several rounds, and write the comparison to files."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
 RATE = 10.0
 ALONE = 20
-"""Messages published before anybody is connected."""
+"""The number of messages that are published, and measured, before any viewer is connected."""
 
 
 class Failed(Exception):
-    """A run that doesn't count: not every message came to every viewer exactly once."""
+    """A run failed, and its figures don't count: not every message came to every viewer exactly once."""
 
 
 def main() -> int:
-    """Returns the exit status: 0 if every run was without a loss."""
+    """Read the options, measure, and write the comparison. Returns the exit status: 0 if every run succeeded."""
     options = _options()
     plan = Plan(options.viewers, rate=RATE, duration=options.publishes / RATE, processes=options.processes)
     if options.nchan_module:
@@ -119,13 +119,16 @@ async def _compare(plan: Plan, rounds: int, only: str) -> Comparison:
 
 
 async def _take_template(directory: Path) -> Template:
-    """The message that all send, from a server of ours."""
+    """Start a liveserver, and return one of its messages as the template of the messages that all servers send."""
     async with Liveserver(WS, directory / "template", Template(b"")) as server:
         return await Template.take(await server.client(), contestants.SLUG, server.url, contestants.ENTRY_BYTES)
 
 
 async def _run(server: Contestant, plan: Plan) -> Figures:
-    """One run of one server. Raises Failed."""
+    """Start a server, measure it, stop it, and return the figures.
+
+    Raises Failed unless every message came to every viewer exactly once.
+    """
     run_id = secrets.token_hex(4)
     async with server:
         meter = Meter([server.pid])
@@ -153,7 +156,10 @@ async def _run(server: Contestant, plan: Plan) -> Figures:
 
 
 async def _publish_to_nobody(source: Source, meter: Meter) -> float:
-    """What publishing alone costs the server; it also warms everybody up."""
+    """Return the server's processor time for publishing a message while no viewer is connected, in microseconds.
+
+    This also warms up the server and the publisher.
+    """
     await source.publish(0)
     before = meter.cpu()
     for number in range(ALONE):

@@ -1,4 +1,4 @@
-"""The contestants: how each server is started, watched and published to."""
+"""The servers that are compared: how to start and stop each, how to connect viewers, and how to publish messages."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ ROOT = Path(__file__).parent.parent
 START_SECONDS = 20.0
 END_SECONDS = 3.0
 PUBLIC_URL = "https://live.example.org"
-"""In the messages: their length must not depend on a port."""
+"""The public URL in the messages of all servers. It has no port, as the messages' length mustn't depend on a port."""
 SLUG = "benchmark"
 
 
 class NotInstalled(Exception):
-    """A contestant can't take part; the message says what is missing."""
+    """A server can't be measured on this machine. The error's message says what is missing."""
 
 
 @dataclass(frozen=True)
 class Discipline:
-    """What is compared with what: the same bytes to every viewer."""
+    """A way of sending messages to viewers. The servers of one discipline send the same bytes to every viewer."""
 
     name: str
     transport: Transport = Transport.WS
     deflate: bool = False
 
     def bytes_of(self, frame: Frame) -> bytes:
-        """A message as it goes over the wire."""
+        """Return the bytes in which a message is sent to a viewer."""
         if self.transport is Transport.SSE:
             return frame.sse
         return frame.ws_deflated if self.deflate else frame.ws
@@ -66,11 +66,11 @@ SSE = Discipline("SSE", Transport.SSE)
 
 
 class Contestant(ABC):
-    """A server process. Use it as an asynchronous context manager, once for each run."""
+    """A server that is compared, as a process. Each object is an asynchronous context manager, for one run."""
 
     name: ClassVar[str]
     greeted: ClassVar[bool] = False
-    """It says `hello`."""
+    """True if the server sends each new viewer the message `hello`."""
     path: ClassVar[str] = "/stream"
 
     def __init__(self, discipline: Discipline, directory: Path, template: Template) -> None:
@@ -83,45 +83,45 @@ class Contestant(ABC):
     @classmethod
     @abstractmethod
     def check(cls) -> str:
-        """Its version. Raises NotInstalled."""
+        """Return the version of the server's software. Raises NotInstalled if the software is missing."""
 
     @abstractmethod
     def command(self) -> Sequence[str]:
-        """How it is started."""
+        """Return the command that starts the server."""
 
     def environment(self) -> dict[str, str]:
-        """Variables beside the usual ones."""
+        """Return environment variables for the server, in addition to those of this process except LIVESERVER_*."""
         return {}
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The URL of the server's root."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int:
-        """Its first process."""
+        """The id of the server's first process, which may have child processes."""
         assert self._process is not None
         return self._process.pid
 
     @property
     def opening(self) -> Opening:
-        """How viewers ask for the stream."""
+        """The request with which a viewer opens its stream."""
         discipline = self.discipline
-        # The floor is told which answer this key wants, and the others don't care.
+        # The floor gets the answer to this key as an argument (`accept`). The other servers take any key.
         return Opening(discipline.transport, f"127.0.0.1:{self.port}", self.path, discipline.deflate, key=KEY)
 
     async def source(self, run: str) -> Source:
-        """The source that publishes to it."""
+        """Return the publisher of the messages of one run. `run`: the run's id."""
         return Poster(self.publishing_port, "/publish", self.body, self.template, run)
 
     @property
     def publishing_port(self) -> int:
-        """Where to publish."""
+        """The server's port to which messages are posted."""
         return self.port
 
     def body(self, frame: Frame) -> bytes:
-        """What is posted for a message."""
+        """Return the body of the POST request that publishes a message."""
         return frame.message
 
     async def __aenter__(self) -> Self:
@@ -164,7 +164,7 @@ class Contestant(ABC):
                     break
 
     async def _end(self) -> None:
-        """End it with its children: a worker of nginx outlives a master that is killed."""
+        """End the server's process and its children: nginx's workers outlive a master process that is killed."""
         assert self._process is not None
         for number in (signal.SIGTERM, signal.SIGKILL):
             with suppress(ProcessLookupError):
@@ -176,50 +176,50 @@ class Contestant(ABC):
 
 
 class Floor(Contestant):
-    """The least that a server can do."""
+    """The floor: a program in C that does the least that a server can do (`servers/floor.c`)."""
 
     name = "floor"
 
     @classmethod
     def check(cls) -> str:
-        """The compiler's version."""
+        """Return the version of the C compiler. Raises NotInstalled if there is none."""
         return first_line(program("cc"), "--version")
 
     @classmethod
     def compile(cls, directory: Path) -> None:
-        """Make the program, once."""
+        """Compile the program into a folder. Once is enough for all runs."""
         subprocess.run([program("cc"), "-O2", "-o", directory / "floor", SERVERS / "floor.c"], check=True)
 
     def command(self) -> Sequence[str]:
-        """Compiled into the folder that all runs share."""
+        """Return the command of the program, which was compiled into the folder above that of the run."""
         return [str(self.directory.parent / "floor"), str(self.port), self.opening.accept]
 
     def body(self, frame: Frame) -> bytes:
-        """It writes what it is given."""
+        """Return the bytes that viewers are to get: the floor sends them the body of a POST as it is."""
         return self.discipline.bytes_of(frame)
 
 
 class BarePython(Contestant):
-    """The floor in Python."""
+    """A server like the floor, but in Python (`servers/bare_python.py`)."""
 
     name = "Python, bare loop"
 
     @classmethod
     def check(cls) -> str:
-        """Of the interpreter."""
+        """Return the version of the Python interpreter."""
         return f"{sys.implementation.name} {sys.version.split()[0]}"
 
     def command(self) -> Sequence[str]:
-        """As the floor."""
+        """Return the command that starts the server, with the same arguments as the floor's."""
         return [sys.executable, "-m", "benchmarks.servers.bare_python", str(self.port), self.opening.accept]
 
     def body(self, frame: Frame) -> bytes:
-        """It writes what it is given."""
+        """Return the bytes that viewers are to get: this server sends them the body of a POST as it is."""
         return self.discipline.bytes_of(frame)
 
 
 class Liveserver(Contestant):
-    """This server, embedded defaults, one process."""
+    """The liveserver, with its default settings: SQLite, no Redis, one process."""
 
     name = "liveserver"
     greeted = True
@@ -230,15 +230,15 @@ class Liveserver(Contestant):
 
     @classmethod
     def check(cls) -> str:
-        """Of the package."""
+        """Return the version of the package liveserver."""
         return version("liveserver")
 
     def command(self) -> Sequence[str]:
-        """As an operator would."""
+        """Return the command `liveserver serve`, with which an operator starts the server."""
         return [sys.executable, "-m", "liveserver", "serve"]
 
     def environment(self) -> dict[str, str]:
-        """A database of its own."""
+        """Return the settings: the port, a new database in the run's folder, and the public URL."""
         return {
             "LIVESERVER_PORT": str(self.port),
             "LIVESERVER_DATABASE_URL": f"sqlite:///{self.directory}/live.db",
@@ -247,13 +247,13 @@ class Liveserver(Contestant):
 
     @property
     def opening(self) -> Opening:
-        """The stream of the live blog."""
+        """The request with which a viewer opens the live blog's stream."""
         stream = "events" if self.discipline.transport is Transport.SSE else "ws"
         path = f"/api/v1/liveblogs/{SLUG}/{stream}"
         return Opening(self.discipline.transport, f"127.0.0.1:{self.port}", path, self.discipline.deflate, key=KEY)
 
     async def client(self) -> Client:
-        """A client that may do everything; the live blog is there."""
+        """Return a client with all rights. The first call makes its API key, and creates the live blog."""
         if self._client is None:
             command = [sys.executable, "-m", "liveserver", "keys", "create", "--name", "benchmark"]
             command += ["--scope", "publish", "--scope", "manage"]
@@ -266,7 +266,7 @@ class Liveserver(Contestant):
         return self._client
 
     async def source(self, run: str) -> Source:
-        """Entries over its API."""
+        """Return a publisher that publishes entries by the API. `run`: the run's id."""
         newsroom = Publisher(await self.client(), SLUG, run=run, size=ENTRY_BYTES)
         await newsroom.rehearse()
         return newsroom
@@ -283,24 +283,24 @@ class Liveserver(Contestant):
 
 
 class StarletteLoop(Contestant):
-    """What the documentation of Starlette and uvicorn shows."""
+    """Starlette behind uvicorn, as their documentation shows it (`servers/starlette_loop.py`)."""
 
     name = "Starlette, `await send_text`"
 
     @classmethod
     def check(cls) -> str:
-        """Of both."""
+        """Return the versions of Starlette and uvicorn."""
         return f"Starlette {version('starlette')}, uvicorn {version('uvicorn')}"
 
     def command(self) -> Sequence[str]:
-        """By uvicorn's command line, with its defaults."""
+        """Return the command that starts uvicorn. Apart from the log and the backlog, it has uvicorn's defaults."""
         app = "benchmarks.servers.starlette_loop:app"
         options = ["--port", str(self.port), "--log-level", "warning", "--no-access-log", "--backlog", "4096"]
         return [sys.executable, "-m", "uvicorn", app, *options]
 
 
 class WebsocketsBroadcast(Contestant):
-    """The websockets library's own server."""
+    """The server of the library websockets, with its function `broadcast` (`servers/websockets_broadcast.py`)."""
 
     name = "websockets, `broadcast()`"
 
@@ -310,29 +310,29 @@ class WebsocketsBroadcast(Contestant):
 
     @classmethod
     def check(cls) -> str:
-        """Of the library."""
+        """Return the version of the library websockets."""
         return f"websockets {version('websockets')}"
 
     def command(self) -> Sequence[str]:
-        """Two ports: one for viewers, one for messages."""
+        """Return the command that starts the server, with two ports: one for viewers, and one for messages."""
         module = "benchmarks.servers.websockets_broadcast"
         return [sys.executable, "-m", module, str(self.port), str(self.publishing_port)]
 
     @property
     def publishing_port(self) -> int:
-        """Its own."""
+        """The port to which messages are posted, which isn't the viewers' port."""
         return self._publishing_port
 
 
 class NodeWs(Contestant):
-    """Node's ws."""
+    """A Node server with the package ws (`servers/ws.cjs`)."""
 
     name = "Node, `ws`"
     modules: ClassVar[str] = os.pathsep.join([os.environ.get("NODE_PATH", ""), str(ROOT / "web" / "node_modules")])
 
     @classmethod
     def check(cls) -> str:
-        """Of Node and the package."""
+        """Return the versions of Node and of the package ws. Raises NotInstalled if one of them is missing."""
         print_versions = "console.log(`Node ${process.versions.node}, ws ${require('ws/package.json').version}`)"
         try:
             return first_line(program("node"), "-e", print_versions, NODE_PATH=cls.modules)
@@ -340,24 +340,24 @@ class NodeWs(Contestant):
             raise NotInstalled("Node finds no package ws (npm install ws, NODE_PATH)") from None
 
     def command(self) -> Sequence[str]:
-        """One process."""
+        """Return the command that starts the server as one process."""
         return [program("node"), str(SERVERS / "ws.cjs"), str(self.port)]
 
     def environment(self) -> dict[str, str]:
-        """Where ws is."""
+        """Return NODE_PATH, which says in which folders Node looks for the package ws."""
         return {"NODE_PATH": self.modules}
 
 
 class Nchan(Contestant):
-    """The nginx module."""
+    """An nginx server with the module Nchan (`servers/nchan.conf`)."""
 
     name = "Nchan"
     module: ClassVar[Path | None] = None
-    """A module that isn't where distributions put it."""
+    """The path of the module Nchan, if it isn't in a folder in which distributions install it; otherwise None."""
 
     @classmethod
     def check(cls) -> str:
-        """Of nginx; the module doesn't tell its own."""
+        """Return the version of nginx, as the module's own isn't shown. Raises NotInstalled if either is missing."""
         nginx = program("nginx")
         shown = subprocess.run([nginx, "-V"], stderr=subprocess.PIPE, text=True, check=True).stderr
         if cls._module() is None and "nchan" not in shown:
@@ -372,7 +372,7 @@ class Nchan(Contestant):
         return next((path for path in [cls.module, *usual] if path is not None and path.is_file()), None)
 
     def command(self) -> Sequence[str]:
-        """One worker, with a configuration of its own."""
+        """Write a configuration with one worker into the run's folder, and return the command that starts nginx."""
         module = self._module()
         text = (SERVERS / "nchan.conf").read_text()
         for word, value in {
@@ -392,22 +392,22 @@ CONTESTS: list[tuple[Discipline, list[type[Contestant]]]] = [
     (DEFLATED, [Floor, Liveserver]),
     (SSE, [Floor, Liveserver]),
 ]
-"""The contestants that are compared with one another; the floor comes first."""
+"""The disciplines, each with the servers that are compared in it. The first server is the floor."""
 
 ENTRY_BYTES = 400
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
-"""The `Sec-WebSocket-Key` of RFC 6455's own example."""
+"""The `Sec-WebSocket-Key` of all viewers: the one of the example in RFC 6455, section 1.3."""
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
+    """Return a port of the loopback interface on which no program listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def program(name: str) -> str:
-    """Where a program is. Raises NotInstalled."""
+    """Return the path of a program. Raises NotInstalled if it isn't found."""
     found = shutil.which(name, path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin")
     if found is None:
         raise NotInstalled(f"{name} is not installed")
@@ -415,7 +415,7 @@ def program(name: str) -> str:
 
 
 def first_line(*command: str, **variables: str) -> str:
-    """The first line of what a command prints."""
+    """Run a command, and return the first line that it prints. `variables`: additional environment variables."""
     shown = subprocess.run(
         command,
         env={**os.environ, **variables},

@@ -1,4 +1,4 @@
-"""Where it was measured."""
+"""The machine on which the benchmarks run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def describe() -> dict[str, str]:
-    """What the figures depend on: processor, memory, kernel, versions."""
+    """Return a description of the machine: its processor, memory, kernel, and the versions of Python and uvloop."""
     return {
         "processor": f"{_field(Path('/proc/cpuinfo'), 'model name') or platform.machine()}, {os.cpu_count()} cores",
         "memory": f"{_memory()} of memory",

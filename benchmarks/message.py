@@ -1,4 +1,4 @@
-"""The messages that every server is given to send: a change as liveserver makes it, numbered and marked anew."""
+"""The messages that every server sends: one change message of liveserver, with a new seq and mark for each message."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ _SEQ = re.compile(rb'"seq":[0-9]+')
 
 
 class Template:
-    """A real change message, from which others of the same length are made."""
+    """A change message that liveserver has sent. Other messages of the same form are made from it."""
 
     def __init__(self, message: bytes) -> None:
         self.message = message
 
     @classmethod
     async def take(cls, client: Client, slug: str, url: str, size: int) -> Template:
-        """Publish an entry of so many bytes on a liveserver, and take the message that its viewers get."""
+        """Publish an entry on a liveserver, and return a template with the message that viewers get.
+
+        `url`: the URL of the server's root. `size`: the size of the entry's text in bytes.
+        """
         async with connect(url.replace("http", "ws", 1) + f"/api/v1/liveblogs/{slug}/ws", compression=None) as stream:
             await stream.recv()
             await client.publish(slug, entry_of(Mark("00000000", 0, 0), size))
@@ -37,6 +40,6 @@ class Template:
         return cls(message)
 
     def frame(self, seq: int, mark: Mark) -> Frame:
-        """The same change as that of another number, with another mark."""
+        """Return the template's message with another seq and another mark, as a frame."""
         message = _MARK.sub(str(mark).encode(), _SEQ.sub(b'"seq":%d' % seq, self.message))
         return Frame(message, Position("00000000", seq))

@@ -1,4 +1,4 @@
-"""Publishing to servers that take a message by a POST, over one connection."""
+"""Publishing to servers that take each message as a POST request. All requests use one connection."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class NotTaken(LiveserverError):
-    """The server didn't take a message."""
+    """The server refused a message, or the connection to it broke off."""
 
 
 class Poster:
-    """Posts one message after the other: the next when the one before was answered."""
+    """A publisher that posts messages one after the other. It sends a message when the one before was answered."""
 
     def __init__(self, port: int, path: str, body: Callable[[Frame], bytes], template: Template, run: str) -> None:
         self._port = port
@@ -34,8 +34,9 @@ class Poster:
         self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def publish(self, number: int) -> int:
-        """Post a message; returns its seq. Raises NotTaken."""
-        # Waiting for one's turn is part of the latency: the server was asked too much.
+        """Post the run's message with this number, and return the message's seq. Raises NotTaken."""
+        # The mark has the time before the wait for the messages before: that wait is part of the latency, as it is the
+        # server that is too slow.
         mark = Mark(self._run, number, time.monotonic())
         async with self._turn:
             seq = self._seq + 1

@@ -16,7 +16,7 @@ ROW = 26
 
 
 def as_markdown(comparison: Comparison) -> str:
-    """Paragraphs and a table."""
+    """Return the comparison as Markdown: a table, and paragraphs about how it was measured."""
     lines = [
         f"{comparison.viewers:,} viewers, {comparison.publishes} messages at {comparison.rate:g} a second, one server "
         f"process each, run in turn; medians of {_rounds(comparison)} rounds (lowest–highest). × floor is the ratio to "
@@ -50,7 +50,10 @@ def as_markdown(comparison: Comparison) -> str:
 
 
 def as_svg(comparison: Comparison) -> str:
-    """Bars of the ratios to the floor, with whiskers from the lowest to the highest round."""
+    """Return an SVG chart: each server's median ratio to the floor is a bar.
+
+    A line on the bar reaches from the ratio of the lowest round to that of the highest.
+    """
     parts: list[str] = [
         svg_chart.text(24, 34, "Processor time of the server, as a multiple of the floor's", css="title"),
         svg_chart.text(

@@ -1,9 +1,10 @@
-"""A takedown with many viewers: how soon they have confirmed, what that costs the server, and how long it stands still.
+"""A benchmark of a takedown: how soon many viewers have confirmed it, and what that costs the server.
 
     python -m benchmarks.takedown --viewers 10000 --leave 0.1 --silent 0.05
 
-Starts a server on a database of its own, holds viewers by WebSocket, deletes an entry with `confirm`, and answers as
-the reader’s page does: at a random moment within what the message says. Some leave instead, some never answer.
+Starts a liveserver with a new database, connects viewers by WebSocket, and deletes an entry with `confirm`. Each viewer
+answers as the reader's page does: at a random moment within the time that the message names. Some viewers disconnect
+instead, and some never answer. Meanwhile, requests to /healthz show for how long the server doesn't answer.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ HANDSHAKE = (
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
 PROBE = 0.01
-"""Seconds between requests that show how long the server stands still."""
+"""Seconds between two requests to /healthz, which show for how long the server doesn't answer."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Viewer(asyncio.Protocol):
-    """A viewer that answers, leaves, or stays silent when it is asked to confirm."""
+    """A viewer. When it is asked to confirm a deletion, it answers, disconnects or does nothing (`behaviour`)."""
 
     def __init__(self, behaviour: str, greeted: asyncio.Semaphore) -> None:
         self.behaviour = behaviour
@@ -47,13 +48,13 @@ class Viewer(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the stream."""
+        """Send the handshake that opens the live blog's stream."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         transport.write(HANDSHAKE.format(slug=SLUG).encode())
 
     def data_received(self, data: bytes) -> None:
-        """`hello`, and later what is to be confirmed; both come whole, as they are small."""
+        """Take note of `hello`, and later react to the deletion. Each message comes whole, as it is small."""
         if self._welcome and b'"hello"' in data:
             self._welcome = False
             self._greeted.release()
@@ -67,7 +68,7 @@ class Viewer(asyncio.Protocol):
             asyncio.get_running_loop().call_later(wait, self._react, message["id"])
 
     def leave(self) -> None:
-        """Go without a word."""
+        """Disconnect without a closing handshake."""
         assert self._transport is not None
         self._transport.abort()
 
@@ -82,7 +83,7 @@ class Viewer(asyncio.Protocol):
 
 
 async def _probe(port: int, longest: list[float]) -> None:
-    """Ask again and again, over one connection, and keep the longest time that an answer took."""
+    """Send a request to /healthz again and again, and append the seconds that each answer took to `longest`."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while True:
         begun = time.perf_counter()
@@ -95,7 +96,7 @@ async def _probe(port: int, longest: list[float]) -> None:
 
 
 def _cpu(pid: int) -> float:
-    """Seconds of a process's CPU time so far."""
+    """Return the processor time that a process has used so far, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
@@ -109,7 +110,11 @@ async def _key(database: str) -> str:
 
 
 async def measure(viewers: int, leave: float, silent: float, port: int) -> None:
-    """Run it, and print the figures."""
+    """Start a server, measure one takedown, and print the figures.
+
+    `viewers`: the number of viewers. `leave`, `silent`: the parts of them (0 to 1) that disconnect instead of
+    answering, and that never answer. `port`: the server's port.
+    """
     with tempfile.TemporaryDirectory() as directory:
         database = f"sqlite:///{directory}/live.db"
         key = await _key(database)
@@ -169,7 +174,7 @@ async def _measure(client: Client, pid: int, viewers: int, leave: float, silent:
 
 
 def main() -> None:
-    """Read the options."""
+    """Read the options, and measure."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--viewers", type=int, default=10_000)
     parser.add_argument("--leave", type=float, default=0.1, help="the part that leaves instead of answering")

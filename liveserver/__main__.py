@@ -1,4 +1,4 @@
-"""`python -m liveserver`"""
+"""The program that `python -m liveserver` runs: the command line of liveserver."""
 
 from liveserver.cli.app import main
 

@@ -1,4 +1,7 @@
-"""The public name of uvicorn's protocols for viewers: `uvicorn --ws liveserver.viewer_protocol:ViewerProtocol`."""
+"""The module that operators name to uvicorn: `uvicorn --ws liveserver.viewer_protocol:ViewerProtocol`.
+
+It exports liveserver's own implementations of uvicorn's protocols: one for HTTP, and one for viewers' WebSockets.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Serve while the code is being written: `make dev`.
+"""Run a liveserver that is restarted whenever a file of the code changes: `make dev`.
 
     python scripts/dev.py demo --port 8000
 
-Runs `liveserver` with these arguments. When a file of the package changes, the server is restarted; when one of `web/`
-does, the front end is built first, and a build that fails leaves the old one in place. Ctrl+C ends all of it.
+Runs `liveserver` with these arguments. When a file of the package changes, the server is restarted. When a file of
+`web/` changes, the front end is built before that; if the build fails, the old front end stays. Ctrl+C ends everything.
 """
 
 from __future__ import annotations
@@ -29,17 +29,20 @@ if TYPE_CHECKING:
     from types import FrameType
 
 INTERVAL = 0.3
-"""Seconds between two looks at the files."""
+"""Seconds between two checks whether files have changed."""
 
 STOP_SECONDS = 5.0
-"""How long a process has to end after SIGTERM, before it is killed."""
+"""The number of seconds that a process has to end after SIGTERM. After that, it is killed."""
 
 Stamps = Mapping[Path, int]
-"""Files, and when each was last written (nanoseconds)."""
+"""The time at which each file was last written, in nanoseconds since 1970, by the file's path."""
 
 
 def package_files(root: Path) -> list[Path]:
-    """The files that the server reads when it starts, without the front end's bundle: code, templates, texts."""
+    """Return the files that the server reads when it starts: code, templates and texts, not the front end's bundle.
+
+    `root`: the project's folder.
+    """
     bundle = root / hatch_build.BUNDLE
     found: list[Path] = []
     for folder, folders, files in os.walk(root / "liveserver"):
@@ -49,12 +52,12 @@ def package_files(root: Path) -> list[Path]:
 
 
 def web_files(root: Path) -> list[Path]:
-    """The sources of the front end."""
+    """Return the source files of the front end. `root`: the project's folder."""
     return hatch_build.source_files(root / hatch_build.SOURCES)
 
 
 def stamps(files: Sequence[Path]) -> Stamps:
-    """When each file was last written. A file that has gone meanwhile is left out."""
+    """Return the time at which each file was last written. A file that doesn't exist any more is left out."""
     found: dict[Path, int] = {}
     for path in files:
         try:
@@ -65,19 +68,22 @@ def stamps(files: Sequence[Path]) -> Stamps:
 
 
 def changed(before: Stamps, after: Stamps) -> list[Path]:
-    """The files that were written, added or removed between two looks, sorted."""
+    """Return the files that were written, added or removed between two calls of `stamps`, sorted by path."""
     return sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
 
 
 class Watch:
-    """Tells what has changed in a set of files since the last look."""
+    """A watch over a set of files. It finds those that have changed since it last looked."""
 
     def __init__(self, files: Callable[[], list[Path]]) -> None:
         self._files = files
         self._seen = stamps(files())
 
     def look(self) -> list[Path]:
-        """The files that changed since the last look; waits until nothing changes any more."""
+        """Return the files that have changed since the last call, sorted by path.
+
+        If any have, waits until no more files change, and returns these, too.
+        """
         found: set[Path] = set()
         while True:
             now = stamps(self._files())
@@ -90,9 +96,10 @@ class Watch:
 
 
 def start(command: Sequence[str | Path], *, folder: Path, output: int | None = None) -> subprocess.Popen[str]:
-    """Start a process in a group of its own, so that the terminal's Ctrl+C reaches only this program.
+    """Start a process in a process group of its own. So Ctrl+C in the terminal ends only this program, not the process.
 
-    The drain, which spares readers a crowd at restarts, is switched off unless the environment says otherwise.
+    `folder`: the working directory. `output`: where the process's output goes (None: to the terminal). A server that is
+    started so ends without a drain, unless the environment has LIVESERVER_DRAIN.
     """
     environment = {"LIVESERVER_DRAIN": "0", **os.environ}
     return subprocess.Popen(
@@ -108,7 +115,7 @@ def start(command: Sequence[str | Path], *, folder: Path, output: int | None = N
 
 
 def stop(process: subprocess.Popen[str]) -> None:
-    """End a process and all that it started. None of them running is no error."""
+    """End a process that `start` started, and its child processes. Does nothing if they have ended already."""
     for kind, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, None)):
         try:
             os.killpg(process.pid, kind)
@@ -122,7 +129,10 @@ def stop(process: subprocess.Popen[str]) -> None:
 
 
 def build(root: Path) -> bool:
-    """Build the front end with the packages in `web/node_modules`. False, with the reason printed, if it can't be."""
+    """Build the front end with the packages in `web/node_modules`. `root`: the project's folder.
+
+    If the build fails, prints the reason, keeps the old front end, and returns False.
+    """
     sources = root / hatch_build.SOURCES
     digest = hatch_build.digest(sources)
     with tempfile.TemporaryDirectory(prefix="liveserver-dev-") as scratch:
@@ -148,7 +158,10 @@ def build(root: Path) -> bool:
 
 
 def run(arguments: Sequence[str], root: Path) -> NoReturn:
-    """Serve, watch, restart. Ends by a signal only."""
+    """Run `liveserver` with these arguments, and restart it after changes, until a signal ends this program.
+
+    `root`: the project's folder.
+    """
     command = [sys.executable, "-m", "liveserver", *arguments]
     package, web = Watch(lambda: package_files(root)), Watch(lambda: web_files(root))
     server = start(command, folder=root)
@@ -173,17 +186,17 @@ def run(arguments: Sequence[str], root: Path) -> NoReturn:
 
 
 def named(files: Sequence[Path], root: Path) -> str:
-    """The first three of these files, as a developer knows them."""
+    """Return the paths of the first three of the files, relative to the folder `root`, as a text."""
     return ", ".join(str(path.relative_to(root)) for path in files[:3]) + (" …" if len(files) > 3 else "")
 
 
 def say(line: str) -> None:
-    """Print a line at once."""
+    """Print a line, and flush standard output."""
     print(line, flush=True)  # noqa: T201
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The program: see the module's text. Returns the exit code."""
+    """Run the program that the module's docstring describes."""
 
     def leave(number: int, _frame: FrameType | None) -> NoReturn:
         for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

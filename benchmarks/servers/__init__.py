@@ -1,1 +1,1 @@
-"""The servers that liveserver is compared with, each as its own documentation shows it."""
+"""The servers that liveserver is compared with. Those of libraries are written as their documentation shows it."""

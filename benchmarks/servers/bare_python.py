@@ -1,8 +1,9 @@
-"""The floor in Python: one epoll loop, and `send` on each socket. No event loop, no parser, no store.
+"""A minimal server in Python, like `floor.c`: one epoll loop that calls `send` on each viewer's socket.
 
     python -m benchmarks.servers.bare_python PORT SEC-WEBSOCKET-ACCEPT
 
-What liveserver costs above this is its own work; what this costs above `floor.c` is the interpreter's.
+It has no asyncio, no parser and no store. The processor time that liveserver needs more than this server is for
+liveserver's own work. The time that this server needs more than `floor.c` is for the Python interpreter.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ ANSWER = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: 
 
 
 def main(port: int, accept: str) -> None:
-    """Serve until killed."""
+    """Serve on this port until the process is killed. `accept`: the header Sec-WebSocket-Accept of every handshake."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     listener = socket.create_server(("127.0.0.1", port), backlog=4096)

@@ -20,7 +20,7 @@ connected: set[WebSocket] = set()
 
 
 async def stream(websocket: WebSocket) -> None:
-    """One viewer."""
+    """Serve one viewer, until it disconnects."""
     await websocket.accept()
     connected.add(websocket)
     try:
@@ -31,7 +31,7 @@ async def stream(websocket: WebSocket) -> None:
 
 
 async def publish(request: Request) -> Response:
-    """Send the body to every viewer."""
+    """Send the body of a POST request to every viewer."""
     message = (await request.body()).decode()
     for websocket in list(connected):
         try:

@@ -1,8 +1,8 @@
-"""The websockets library's own server and its `broadcast()`, on uvloop as the others in Python.
+"""The server of the library websockets, with its function `broadcast`, on uvloop like the other Python servers.
 
     python -m benchmarks.servers.websockets_broadcast PORT PUBLISHING-PORT
 
-The library's server takes no POST, so messages to publish come over a port of their own.
+The library's server takes no POST requests, so messages to publish are posted to a second port.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ connected: set[ServerConnection] = set()
 
 
 async def stream(connection: ServerConnection) -> None:
-    """One viewer."""
+    """Serve one viewer, until it disconnects."""
     connected.add(connection)
     try:
         await connection.wait_closed()
@@ -26,7 +26,7 @@ async def stream(connection: ServerConnection) -> None:
 
 
 async def publish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Send the bodies of POST requests to every viewer."""
+    """Send the body of each POST request on this connection to every viewer."""
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
@@ -39,7 +39,7 @@ async def publish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 async def main(port: int, publishing_port: int) -> None:
-    """Serve until killed."""
+    """Serve until the process is killed: viewers on `port`, POST requests with messages on `publishing_port`."""
     async with (
         serve(stream, "127.0.0.1", port, backlog=4096),
         await asyncio.start_server(publish, "127.0.0.1", publishing_port) as publisher,

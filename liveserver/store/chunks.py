@@ -1,4 +1,4 @@
-"""Chunks of what statements look up by a list of values."""
+"""Long lists of values, cut into chunks. One SQL statement looks up the values of one chunk."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AT_ONCE = 500
-"""Values that one statement looks up: databases limit the parameters of a statement (an old SQLite to 999)."""
+"""The greatest number of values that one SQL statement looks up. Databases limit the number of a statement's parameters
+(an old SQLite to 999)."""
 
 
 def chunks(values: Sequence[T], size: int = AT_ONCE) -> Iterator[Sequence[T]]:
-    """Yield the values in order, `size` at a time, and the rest."""
+    """Yield the values, in their order, in chunks of `size` values. The last chunk may be shorter."""
     for start in range(0, len(values), size):
         yield values[start : start + size]

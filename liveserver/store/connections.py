@@ -26,19 +26,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PATIENCE = 5.0
-"""Seconds to wait for a statement (on PostgreSQL), a lock or a free connection."""
+"""Seconds for which a server's transaction waits for a statement (on PostgreSQL), a lock or a free connection. After
+that, the transaction fails."""
 
 RESTORE_PATIENCE = 60.0
 """Seconds that a backup or a restore on PostgreSQL waits for a lock. Before a restore, all writes have to end."""
 
 
 def to_json(value: Any) -> str:
-    """Return a value as JSON text. Only characters that JSON requires to be escaped are escaped."""
+    """Return a value as JSON text. Characters beyond ASCII aren't escaped."""
     return orjson.dumps(value).decode()
 
 
 class Connections(ABC):
-    """Connections whose transactions all begin in the same way.
+    """Connections to a database for one kind of transaction: one that writes, or one that only reads.
 
     A transaction is one function call: it begins before the function is called, and ends after the function returns.
     """
@@ -72,7 +73,7 @@ class ThreadConnections(Connections):
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Begin a transaction in a thread, call `work`, and commit; return its result. Rolls back if `work` raises.
 
-        Raises TimeoutError if no connection becomes free within the seconds of `patience`.
+        Raises TimeoutError if no connection becomes free within `patience` seconds (a constructor's argument).
         """
         # Without a timeout if a connection is free, as usual: setting up a timeout takes time.
         async with asyncio.timeout(self._patience) if self._free.locked() else nullcontext():
@@ -118,9 +119,9 @@ class LoopConnections(Connections):
 def server_connections(url: URL, pool_size: int, patience: float) -> tuple[Connections, Connections]:
     """Return a server's connections: first those for writing, then those for reading.
 
-    A transaction of the latter only reads, and sees one state of the database. `pool_size`: the number of connections
-    of each kind, except that SQLite has one for writing. `patience`: seconds to wait for a statement (on PostgreSQL), a
-    lock or a free connection.
+    A transaction for reading sees one state of the database, and can't write. `pool_size`: the number of connections of
+    each kind; for writing to SQLite, there is always one. `patience`: seconds to wait for a statement (on PostgreSQL),
+    a lock or a free connection.
     """
     connect = _sqlite_connections if is_sqlite(url) else _postgresql_connections
     return connect(url, pool_size, patience)

@@ -21,7 +21,7 @@ _SORT_KEY = re.compile(r"(-?[0-9]{1,18})\.([a-z0-9_-]{1,100})", re.ASCII)
 
 
 class SortKey(NamedTuple):
-    """The place of a row in a list. Rows are ordered by time; rows of the same time are ordered by name."""
+    """The place of a row in a list. A list is ordered by the rows' times; rows of the same time are ordered by name."""
 
     at: datetime
     name: str
@@ -30,7 +30,8 @@ class SortKey(NamedTuple):
     def of(cls, entry: Entry) -> SortKey:
         """Return an entry's sort key. The name is the entry's id.
 
-        The time is that of the entry's publication; without one, the due time; without that, the time of creation.
+        The time is that at which the entry was published. For an entry that wasn't published, it is the due time; for
+        one that has no due time either, the time of creation.
         """
         return cls(entry.published_at or entry.publish_at or entry.created_at, entry.id)
 

@@ -21,10 +21,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 HISTORY_LOCK = 0x6C697665_73657276
-"""The PostgreSQL advisory lock that writes share, and that a migration or a restore holds alone.
+"""The number of the PostgreSQL advisory lock that writes share, and that a migration or a restore holds alone.
 
 A write therefore happens wholly before a restore or wholly after it: the rows that the write has read are still valid
-when it commits. Any number would do, if no other program that shares the database uses it.
+when it commits. Any number is good that no other program uses on the same database.
 """
 
 
@@ -42,7 +42,7 @@ def own_history(connection: Connection) -> None:
 
 
 class Database:
-    """A database, with connections for writing, and others for reading.
+    """A database, with some connections for writing, and others for reading.
 
     A transaction that only reads sees one state of the database, from its beginning to its end.
     """
@@ -51,8 +51,8 @@ class Database:
         self.url = url
         self.writer, self.reader = server_connections(url, pool_size, patience)
         self._in_doubt = False
-        """True if the last write raised StoreUnavailable. If so, `ping` tries a write, and doesn't only begin one:
-        on a full disk, a write can begin, and fails at its end."""
+        """True if a write raised StoreUnavailable, and no write has succeeded since. Then `ping` also changes a row:
+        on a full disk, a transaction can begin, but fails when it writes."""
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` in a transaction, and return the result of `work`.
@@ -86,7 +86,10 @@ class Database:
             return await self.reader.run(lambda connection: work(connection, *args, **kwargs))
 
     async def ping(self) -> None:
-        """Raise StoreUnavailable if no write can begin now. If the last write failed, try a small write to its end."""
+        """Raise StoreUnavailable if a transaction that writes can't begin now.
+
+        If a write has raised StoreUnavailable, and none has succeeded since, a small write is tried, too.
+        """
         await self.write(self._check)
 
     def _check(self, connection: Connection) -> None:

@@ -63,15 +63,17 @@ class Liveblogs(QueryGroup):
     """
 
     changed_since = Read(liveblogs.changed_since)
-    """Return at most `limit` live blogs with a change since a moment, each with its times.
+    """Return at most `limit` live blogs with a change since a moment. The live blog that changed last comes first.
 
-    The live blog that changed last comes first. Changes of entries count, and changes of the live blog's own fields.
+    Each comes with the times when it began and when it last changed. Changes of entries count, and changes of the live
+    blog's own fields.
     """
 
     numbered = Read(liveblogs.numbered)
-    """Return the live blogs whose numbers are in a range, each with its times, by number.
+    """Return the live blogs whose numbers are in a range, in the order of their numbers.
 
-    A live blog's number is internal, and never changes. A live blog that was created later has a greater number.
+    Each comes with the times when it began and when it last changed. A live blog's number is internal, and never
+    changes. A live blog that was created later has a greater number.
     """
 
     highest_number = Read(liveblogs.highest_number)
@@ -85,7 +87,7 @@ class Liveblogs(QueryGroup):
     """
 
     feed = Read(entry_queries.feed)
-    """Return the content of a feed: the newest published entries, and the deleted ones that would be among them."""
+    """Return the content of a feed: the newest published entries, and deletions of entries from the same period."""
 
 
 class Entries(QueryGroup):
@@ -98,13 +100,13 @@ class Entries(QueryGroup):
     request makes none, and gets the first one's entry as it is now, marked `replayed`. Raises KeyReused if the key came
     with a different request before, and Gone if the entry that was made with it has been deleted since.
 
-    `refusal`: an error that is raised instead of making an entry, if the request is the first with its idempotency key.
-    A repeated request doesn't raise it: nothing was wrong with that request when it came first.
+    `refusal`: an error that is raised instead of making an entry; None to make one. For a repeated request, the error
+    isn't raised: nothing was wrong with that request when it came first.
 
     `key_id`: the API key of the request. Raises Unauthorized unless this key is good at the moment of writing, and
     Forbidden if the key is limited to other live blogs.
 
-    Raises Conflict if ten other entries of the live blog are pinned and this one is to be pinned, too.
+    Raises Conflict if the entry is published and pinned, and ten other published entries of the live blog are pinned.
     """
 
     find = Read(entries.find_in)
@@ -127,23 +129,23 @@ class Entries(QueryGroup):
     function returns. If no other field differs, the store writes nothing.
 
     Raises NotFound, and Gone if the entry was deleted. Raises Conflict if a published entry would cease to be
-    published, if one entry too many would be pinned, or if the entry was taken over from a source that the live blog
+    published, if an eleventh entry would be pinned, or if the entry was taken over from a source that the live blog
     still follows. `epoch`: raises VersionConflict if this isn't the live blog's epoch. `key_id`: as for `create`.
     """
 
     delete = Write(entries.remove)
-    """Empty the entry, and keep its row as a tombstone.
+    """Delete the entry: its content is removed, and its row stays as a tombstone.
 
-    `check` is called with the entry before that, and may raise. `epoch`: raises VersionConflict if this isn't the live
-    blog's epoch. Raises NotFound, and Gone if the entry was deleted already.
+    `check`: is called with the entry before the deletion. If `check` raises, the entry isn't deleted. `epoch`: raises
+    VersionConflict if this isn't the live blog's epoch. Raises NotFound, and Gone if the entry was deleted already.
     """
 
     page = Read(entry_queries.page)
     """Return a page of entries, ordered by the time of publication, then by id.
 
-    An entry that isn't published has its place by its due time; without a due time, by its creation. `tags`: only
-    entries with at least one of these tags. `moment`: the entries as they were at this moment, which is at most an hour
-    ago; only published entries, and none that has been deleted since. Raises InvalidInput for a bad cursor.
+    An entry that isn't published is ordered by its due time; without a due time, by the time of its creation. `tags`:
+    only entries with at least one of these tags. `moment`: the published entries as they were at this moment, which is
+    at most an hour ago, without those that have been deleted since. Raises InvalidInput for a bad cursor.
     """
 
     around = Read(entry_queries.around)
@@ -160,25 +162,29 @@ class Entries(QueryGroup):
     """
 
     scheduled = Read(entry_queries.scheduled)
-    """Return the slug, id and due time of at most `limit` scheduled entries of all live blogs, the next due first."""
+    """Return at most `limit` scheduled entries of all live blogs: the slug, the entry's id and its due time.
+
+    The entry that is due next comes first.
+    """
 
     forget_idempotency = Write(entries.forget_idempotency)
     """Delete the idempotency keys that were first used before a moment. Returns the number of deleted keys."""
 
 
 class Changes(QueryGroup):
-    """The queries of changes that readers see. A moment that is named to them is at most an hour ago."""
+    """The queries of changes that readers see. A moment in the arguments of a query is at most an hour ago."""
 
     after = Read(entry_queries.changes)
-    """Return the changes after a seq, ascending by seq, with the live blog as of the same moment.
+    """Return the changes of a live blog after a seq, ascending by seq, with the live blog as of the same moment.
 
-    If a thing changed several times, only its latest state is returned.
+    For an entry that changed several times, only the last change is returned; likewise for the live blog's own fields.
     """
 
     after_as_of = Read(entry_queries.changes_then)
-    """Return the changes after a seq as they were at a past moment, and the entries that have been deleted since.
+    """Return the changes of a live blog after a seq as they were at a past moment, and withdrawals.
 
-    An entry that has been deleted since the moment is a deletion among the changes, too.
+    The withdrawals name the entries that have been deleted since the moment. Among the changes, these entries are
+    already deletions.
     """
 
     since = Read(past.pending)
@@ -191,14 +197,14 @@ class Changes(QueryGroup):
     """Return the positions of live blogs, by slug. A slug that no live blog has is left out."""
 
     positions_as_of = Read(past.positions)
-    """Return the positions of live blogs, each as of a moment of its own, by slug and moment.
+    """Return the positions that live blogs had at past moments, by slug and moment.
 
-    A slug that no live blog has is left out.
+    The argument has pairs of a slug and a moment. A slug that no live blog has is left out.
     """
 
 
 class Media(QueryGroup):
-    """The queries of pictures' descriptions. The pictures' files aren't in the store."""
+    """The queries of pictures: their ids, sizes and texts. The pictures' files aren't in the store."""
 
     add = Write(media.add)
     """Insert a picture, and return it. The caller has written the picture's files before.
@@ -219,7 +225,7 @@ class Media(QueryGroup):
     """Return those of the given digests whose pictures were deleted."""
 
     size = Read(media.size)
-    """Return the total size in bytes of the pictures that aren't deleted. Of each, only the largest file counts."""
+    """Return the total size in bytes of the pictures that aren't deleted. Only the largest file of each is counted."""
 
     edit = Write(media.edit)
     """Replace the picture's texts by the result of a function, as `Entries.edit` does, and return the picture.
@@ -268,7 +274,10 @@ class Partners(QueryGroup):
         return await self._commit(self._database.write(partners.edit, partner_id, edit_noting_old), record)
 
     async def delete(self, partner_id: str, *, version: EntityVersion | None) -> None:
-        """Delete the partner. Raises NotFound, and VersionConflict if `version` isn't the current one (None: any)."""
+        """Delete the partner. Raises NotFound.
+
+        Raises VersionConflict if `version` isn't the partner's current version (None: any version is deleted).
+        """
         await self._commit(
             self._database.write(partners.remove, partner_id, version=version),
             lambda _: audit_log.done("partner.deleted", partner=partner_id),
@@ -281,7 +290,7 @@ class Partners(QueryGroup):
 class Sources(QueryGroup):
     """The queries of sources. A source is a live blog of another server that one of ours follows.
 
-    One process at a time holds a source: this process alone follows it.
+    At any time, at most one server process holds a source. Only this process follows the source.
     """
 
     add = Write(sources.add)
@@ -303,9 +312,9 @@ class Sources(QueryGroup):
     """
 
     async def hold(self, holder: str, at: datetime, lease: timedelta) -> list[Source]:
-        """Let the process `holder` hold the sources that it holds already, and all free ones, until `at` plus `lease`.
+        """Let the process `holder` hold its own sources and all free ones until `at` plus `lease`.
 
-        Returns all sources that the process holds now.
+        A source is free if no process holds it at the time `at`. Returns all sources that `holder` holds now.
         """
         if not await self._database.read(sources.exist):
             return []
@@ -317,24 +326,25 @@ class Sources(QueryGroup):
             await self._database.write(sources.release, holder)
 
     note = Write(sources.note)
-    """Record the state, the last error and the other facts about following a source.
+    """Record the state of a source, its last error, its last seq that we know of, and when it last sent anything.
 
-    Writes nothing if the process that asks doesn't hold the source any more.
+    Writes nothing if the process that calls this doesn't hold the source any more.
     """
 
     take_over = Write(sources.take)
-    """Apply a change that the source made to one of its entries to our copy of the entry.
+    """Change our copy of an entry of the source as the source has changed the entry: create, edit or delete the copy.
 
     The same transaction records `reached` as the position up to which the source's changes are in our store (None: the
-    recorded position stays). Returns the result of the write; None if nothing of ours is to be written.
-    An entry that our newsroom has deleted stays deleted. Raises NotHeld if the process doesn't hold the source any
-    more, and Conflict if one entry too many would be pinned.
+    recorded position stays). Returns the result of the write; None if no entry of ours is written. A copy that our
+    newsroom has deleted stays deleted. Raises NotHeld if the process doesn't hold the source any more. With `reached`,
+    also raises NotHeld if the recorded position isn't the one that the process expects. Raises Conflict if an eleventh
+    entry would be pinned.
     """
 
     move = Write(sources.move)
-    """Record the position up to which the source's changes are in our store, after changes that don't concern us.
+    """Record a new position of the source without writing an entry, for changes that our copies don't need.
 
-    Raises NotHeld if the process doesn't hold the source any more.
+    All changes up to this position count as being in our store. Raises NotHeld as `take_over` does.
     """
 
     copies = Read(sources.copies)
@@ -345,25 +355,25 @@ class Takedowns(QueryGroup):
     """The queries of takedowns. A takedown counts the viewers that have confirmed that a deleted entry is gone."""
 
     keep = Write(takedowns.keep)
-    """Insert a takedown, or replace the counts and the end of the stored one."""
+    """Insert a takedown. If the entry has one already, replace only its counts and the time of its end."""
 
     find = Read(takedowns.find)
-    """Return the takedown of an entry, as it was last written. Raises NotFound if there is none."""
+    """Return the takedown of an entry, as it was last stored. Raises NotFound if there is none."""
 
 
 class Reach(QueryGroup):
     """The queries of audience statistics by the hour, and of links to the page that draws these statistics."""
 
     add = Write(reach.add)
-    """Add a node's counts, given as pairs of a slug and an hour, to the stored counts.
+    """Add a node's counts to the stored counts. The argument has pairs: a live blog's slug, and its counts in an hour.
 
     A pair whose slug no live blog has is skipped.
     """
 
     find = Read(reach.find)
-    """Return the hours of a live blog that begin from `since` and before `until`, ordered by partner, then by hour.
+    """Return the reach of a live blog by the hour, ordered by partner, then by hour. Raises NotFound.
 
-    `partner`: only the hours of this partner (None: of all). Raises NotFound.
+    Returns the hours that begin at `since` or later, and before `until`. `partner`: only this partner's (None: all).
     """
 
     async def add_link(self, digest: str, link: ReachLink) -> None:

@@ -68,9 +68,10 @@ def liveblog_document(liveblog: Liveblog) -> Values:
 
 
 def liveblog_of_document(document: Values, current: Liveblog) -> Liveblog:
-    """Return the live blog as it was when `liveblog_document` made the document; `current` is the present live blog.
+    """Return the live blog as it was when `liveblog_document` made the document.
 
-    Fields that the document doesn't have are those of `current`. So the embed policy is always the current one.
+    Fields that the document lacks are taken from `current`, the live blog as it is now. So the embed policy is always
+    the present one.
     """
     return replace(
         current,

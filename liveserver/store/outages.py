@@ -32,9 +32,9 @@ _OUTAGES = ("08", "28", "3D", "40", "55P03", "53", "57", "58", "25006")
 
 @contextmanager
 def outages() -> Iterator[None]:
-    """Turn errors of the block that mean that the database can't be used now into StoreUnavailable.
+    """Raise StoreUnavailable instead of an error of the `with` block that says that the database can't be used now.
 
-    These are the errors of a database that can't be reached, or is locked, full, damaged or too slow. All other errors
+    Such an error comes from a database that can't be reached, or is locked, full, damaged or too slow. All other errors
     pass unchanged.
     """
     try:
@@ -65,9 +65,9 @@ def _is_outage(error: Exception) -> bool:
 
 @contextmanager
 def opening(url: URL) -> Iterator[None]:
-    """Turn the block's errors of a database that can't be opened into SettingsError.
+    """Raise SettingsError instead of an error of the `with` block that says that the database can't be opened.
 
-    Its message is one line, and names the database.
+    The message of the SettingsError is one line, and names the database.
     """
     try:
         yield
@@ -76,9 +76,9 @@ def opening(url: URL) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of the message of the error at the beginning of the chain of causes."""
-    # A TimeoutError has a CancelledError as its cause. That one tells less, and isn't an Exception, so the loop doesn't
-    # go on to it.
+    """Follow the causes of `error` back to the first one, and return the first line of that error's message."""
+    # A TimeoutError has a CancelledError as its cause. The CancelledError says less, and isn't an Exception, so the
+    # loop ends before it.
     while isinstance(error.__cause__, Exception):
         error = error.__cause__
     return "no answer" if isinstance(error, TimeoutError) else (str(error) or type(error).__name__).splitlines()[0]

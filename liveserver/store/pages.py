@@ -1,4 +1,4 @@
-"""Pages of a table's rows, newest created first."""
+"""Pages of a table's rows. The row that was created last comes first."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ def newest_page(
     limit: int,
     cursor: str | None,
 ) -> tuple[list[T], str | None]:
-    """Return a page of the rows that the query selects from the table, as items; and the cursor of the next, or None.
+    """Return a page of the rows that a query finds, and the cursor of the next page (None: this is the last one).
 
-    The table has the columns `created_at` and `id`, which order the rows. Raises InvalidInput for a bad cursor.
+    `query`: selects rows from `table`, whose columns `created_at` and `id` order the page. `item_of`: returns the
+    object for a row; the page has these objects. Raises InvalidInput for a bad cursor.
     """
     created_at, row_id = table.c.created_at, table.c.id
     query = query.order_by(created_at.desc(), row_id.desc()).limit(limit + 1)

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class QueryGroup:
-    """Base of the groups in `store/groups.py`. A group has the queries of one resource, such as entries."""
+    """Base class of the groups in `store/groups.py`. A group has the queries of one resource, such as entries."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

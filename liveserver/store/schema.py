@@ -82,7 +82,7 @@ def _config() -> Config:
 
 
 def _script() -> ScriptDirectory:
-    """Return the migrations. They are loaded once for each folder that they are in."""
+    """Return the migrations of this package. They are loaded at the first call, and kept for later calls."""
     location = _config().get_main_option("script_location")
     assert location is not None
     return _script_in(location)

@@ -1,4 +1,4 @@
-"""The file of an SQLite database: checks of it, its permissions, its journal, and our lock on it."""
+"""The file of an SQLite database: checks of the file, its permissions, its journal mode, and liveserver's lock."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 
 _BESIDE = ("-wal", "-shm", "-journal", ".lock")
-"""Endings of the names of the files beside the database. SQLite makes the first three; the last is our lock."""
+"""Endings of the names of the files beside the database's file. SQLite makes the first three; liveserver makes the
+last, which carries its lock."""
 
 # The standard library's logger, which writes to standard error: commands open the store, too, and their standard output
 # is for their results.
@@ -33,9 +34,10 @@ log = logging.getLogger(__name__)
 
 
 def look_at(path: Path) -> None:
-    """Check that a file is an SQLite database that we can write to, or that one can be created at its path.
+    """Check that a path leads to an SQLite database that this user may write to, or that one can be created there.
 
-    Changes nothing, and creates no file. Raises OSError or sqlite3.Error, whose message names the fault.
+    Changes nothing, and creates no file. If the check fails, raises OSError or sqlite3.Error, whose message names the
+    fault.
     """
     path = path.resolve()
     try:
@@ -80,11 +82,11 @@ def keep_private(path: Path) -> None:
 
 @contextmanager
 def alone(address: str, complaint: str) -> Iterator[None]:
-    """Hold our lock of an SQLite file while the block runs. Does nothing for a PostgreSQL URL.
+    """Lock an SQLite database against other liveserver processes while the `with` block runs.
 
-    The lock is on a file beside the database. The system releases it when the process that holds it ends. Raises
-    SettingsError with the message `complaint` if another process holds the lock, and SettingsError if the file can't be
-    written.
+    The lock is on a file beside the database's file. The system releases the lock when the process that holds it ends.
+    Raises SettingsError with the message `complaint` if another process holds the lock. Raises SettingsError, too, if
+    the lock's file can't be written. Does nothing for a PostgreSQL URL.
     """
     if not address.startswith("sqlite:///"):
         yield
@@ -107,7 +109,7 @@ async def use_write_ahead_log(url: URL) -> None:
 
     SQLite records this mode in the file. If there is no file, it is created, readable for its owner alone. Raises
     SettingsError if the file system can't do WAL, and sqlite3.OperationalError if the file stays locked for PATIENCE
-    seconds. Raises OSError or sqlite3.Error, as `look_at` does, before anything is changed.
+    seconds. Changes nothing and raises OSError or sqlite3.Error if the file fails the check of `look_at`.
     """
     await asyncio.to_thread(look_at, Path(str(url.database)))
     await asyncio.to_thread(keep_private, Path(str(url.database)))

@@ -16,8 +16,8 @@ class Store:
 
     Its queries are methods of its groups: `store.entries.create(…)`. Each change that readers see takes the live blog's
     next seq in the transaction that writes the change. So seqs have no gaps, and their order is the order of commits.
-    Each query is one transaction. A query that raises has written nothing, except that StoreUnavailable may also mean
-    that the commit succeeded and its answer was lost.
+    Each query is one transaction. A query that raises has written nothing, with one exception: after StoreUnavailable,
+    the commit may have succeeded, and only the database's answer was lost.
 
     Every query raises StoreUnavailable if the database doesn't answer. A query that takes one slug raises NotFound if
     no live blog has this slug.
@@ -42,9 +42,9 @@ class Store:
         """Connect to the database, check that its schema is up to date, and return the store.
 
         `migrate`: True to bring the schema up to date first; None to do so for an SQLite file only. `pool_size`: the
-        number of connections for writing, and as many for reading, except that SQLite has one for writing. `patience`:
-        seconds to wait for a statement (on PostgreSQL), a lock or a free connection. Raises SettingsError if the
-        database can't be opened, or its schema isn't up to date.
+        number of connections for reading, and the same number for writing; for writing to SQLite, there is always one.
+        `patience`: seconds to wait for a statement (on PostgreSQL), a lock or a free connection. Raises SettingsError
+        if the database can't be opened, or its schema isn't up to date.
         """
         parsed = parse_url(url)
         if is_sqlite(parsed):

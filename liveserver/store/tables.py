@@ -1,4 +1,4 @@
-"""The tables, as the code reads and writes them. `store/migrations` creates them; a test compares both."""
+"""The database's tables, as the code reads and writes them. The migrations create them; a test compares both."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Take pictures of the reader's page in each of its states: `make gallery`.
 
-A server is started for it, whose clock stands where the pictures want it, and so does the browser's: they show the same
-times whenever they are taken. Needs Chromium and the test dependencies.
+Starts a server for this. The clocks of the server and of the browser are set to fixed times, so that the pictures show
+the same times whenever they are taken. Needs Chromium and the test dependencies.
 
-    python scripts/gallery [--png FOLDER] [NAME …]   only those pictures; as PNG too, to look at closely
+    python scripts/gallery [--png FOLDER] [NAME …]   takes only the pictures with these names; --png: also as PNG files
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 
 
 def readme(titles: dict[str, str]) -> str:
-    """The page that shows the pictures."""
+    """Return the text of docs/gallery/README.md, which shows the pictures. `titles`: the pages' titles, by picture."""
     lines = [
         "# The reader's page in pictures",
         "",
@@ -44,7 +44,7 @@ def readme(titles: dict[str, str]) -> str:
 
 
 def main() -> None:
-    """Write the pictures into docs/gallery/."""
+    """Take the pictures, and write them to docs/gallery/."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--png", type=Path)

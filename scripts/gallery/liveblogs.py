@@ -57,11 +57,11 @@ COUNCIL["summary"] = (
 
 
 ids: dict[str, str] = {}
-"""Entries that the states need, by name."""
+"""The ids of entries that the pictures' states need, by a name that the states know."""
 
 
 def furnish(gallery: Gallery) -> datetime:
-    """Make the live blogs that the states share; when they are looked at."""
+    """Create the live blogs that several pictures show. Returns the time at which the pictures are to be taken."""
     gallery.storm(
         "tempete-ysaline-fin", None, status="ended", title="Tempête Ysaline\u00a0: récit d’une nuit de grande marée"
     )
@@ -86,7 +86,7 @@ def furnish(gallery: Gallery) -> datetime:
 
 
 def furnish_images(gallery: Gallery) -> None:
-    """A live blog with pictures."""
+    """Create a live blog whose entries have pictures, a quotation and a video."""
     gallery.send(
         "POST", "/liveblogs", json={**load().liveblog, "slug": "images", "title": "La tempête en images", "summary": ""}
     )

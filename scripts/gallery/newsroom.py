@@ -1,4 +1,4 @@
-"""A server whose clock can be put, and a newsroom that publishes there."""
+"""A server whose clock can be set, and functions that publish on this server."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ main()
 
 
 class Gallery:
-    """A server with live blogs for the pictures, and its clock."""
+    """A server for the pictures' live blogs. Its clock shows only the times to which it is set."""
 
     def __init__(self, directory: Path, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -64,13 +64,13 @@ class Gallery:
         self.http = httpx2.Client(base_url=f"{self.url}/api/v1", timeout=30)
 
     def command(self, *arguments: str) -> subprocess.Popen[str]:
-        """A command of liveserver's that keeps to the clock."""
+        """Start a `liveserver` command for which it is always the time of this object's clock."""
         command = [sys.executable, "-c", SERVER, str(self._clock), *arguments]
         return subprocess.Popen(command, cwd=self._directory, env=self._environment, stdout=subprocess.PIPE, text=True)
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """While the server runs, with a key to it."""
+        """Run the server while the `with` block runs. `send` uses an API key of this server."""
         process = self.command("serve")
         try:
             deadline = time.monotonic() + WAIT_SECONDS
@@ -94,37 +94,40 @@ class Gallery:
             return False
 
     def at(self, moment: datetime) -> None:
-        """Put the server's clock."""
+        """Set the server's clock to a moment."""
         self._at = moment
         draft = self._clock.with_suffix(".new")
         draft.write_text(moment.isoformat())
         draft.replace(self._clock)
 
     def later(self, **span: float) -> datetime:
-        """Put it on by so much; the time that it shows then."""
+        """Set the server's clock forward, and return its new time. `span`: the arguments of a `timedelta`."""
         self.at(self._at + timedelta(**span))
         return self._at
 
     def send(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """A request to the API."""
+        """Send a request to the API, and return the JSON of the answer (empty without any). Raises for an error."""
         answer = self.http.request(method, path, **options)
         answer.raise_for_status()
         return answer.json() if answer.content else {}
 
     def publish(self, slug: str, entry: dict[str, Any]) -> str:
-        """A new entry; its id."""
+        """Publish an entry, and return its id."""
         return str(self.send("POST", f"/liveblogs/{slug}/entries", json=entry)["id"])
 
     def edit(self, slug: str, id_: str, **patch: Any) -> None:
-        """A change of an entry."""
+        """Edit an entry. `patch`: the new values of its fields."""
         self.send("PATCH", f"/liveblogs/{slug}/entries/{id_}", json=patch, headers={"If-Match": "*"})
 
     def delete(self, slug: str, id_: str) -> None:
-        """An entry taken back."""
+        """Delete an entry."""
         self.send("DELETE", f"/liveblogs/{slug}/entries/{id_}")
 
     def storm(self, slug: str, steps: int | None, **fields: Any) -> dict[str, str]:
-        """A live blog with the demo's story up to a step; the entries' ids by what the story calls them."""
+        """Create a live blog that tells the story of the demo, a storm. Returns the entries' ids, by the demo's names.
+
+        `steps`: the number of steps of the story (None: all). `fields`: values for the live blog's fields, set at last.
+        """
         script = load()
         self.at(BEGIN)
         self.send("POST", "/liveblogs", json={**script.liveblog, "slug": slug})
@@ -143,14 +146,17 @@ class Gallery:
         return ids
 
     def upload(self, number: int, alt: str) -> str:
-        """A drawing of the sea as a picture; its HTML."""
+        """Upload a drawing of the sea as a picture, and return the HTML that shows it in an entry.
+
+        `number`: selects the drawing. `alt`: the picture's description.
+        """
         files = {"file": ("mer.jpg", drawing(number), "image/jpeg")}
         answer = self.send("POST", "/media", data={"alt": alt, "credit": "Dessin : Le Courrier d’Aubrée"}, files=files)
         return str(answer["html"])
 
 
 def drawing(number: int) -> bytes:
-    """A sea under a low sky, different for each number."""
+    """Draw a sea under a low sky, and return the picture as JPEG. Another number gives another drawing."""
     width, height = 1600, 1067
     skies = [((58, 66, 84), (222, 178, 140)), ((24, 30, 48), (96, 110, 132)), ((120, 134, 150), (226, 224, 214))]
     top, low = skies[number % len(skies)]

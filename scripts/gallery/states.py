@@ -1,4 +1,7 @@
-"""The states that the page can be in, and what is said of each."""
+"""The states of the reader's page that the gallery shows, and the text about each of them.
+
+Each function for a state opens a page in the view, brings it into the state, and returns it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class View:
-    """A window that pages are opened in."""
+    """The settings with which a page is opened in the browser for one picture."""
 
     gallery: Gallery
     browser: Browser
@@ -28,7 +31,10 @@ class View:
     at: datetime
 
     def open(self, path: str, *, live: bool = True, at: datetime | None = None) -> Page:
-        """The page, once it is connected."""
+        """Open a page at a path of the server, and return it. With `live`, waits until the page is connected.
+
+        `at`: the time that the browser's clock shows (None: the time of the view).
+        """
         context = self.browser.new_context(
             locale="fr-FR", timezone_id="Europe/Paris", reduced_motion="reduce", **self.options
         )
@@ -41,13 +47,13 @@ class View:
 
 
 def connected(page: Page) -> None:
-    """Wait until the page is live, and has heard how many read along."""
+    """Wait until the page is connected to its stream, and shows one viewer."""
     page.locator('[data-connection][data-state="live"]').wait_for(state="attached")
     page.locator("[data-viewers]", has_text="1").wait_for(state="attached")
 
 
 def bring(page: Page, id_: str, part: str = "", *, from_top: int = 120) -> None:
-    """Scroll so that an entry stands near the window's top."""
+    """Scroll so that an entry is `from_top` pixels below the window's top. `part`: a CSS selector within the entry."""
     place = page.locator(f"#entry-{id_} {part}".strip()).first
     place.evaluate(
         "(element, top) => scrollTo({top: element.getBoundingClientRect().top + scrollY - top, behavior: 'instant'})",
@@ -57,29 +63,32 @@ def bring(page: Page, id_: str, part: str = "", *, from_top: int = 120) -> None:
 
 
 def story(gallery: Gallery, view: View, steps: int = 30) -> tuple[Page, dict[str, str], str]:
-    """A live blog of its own, which is left to the state."""
+    """Create a live blog for one state, which may change it, and open it. Returns the page, the entries' ids, the slug.
+
+    `steps`: the number of steps of the demo's story that the live blog has.
+    """
     slug = f"tempete-ysaline-{time.monotonic_ns()}"
     ids = gallery.storm(slug, steps)
     return view.open(f"/live/{slug}", at=gallery.later(minutes=1)), ids, slug
 
 
 def live(gallery: Gallery, view: View) -> Page:
-    """As most readers find it."""
+    """Show a live blog that is live, with nothing special about it."""
     return view.open("/live/tempete-ysaline")
 
 
 def empty(gallery: Gallery, view: View) -> Page:
-    """Opened, and nothing said yet."""
+    """Show a live blog that is live and has no entry yet."""
     return view.open("/live/conseil")
 
 
 def upcoming(gallery: Gallery, view: View) -> Page:
-    """Announced."""
+    """Show a live blog that is announced and hasn't begun."""
     return view.open("/live/conseil-a-venir")
 
 
 def pending(gallery: Gallery, view: View) -> Page:
-    """Three entries come while the reader is further down."""
+    """Show what happens if three entries are published while the reader is further down on the page."""
     page, ids, slug = story(gallery, view)
     bring(page, ids["vagues"])
     for step in load().steps[30:33]:
@@ -91,14 +100,14 @@ def pending(gallery: Gallery, view: View) -> Page:
 
 
 def corrected(gallery: Gallery, view: View) -> Page:
-    """An edit, with what was corrected."""
+    """Show an entry that was edited, with its correction."""
     page = view.open("/live/tempete-ysaline")
     bring(page, ids["coupure-2"])
     return page
 
 
 def told(gallery: Gallery, view: View) -> Page:
-    """A correction of what the reader has just read."""
+    """Show the notice of a correction of an entry that the reader has just read."""
     page, ids, slug = story(gallery, view, 27)
     page.locator(f"#entry-{ids['coupure-2']}").scroll_into_view_if_needed()
     page.wait_for_timeout(300)
@@ -110,7 +119,7 @@ def told(gallery: Gallery, view: View) -> Page:
 
 
 def told_gone(gallery: Gallery, view: View) -> Page:
-    """The entry whose correction was told is deleted."""
+    """Show the page after the notice of a correction, when the corrected entry was deleted."""
     page = told(gallery, view)
     corrected = page.locator("[data-notice=corrected] a").first
     gallery.delete(*_named_by(page, corrected.get_attribute("href")))
@@ -119,7 +128,7 @@ def told_gone(gallery: Gallery, view: View) -> Page:
 
 
 def labels(gallery: Gallery, view: View) -> Page:
-    """What was denied, by itself, and what the labels mean."""
+    """Show only the entries with the label `denied`, and the explanation of all labels."""
     page = view.open("/live/tempete-ysaline-fin?verification=denied")
     page.locator(".filters summary").click()
     page.mouse.move(0, 0)
@@ -127,7 +136,7 @@ def labels(gallery: Gallery, view: View) -> Page:
 
 
 def picture(gallery: Gallery, view: View) -> Page:
-    """A photograph."""
+    """Show an entry with one picture."""
     page = view.open("/live/images")
     bring(page, ids["image"], from_top=40)
     page.wait_for_function("[...document.images].slice(0, 2).every(image => image.complete)")
@@ -135,7 +144,7 @@ def picture(gallery: Gallery, view: View) -> Page:
 
 
 def pictures(gallery: Gallery, view: View) -> Page:
-    """Several, and a quote."""
+    """Show an entry with a gallery of pictures and a quotation."""
     page = view.open("/live/images")
     bring(page, ids["images"], from_top=40)
     page.evaluate("Promise.all([...document.images].map(image => (image.loading = 'eager', image.decode())))")
@@ -143,7 +152,7 @@ def pictures(gallery: Gallery, view: View) -> Page:
 
 
 def video(gallery: Gallery, view: View) -> Page:
-    """A video, which asks before it loads."""
+    """Show an entry with a video, whose card asks the reader before it loads the video."""
     page = view.open("/live/images")
     bring(page, ids["video"], from_top=90)
     page.locator(f"#entry-{ids['video']} .embed-link").click()
@@ -153,14 +162,14 @@ def video(gallery: Gallery, view: View) -> Page:
 
 
 def since(gallery: Gallery, view: View) -> Page:
-    """Back after two hours."""
+    """Show the page to a reader who comes back after two hours, with the card of what was published since."""
     page, ids, slug = story(gallery, view, 26)
     bring(page, ids["vagues"])
     bring(page, ids["hopital"])
     page.evaluate("scrollTo(0, 0)")
     page.wait_for_timeout(300)
     page.goto(f"{gallery.url}/healthz")
-    # Hours pass in a moment here, in which the browser would show the page that it has.
+    # Hours pass in a moment here, so the browser would show the page from its cache.
     page.route("**/live/*", lambda route: route.continue_())
     for step in load().steps[26:34]:
         gallery.later(minutes=11)
@@ -182,7 +191,7 @@ def since(gallery: Gallery, view: View) -> Page:
 
 
 def since_gone(gallery: Gallery, view: View) -> Page:
-    """What the card led to first is deleted."""
+    """Show the card of what was published since, after the first entry that it linked to was deleted."""
     page = since(gallery, view)
     link = page.locator("[data-notice=since] li a").first
     address = link.get_attribute("href")
@@ -192,36 +201,36 @@ def since_gone(gallery: Gallery, view: View) -> Page:
 
 
 def _named_by(page: Page, address: str | None) -> tuple[str, str]:
-    """The slug of the live blog, and the id of the entry that a card's link leads to."""
+    """Return the slug of the live blog, and the id of the entry to which a link (`address`) on its page leads."""
     return page.url.rpartition("/live/")[2].partition("?")[0], (address or "").rpartition("entry-")[2].rpartition("/")[
         2
     ]
 
 
 def ended(gallery: Gallery, view: View) -> Page:
-    """It is over."""
+    """Show a live blog that has ended."""
     return view.open("/live/tempete-ysaline-fin")
 
 
 def permalink(gallery: Gallery, view: View) -> Page:
-    """From a link to one entry."""
+    """Show the page that a link to one entry opens."""
     page = view.open(f"/live/tempete-ysaline-fin/entries/{ids['fin:chalutier']}")
     page.wait_for_timeout(200)
     return page
 
 
 def gone(gallery: Gallery, view: View) -> Page:
-    """From a link to an entry that was deleted."""
+    """Show the page that a link to a deleted entry opens."""
     return view.open(f"/live/tempete-ysaline/entries/{ids['toiture-doublon']}", live=False)
 
 
 def missing(gallery: Gallery, view: View) -> Page:
-    """From a link that leads nowhere."""
+    """Show the page that a link to a live blog that doesn't exist opens."""
     return view.open("/live/nulle-part", live=False)
 
 
 def offline(gallery: Gallery, view: View) -> Page:
-    """Opened again in the underground."""
+    """Show a page that is opened again without a network, 38 minutes after it was last read."""
     page = view.open("/healthz", live=False)
     path = "/live/tempete-ysaline"
 
@@ -246,7 +255,7 @@ def offline(gallery: Gallery, view: View) -> Page:
 
 
 def reconnecting(gallery: Gallery, view: View) -> Page:
-    """The connection has been away for more than five seconds."""
+    """Show a page that can't connect to its stream, as it looks after more than five seconds."""
     page = view.open("/healthz", live=False)
     page.route_web_socket("**/ws*", lambda socket: socket.close())
     page.route("**/events?*", lambda route: route.abort())
@@ -257,7 +266,7 @@ def reconnecting(gallery: Gallery, view: View) -> Page:
 
 
 def plain(gallery: Gallery, view: View) -> Page:
-    """Without JavaScript, at the page's end."""
+    """Show the end of a page in a browser without JavaScript."""
     page = view.open("/live/tempete-ysaline", live=False)
     page.locator("a[data-older]").scroll_into_view_if_needed()
     page.mouse.wheel(0, 900)
@@ -266,7 +275,7 @@ def plain(gallery: Gallery, view: View) -> Page:
 
 
 def older(gallery: Gallery, view: View) -> Page:
-    """Entries before those."""
+    """Show the second page of a live blog, with older entries."""
     page = view.open("/live/tempete-ysaline-fin", live=False)
     page.goto(page.locator("a[data-older]").get_attribute("href") or "")
     connected(page)
@@ -274,27 +283,27 @@ def older(gallery: Gallery, view: View) -> Page:
 
 
 def tag(gallery: Gallery, view: View) -> Page:
-    """Only what has to do with the rescue at sea."""
+    """Show only the entries with one tag."""
     return view.open("/live/tempete-ysaline-fin?tag=sauvetage")
 
 
 def oldest(gallery: Gallery, view: View) -> Page:
-    """In the order of the events."""
+    """Show the entries of a live blog in the order of the events, oldest first."""
     return view.open("/live/tempete-ysaline-fin?order=oldest")
 
 
 def arabic(gallery: Gallery, view: View) -> Page:
-    """From right to left."""
+    """Show a live blog in Arabic, which is written from right to left."""
     return view.open("/live/fayadan")
 
 
 def index(gallery: Gallery, view: View) -> Page:
-    """All of them."""
+    """Show the page that lists all live blogs."""
     return view.open("/", live=False)
 
 
 def keyboard(gallery: Gallery, view: View) -> Page:
-    """Where the keyboard is."""
+    """Show which element has the focus of the keyboard: the button to share an entry."""
     page = view.open("/live/tempete-ysaline")
     bring(page, ids["hopital"])
     page.locator(f"#entry-{ids['hopital']} .share").focus()
@@ -305,12 +314,12 @@ def keyboard(gallery: Gallery, view: View) -> Page:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture to be taken."""
+    """A picture of the gallery: its name, the text about it, and how to take it."""
 
     name: str
     says: str
     state: Callable[[Gallery, View], Page]
-    """Brings a page into the state, and returns it."""
+    """The function that opens a page, brings it into the state to be shown, and returns it."""
     sizes: tuple[str, ...] = ("wide",)
     options: dict[str, Any] = field(default_factory=dict)
 

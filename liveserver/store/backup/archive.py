@@ -1,6 +1,6 @@
 """The file of a backup: a zip archive with a file for each section, and a manifest with row counts and hashes.
 
-`liveblogs.jsonl`, `entries.jsonl` …  a section: each line is one row, as a JSON object; times are RFC 3339, in UTC
+`liveblogs.jsonl`, `entries.jsonl` …  sections: each line is one row, as a JSON object; times are RFC 3339, in UTC
 `manifest.json`                       written last, so that an archive without a manifest is known to be unfinished:
                                       `{"format": 1, "made_by", "schema", "created_at", "holds": {"liveblogs",
                                       "entries", "changed_at"}, "sections": {name: {"rows", "sha256"}}}`
@@ -35,31 +35,31 @@ MANIFEST_MAX = 1024 * 1024
 
 BATCH_ROWS = 500
 BATCH_BYTES = 4 * 1024 * 1024
-"""Bytes of JSON after which a batch of rows ends, even if it has fewer than BATCH_ROWS rows."""
+"""The size in bytes of JSON at which a batch of rows ends, even if the batch has fewer than BATCH_ROWS rows."""
 
 LINE_MAX = 4 * 1024 * 1024
-"""The greatest size of a row's line in bytes. The largest row that liveserver writes has 1.2 MB: an entry with a body
-of 200,000 characters and fifty corrections."""
+"""The greatest length in bytes of the line of a row; an archive with a longer line is refused. The longest line that
+liveserver writes has 1.2 MB: an entry with a body of 200,000 characters and fifty corrections."""
 
 COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 """The compression methods that the files in an archive may have. With these, `zipfile` unpacks no more bytes at a time
 than we ask for."""
 
 SHOWN = 100
-"""The greatest number of characters of a text from an archive that an error message shows."""
+"""The number of characters after which a text from an archive is cut off in an error message."""
 
 _CHUNK = 64 * 1024
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, LookupError, AttributeError, TypeError, ValueError)
 
 
 class Holdings(NamedTuple):
-    """Figures about the content of a database."""
+    """The numbers of live blogs and entries in a database, and the time of its last change."""
 
     liveblogs: int
     entries: int
     """The number of entries that aren't deleted."""
     changed_at: datetime | None
-    """The time of the last change of a live blog or an entry; None if there is none."""
+    """The time of the last change of a live blog or an entry; None if the database has neither."""
 
 
 class Section(NamedTuple):
@@ -71,7 +71,7 @@ class Section(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """The content of an archive's manifest."""
+    """What the manifest of a backup's archive says about the archive."""
 
     schema: str
     """The revision of the schema of the database that was backed up."""
@@ -81,9 +81,9 @@ class Manifest(NamedTuple):
 
 
 class ArchiveWriter:
-    """A writer of an archive. The file needn't be seekable. Call `close` at the end, also after an error.
+    """A writer of a backup's archive to a file, which needn't be seekable.
 
-    Every method raises SettingsError if the file can't be written.
+    Call `close` at the end, also after an error. Every method raises SettingsError if the file can't be written.
     """
 
     def __init__(self, file: BinaryIO, *, schema: str, created_at: datetime) -> None:
@@ -94,7 +94,10 @@ class ArchiveWriter:
 
     @contextmanager
     def section(self, name: str) -> Iterator[Callable[[Iterable[Row]], None]]:
-        """Begin a section, and end it when the block ends. Yields a function that writes rows to the section."""
+        """Begin a section of the archive, and end it when the `with` block ends.
+
+        Yields a function that writes rows to the section.
+        """
         digest, row_count = hashlib.sha256(), 0
         with _writing():
             member = self._zip.open(self._member(_file_of(name)), "w", force_zip64=True)
@@ -144,7 +147,10 @@ class ArchiveWriter:
 
 
 class Archive:
-    """A reader of an archive. Every method raises BadBackup if the file isn't as `ArchiveWriter` writes it."""
+    """A reader of a backup's archive.
+
+    Every method raises BadBackup if the file isn't in the form that `ArchiveWriter` writes.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -182,7 +188,7 @@ class Archive:
                 raise BadBackup(f"{self.path} is damaged: its {printable(name)} are not those that were backed up")
 
     def batches(self, name: str) -> Iterator[list[Row]]:
-        """Yield the rows of a section in batches. Yields nothing if the archive has no such section."""
+        """Yield the rows of the section `name` in batches. Yields nothing if the archive has no such section."""
         if name not in self.manifest.sections:
             return
         batch: list[Row] = []

@@ -28,15 +28,16 @@ if TYPE_CHECKING:
 
 
 ROWS = 100
-"""The number of rows that are fetched at a time. A single row may have some hundred kilobytes."""
+"""The number of rows that are fetched from the database at a time. One row may have some hundred kilobytes."""
 
 
 async def backup(address: str, file: BinaryIO) -> Manifest:
     """Write the whole content of a database, as of one moment, to an archive. Returns the archive's manifest.
 
-    `file`: the file for the archive, which needn't be seekable. Servers may write to the database meanwhile. A database
-    with an earlier schema is written as it is. Raises SettingsError if the database can't be opened or has no tables,
-    or if the file can't be written. Raises StoreUnavailable if the database stops answering.
+    `address`: the URL of the database. `file`: the file for the archive, which needn't be seekable. Servers may write
+    to the database meanwhile. A database with an earlier schema is backed up in that schema. Raises SettingsError if
+    the database can't be opened or has no tables, or if the file can't be written. Raises StoreUnavailable if the
+    database stops answering.
     """
     url = parse_url(address)
     if is_sqlite(url):

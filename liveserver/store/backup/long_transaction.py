@@ -24,21 +24,25 @@ class Stopped(Exception):
 
 
 class LongTransaction:
-    """A long transaction. It may run in a thread, which can't be cancelled, so it looks itself if it is to stop."""
+    """A long transaction that rolls back soon after the caller of `run` was cancelled.
+
+    On SQLite, the transaction runs in a thread, and a thread can't be cancelled. So the function that runs in the
+    transaction calls `step` often. After a cancellation, `step` raises an error.
+    """
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._stopped = threading.Event()
 
     def step(self) -> None:
-        """Raise Stopped if the caller of `run` was cancelled. The function in the transaction calls this often."""
+        """Raise Stopped if the caller of `run` was cancelled. The function that `run` calls must call this often."""
         if self._stopped.is_set():
             raise Stopped
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Begin a transaction, call `work`, and commit; then close the connections. Returns the result of `work`.
 
-        Rolls back if `work` raises, also if it does so because the caller of `run` was cancelled (`step`). Raises
+        Rolls back if `work` raises. After a cancellation, `work` raises Stopped at its next call of `step`. Raises
         StoreUnavailable if the database doesn't answer.
         """
         try:

@@ -2,7 +2,7 @@
 
 The archive may be of another database, SQLite or PostgreSQL. One transaction replaces everything, so readers see either
 the old content or the new one. With a restore, every live blog begins a new history: it has the seq of the backup, but
-a new epoch. So the positions that readers have are void.
+a new epoch. So the positions that readers' pages had before the restore are no longer valid.
 """
 
 from __future__ import annotations
@@ -52,23 +52,25 @@ Safe = Callable[[str], str]
 
 
 class Restored(NamedTuple):
-    """Figures about the content of the database before a restore and after it."""
+    """The figures of a database before a restore (`replaced`) and after it (`now`)."""
 
     replaced: Holdings
     now: Holdings
 
 
 async def restore(address: str, path: Path, *, replace: bool = False, safe: Safe = lambda body: body) -> Restored:
-    """Replace the whole content of a database by a backup, in one transaction. Returns figures about both.
+    """Replace the whole content of a database by a backup, in one transaction.
 
-    API keys of the database stay, and the backup's are added. A key that is revoked in either stays revoked. `replace`:
-    True if live blogs in the database may be replaced. `safe`: makes the body of an entry safe, as somebody else may
-    have written the file.
+    Returns the figures of the old content and of the new one. API keys of the database stay, and the backup's are
+    added. A key that is revoked in the database or in the backup is revoked afterwards. `address`: the URL of the
+    database. `path`: the backup's file. `replace`: True if live blogs in the database may be replaced. `safe`: makes
+    the body of an entry safe, as somebody else may have written the file.
 
-    Before that, an SQLite file is created or migrated, and an empty PostgreSQL database is migrated. A backup of an
-    earlier schema is restored to a temporary database, and migrated there. Raises BadBackup if the file isn't a good
-    backup, SettingsError if the database can't be opened or isn't migrated, Conflict if the database has live blogs and
-    `replace` is False, and StoreUnavailable. If this function raises, the content of the database is as before.
+    Before the transaction, an SQLite file is created or migrated, and an empty PostgreSQL database is migrated. A
+    backup of an earlier schema is first restored to a temporary database, and migrated there. Raises BadBackup if the
+    file isn't a good backup. Raises SettingsError if the database can't be opened or isn't migrated. Raises Conflict if
+    the database has live blogs and `replace` is False. Raises StoreUnavailable if the database stops answering. If this
+    function raises, the content of the database is as before.
     """
     url = parse_url(address)
     with Archive(path) as original:
@@ -145,8 +147,8 @@ def _load(
 ) -> None:
     """Insert all rows of the archive into the tables of the database. Raises BadBackup if a row isn't good.
 
-    `safe`: makes the body of an entry safe. None for an archive of an earlier schema, whose rows are checked by name
-    only after they were migrated.
+    `safe`: makes the body of an entry safe. With None, `row_checks.check` isn't called and bodies stay as they are:
+    this is for an archive of an earlier schema, whose rows are checked after their migration.
     """
     for name in SECTIONS:
         count = 0
@@ -185,13 +187,14 @@ def _bad(archive: Archive, name: str, number: int, reason: str) -> BadBackup:
 
 
 class _Refused(Exception):
-    """The database doesn't accept a row in its table."""
+    """The database refuses to insert a row. The error's text is the database's message."""
 
 
 def _insert(connection: Connection, query: Executable, rows: list[Row]) -> None:
-    """Insert all of the rows, or none of them if this raises.
+    """Execute `query`, which inserts the rows. If this function raises, none of the rows is inserted.
 
-    Raises _Refused, with the database's message, if the database doesn't accept a row, and StoreUnavailable.
+    Raises _Refused, with the database's message, if the database refuses a row. Raises StoreUnavailable if the database
+    doesn't answer.
     """
     try:
         with outages(), connection.begin_nested():

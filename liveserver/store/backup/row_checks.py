@@ -1,6 +1,6 @@
 """Checks that liveserver could have written the rows of a backup. The file may come from somebody else.
 
-Every value is checked against the type of its column. Some columns are also checked by name, with the types of the
+Every value is checked against the type of its column. Some columns have a second, stricter check, with the types of the
 API's inputs: a bad value in them could make a server fail, or could harm readers. Texts that are longer than the API
 allows today, and forms of earlier releases, do no harm, and pass the checks.
 """
@@ -158,11 +158,11 @@ _FIELDS: Mapping[str, Mapping[str, Any]] = {
         "liveblogs": list[Slug] | None,
     },
 }
-"""The types of the columns that are also checked by name, by table and column."""
+"""The types for the second, stricter check of some columns, by the name of the table, then of the column."""
 
 
 def values_of(row: Row, table: Table) -> Row:
-    """Return a backup's row with the values that the table's columns take: moments as datetimes, for example.
+    """Return a backup's row with its values converted to the types of the table's columns, such as texts to datetimes.
 
     Raises ValueError, with a message for people, if a value doesn't fit the type of its column.
     """
@@ -170,10 +170,11 @@ def values_of(row: Row, table: Table) -> Row:
 
 
 def check(name: str, row: Row, safe: Callable[[str], str]) -> None:
-    """Check a row of the newest schema by the names of its columns, and make an entry's body in it safe.
+    """Check those columns of a row for which `_FIELDS` has a stricter type, and make the body of an entry safe.
 
-    `name`: the row's table. `safe`: returns a body made safe; it replaces the body in `row`. Raises ValueError, with a
-    message for people, if no liveserver can have written the row, and the errors of `safe`.
+    `name`: the row's table, in the newest schema. `row`: is changed: if it has an entry's body, the body is replaced by
+    what `safe` returns for it. Raises ValueError, with a message for people, if no liveserver can have written the row.
+    Raises what `safe` raises.
     """
     for column, adapter in _adapters(name):
         try:
@@ -242,7 +243,7 @@ def _typed(value: Any, column_type: object) -> Any:
 
 
 def _texts(document: Any) -> Iterator[str]:
-    """Yield all texts in a JSON document, names of fields included.
+    """Yield all texts in a JSON document, including the names of fields.
 
     Works without recursion, as a document may be nested more deeply than Python's recursion limit allows.
     """

@@ -38,7 +38,8 @@ SECTIONS = (
     "api_keys",
     "reach_links",
 )
-"""The names of all tables. A table comes before those that refer to it. An earlier schema lacks some of them."""
+"""The names of all sections, which are also the tables' names. A table comes before the tables that refer to it. A
+database with an earlier schema lacks some of the tables."""
 
 Tables = dict[str, Table]
 
@@ -60,7 +61,7 @@ def holdings_in(connection: Connection, present: Tables) -> Holdings:
 
 
 def tables_in(connection: Connection) -> Tables:
-    """Return the tables that the database has, with the columns that they have there, by name.
+    """Return the tables of the database by name, each with the columns that it has in this database.
 
     The database may have an earlier schema than this code.
     """
@@ -90,7 +91,7 @@ def _kind(column_type: Any) -> Any:
 
 
 def describe(holdings: Holdings) -> str:
-    """Return the figures in words, like `2 live blogs and 31 entries, last changed 2026-11-22 12:00:00 UTC`."""
+    """Return a database's figures in words: `2 live blogs and 31 entries, last changed 2026-11-22 12:00:00 UTC`."""
     counts = f"{_count(holdings.liveblogs, 'live blog', 's')} and {_count(holdings.entries, 'entr', 'ies', 'y')}"
     if holdings.changed_at is None:
         return counts

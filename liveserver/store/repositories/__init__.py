@@ -1,1 +1,1 @@
-"""The queries as functions, one module for each resource. The caller of a function has begun a transaction for it."""
+"""The store's queries as functions, in a module for each resource. A caller begins the transaction beforehand."""

@@ -123,18 +123,20 @@ def find_any(connection: Connection, key_ids: Sequence[str]) -> dict[str, ApiKey
 
 
 def confirm(connection: Connection, key_id: str, slug: str) -> None:
-    """Check that the API key is good for this live blog, in the transaction that writes with the key's rights.
+    """Check that the API key is good now, and isn't limited to other live blogs than this one.
 
-    Raises Unauthorized if the key is unknown, revoked or expired, and Forbidden if it is limited to other live blogs.
+    Call this in the transaction that writes for the key. Raises Unauthorized if the key is unknown, revoked or expired,
+    and Forbidden if it is limited to other live blogs.
     """
     term = confirm_good(connection, key_id)
     check_liveblog(term.name, term.liveblogs, slug)
 
 
 def confirm_good(connection: Connection, key_id: str) -> Row[Any, Any, Any, Any]:
-    """Check that the API key is good, whichever live blogs it is limited to. Returns its name, term and limitation.
+    """Check that the API key is good now, whichever live blogs it is limited to.
 
-    Raises Unauthorized if the key is unknown, revoked or expired.
+    Returns its row: the name, the term, and the live blogs. Raises Unauthorized if the key is unknown, revoked or
+    expired.
     """
     term = connection.execute(_TERM, {"key_id": key_id}).one_or_none()
     if term is None:

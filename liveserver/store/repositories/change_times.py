@@ -20,22 +20,23 @@ if TYPE_CHECKING:
     from liveserver.store.mappers import Values
 
 KEEP = timedelta(seconds=2 * DELAY_MAX)
-"""The age up to which rows of the table `moments` are kept: twice the longest delay that a partner may have."""
+"""The age after which rows of the table `moments` may be deleted: twice the longest delay that a partner may have."""
 
 SWEEP = 64
-"""At every 64th change of a live blog, its older rows of the table `moments` are deleted."""
+"""The number of changes of a live blog from one clean-up of its rows in the table `moments` to the next. A clean-up
+deletes the rows that are older than KEEP."""
 
 _t = tables.moments
 _INSERT = insert(_t)
 
 
 def record(connection: Connection, liveblog_id: int, seq: int, entry: Entry) -> None:
-    """Record that the change with this seq is made now, and that it makes this version of the entry."""
+    """Record that the change with this seq is made now, and which version of which entry is its result."""
     _record(connection, {"liveblog_id": liveblog_id, "seq": seq, "entry_id": entry.id, "version": entry.version})
 
 
 def record_liveblog(connection: Connection, liveblog_id: int, seq: int, before: Liveblog) -> None:
-    """Record that the change with this seq is made now, and that `before` has the live blog's own fields before it."""
+    """Record that the change with this seq is made now, and the live blog's own fields before the change (`before`)."""
     _record(connection, {"liveblog_id": liveblog_id, "seq": seq, "before": liveblog_document(before)})
 
 

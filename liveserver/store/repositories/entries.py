@@ -39,9 +39,10 @@ _FIND_LOCKED = _FIND.with_for_update(key_share=True)
 _INSERT = insert(_t)
 _UPDATE = update(_t).where(_t.c.id == bindparam("entry_id"))
 REVISIONS_CHARS = 1_000_000
-"""The greatest size of a page of an entry's states, in characters of JSON. A single state may be larger than that."""
+"""The greatest size of a page of an entry's revisions, in characters of JSON. A revision that is larger than that makes
+a page of its own."""
 VERSION_MAX = 999_999_999
-"""The greatest version that a cursor may name. No entry is edited so often."""
+"""The greatest version of an entry that a cursor may name. No entry is edited so often."""
 _INSERT_REVISION = insert(tables.revisions)
 _FOLLOWS = select(tables.sources.c.id).where(tables.sources.c.liveblog_id == bindparam("blog_id"))
 
@@ -116,10 +117,10 @@ def create(
 ) -> Written:
     """Insert an entry. If a request with the same idempotency key has made one already, return that one instead.
 
-    `refusal` is raised instead of inserting an entry (None: nothing is). Raises NotFound, and Conflict if one entry too
-    many would be pinned. Raises KeyReused if the idempotency key came with a different request before, and Gone if the
-    entry that was made with it has been deleted. With `key_id`, raises Unauthorized unless this API key is good now,
-    and Forbidden if it is limited to other live blogs.
+    `refusal`: an error that is raised instead of inserting an entry; None to insert one. Raises NotFound, and Conflict
+    if an eleventh entry would be pinned. Raises KeyReused if the idempotency key came with a different request before,
+    and Gone if the entry that was made with it has been deleted. With `key_id`, raises Unauthorized unless this API key
+    is good now, and Forbidden if it is limited to other live blogs.
     """
     if key_id is not None:
         api_keys.confirm(connection, key_id, slug)
@@ -156,7 +157,7 @@ def edit(
     """Replace the entry by the result of `change`, as an editor of our newsroom has edited it.
 
     If the result is equal to the present entry, nothing is written. Raises NotFound, and Gone if the entry was deleted.
-    Raises Conflict if a published entry would cease to be published, if one entry too many would be pinned, or if the
+    Raises Conflict if a published entry would cease to be published, if an eleventh entry would be pinned, or if the
     entry was taken over from a source that the live blog still follows: such an entry is edited only at the source.
     Raises VersionConflict if `epoch` isn't the live blog's epoch (None: any). With `key_id`, raises Unauthorized unless
     this API key is good now, and Forbidden if it is limited to other live blogs.
@@ -169,9 +170,10 @@ def edit(
 def edit_as_source(
     connection: Connection, slug: str, entry_id: str, change: Callable[[Entry], Entry], *, actor: str
 ) -> Written:
-    """Replace the entry by the result of `change`, as the source has edited it that the entry was taken over from.
+    """Replace an entry that was taken over from a source by the result of `change`, since the source has edited it.
 
-    If the result is equal to the present entry, nothing is written. Raises NotFound, Gone and Conflict as `edit` does.
+    If the result is equal to the present entry, nothing is written. Raises NotFound, and Gone if the entry was deleted.
+    Raises Conflict if a published entry would cease to be published, or if an eleventh entry would be pinned.
     """
     return _edit(connection, slug, entry_id, change, actor=actor, epoch=None, as_source=True)
 
@@ -222,10 +224,11 @@ def remove(
     at: datetime,
     epoch: str | None = None,
 ) -> Written:
-    """Replace the entry by a tombstone, which has the id, the seq and the times of the entry, but no content.
+    """Replace the entry by a tombstone, which has the entry's id and times, but no content.
 
-    `check` is called with the entry before that, and may raise. Raises NotFound, Gone if the entry was deleted already,
-    and VersionConflict if `epoch` isn't the live blog's epoch (None: any).
+    The deletion of a published entry takes the live blog's next seq. `check`: is called with the entry before the
+    deletion. If `check` raises, the entry isn't deleted. Raises NotFound, Gone if the entry was deleted already, and
+    VersionConflict if `epoch` isn't the live blog's epoch (None: any).
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     old = find(connection, liveblog_id, entry_id, lock=True)
@@ -267,8 +270,8 @@ def revisions(
 ) -> tuple[list[Revision], str | None]:
     """Return a page of an entry's revisions, oldest first, and the cursor of the next page (None: no more).
 
-    The entry may be deleted. The page ends before `limit` revisions if these have more than REVISIONS_CHARS characters.
-    Raises NotFound, and InvalidInput for a bad cursor.
+    The entry may be deleted. A page has at most `limit` revisions, and fewer if they would have more than
+    REVISIONS_CHARS characters. Raises NotFound, and InvalidInput for a bad cursor.
     """
     start = 0 if cursor is None else _version_of(cursor)
     liveblog_id, _ = liveblogs.find(connection, slug)
@@ -306,7 +309,7 @@ def forget_idempotency(connection: Connection, before: datetime) -> int:
 
 
 def _check_pinned(connection: Connection, liveblog_id: int, entry: Entry) -> None:
-    """Raise Conflict if the entry is pinned, and PINNED_MAX other entries of the live blog are.
+    """Raise Conflict if the entry is pinned, and PINNED_MAX other published entries of the live blog are pinned.
 
     The caller has locked the live blog's row, so no other transaction pins an entry meanwhile.
     """
@@ -345,9 +348,9 @@ def _record(
 
 
 def _claim(connection: Connection, idempotency: Idempotency, entry: Entry) -> bool:
-    """Insert the idempotency key; True if no earlier request has inserted it.
+    """Insert the idempotency key. Returns False if an earlier request has inserted it already, otherwise True.
 
-    If another transaction has inserted the same key and hasn't ended yet, this function waits until that one ends.
+    If another transaction has inserted the same key and hasn't ended yet, waits until that transaction ends.
     """
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     query = dialect.insert(tables.idempotency).values(

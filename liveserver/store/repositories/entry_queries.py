@@ -33,16 +33,17 @@ Order = Literal["newest", "oldest"]
 KEY_EVENTS_MAX = 100
 
 PAGE_BYTES = 2 * 1024 * 1024
-"""The size in bytes at which a page of entries, or a batch of changes, ends early. The next page goes on after the last
-entry. The size is that of the entries' bodies and corrections in UTF-8. An answer has each body twice: as the store has
-it, and as HTML to show. A thousand usual entries have this size together, or eight of the longest."""
+"""The size in bytes at which a page of entries, or a batch of changes, ends even if more were asked for. The next page
+continues after the last entry. The size is that of the entries' bodies and corrections in UTF-8. It is the size of a
+thousand usual entries, or of eight of the longest. An answer of the API is larger, as it has each body twice: as the
+store has it, and as HTML to show."""
 
 _t = tables.entries
 _sort_key = tuple_(_t.c.sort_at, _t.c.id)
 
 ASK_FIRST = 20
-"""The greatest number of entries that are read from PostgreSQL without having asked for their sizes first. PostgreSQL
-knows the size of a body without reading the body."""
+"""The greatest number of entries that are read from PostgreSQL at once. For more entries, their sizes are asked for
+first, and only those entries are read that fit on the page. PostgreSQL knows the size of a body without reading it."""
 
 
 class Around(NamedTuple):
@@ -52,9 +53,11 @@ class Around(NamedTuple):
     items: list[Entry]
     """The entries, newest first. The entry that was asked for is one of them."""
     newer_cursor: str | None
-    """The cursor of the page of entries newer than the first item, in the order `oldest`. None if there are none."""
+    """The cursor of the page of entries that are newer than the first item, for the order `oldest`. None if no entry is
+    newer."""
     older_cursor: str | None
-    """The cursor of the page of entries older than the last item, in the order `newest`. None if there are none."""
+    """The cursor of the page of entries that are older than the last item, for the order `newest`. None if no entry is
+    older."""
 
 
 class Scheduled(NamedTuple):
@@ -90,7 +93,7 @@ def page(
     tags: Collection[str] = (),
     moment: datetime | None = None,
 ) -> EntryPage:
-    """Return a page of the entries that meet all conditions, with the cursor of the next page.
+    """Return a page of a live blog's entries that meet all conditions, with the cursor of the next page.
 
     `tags`: an entry must have at least one of these tags; empty for no condition. `moment`: the entries as they were
     then (None: as they are now). Raises NotFound, and InvalidInput for a bad cursor.
@@ -119,7 +122,7 @@ def published(connection: Connection, slug: str, entry_id: str) -> tuple[Liveblo
 def _published(connection: Connection, liveblog_id: int, entry_id: str) -> Entry:
     """Return a published entry. Raises NotFound, and Gone if a published entry was deleted.
 
-    For an entry that readers never saw, the error is the same as for one that doesn't exist: it tells nothing.
+    An entry that readers never saw raises the same NotFound as one that doesn't exist, so nobody learns that it exists.
     """
     with suppress(NeverSeen):
         entry = entries.find(connection, liveblog_id, entry_id)
@@ -147,10 +150,10 @@ def around(connection: Connection, slug: str, entry_id: str, *, before: int, aft
 def snapshot(
     connection: Connection, slug: str, *, limit: int, tags: Collection[str] = (), moment: datetime | None = None
 ) -> Snapshot:
-    """Return the content that a page starts with: the newest, the pinned and the key entries. Raises NotFound.
+    """Return the content that a page starts with: the newest entries, the pinned ones and the key events.
 
     `tags`: an entry must have at least one of these tags; empty for no condition. `moment`: the content as it was then
-    (None: as it is now).
+    (None: as it is now). Raises NotFound.
     """
     lens = _lens(connection, slug, tags, moment)
     on_top = lens.only(_t.c.pinned, lambda entry: entry.pinned)
@@ -165,9 +168,10 @@ def snapshot(
 
 
 def feed(connection: Connection, slug: str, *, limit: int) -> Feed:
-    """Return the content of a feed: the newest published entries, and the deleted ones that would be among them.
+    """Return the content of a feed: the newest published entries, and deletions of entries from the same period.
 
-    Feed readers may have kept the deleted entries. Both lists have at most `limit` items. Raises NotFound.
+    Programs that read the feed may still show the deleted entries. Both lists have at most `limit` items. Raises
+    NotFound.
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     items, more = _run(connection, _select(liveblog_id), "newest", limit)
@@ -180,9 +184,10 @@ def feed(connection: Connection, slug: str, *, limit: int) -> Feed:
 
 
 def changes(connection: Connection, slug: str, after: int, *, limit: int) -> Changes:
-    """Return the entries, and the live blog's own fields, whose last change has a seq above `after`, by that seq.
+    """Return at most `limit` changes of a live blog with a seq above `after`, ascending by seq. Raises NotFound.
 
-    Each is returned in its latest state, an entry that was deleted as its deletion. Raises NotFound.
+    Of each entry, only its last change is returned, with the entry as it is now; likewise for the live blog's own
+    fields. For an entry that was deleted, the change is its deletion.
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     query = select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.seq > after)
@@ -192,7 +197,7 @@ def changes(connection: Connection, slug: str, after: int, *, limit: int) -> Cha
 def changes_then(
     connection: Connection, slug: str, after: int, *, limit: int, moment: datetime
 ) -> tuple[Changes, list[Withdrawal]]:
-    """Return the changes after a seq as they were at a past moment, and the withdrawals of entries deleted since.
+    """Return the changes after a seq as they were at a past moment, and withdrawals of the entries deleted since then.
 
     The text of an entry that has been deleted since the moment is never returned: such an entry is an EntryDeleted
     among the changes, with the seq that the entry had at the moment. Raises NotFound.
@@ -239,8 +244,8 @@ def _body_of(change: Change) -> str:
 def _take_while_fitting(items: Iterable[T], limit: int, size: int, body: Callable[[T], str]) -> tuple[list[T], bool]:
     """Return the first of the items, and True if there are more.
 
-    At most `limit` items are returned. The last one is the one with which the bodies, which `body` returns, reach
-    `size` bytes in all.
+    Stops after `limit` items, or before that as soon as the bodies of the items have `size` bytes together. `body`:
+    returns the body of an item.
     """
     fitting: list[T] = []
     for item in items:
@@ -260,24 +265,25 @@ def _change(entry: Entry) -> Change:
 
 
 def scheduled(connection: Connection, *, limit: int) -> list[Scheduled]:
-    """Return the slug, id and due time of at most `limit` scheduled entries of all live blogs, the next due first."""
+    """Return at most `limit` scheduled entries of all live blogs. The entry that is due next comes first."""
     return [Scheduled(*row) for row in connection.execute(_SCHEDULED, {"limit": limit})]
 
 
 class _Lens(NamedTuple):
-    """A selection of a live blog's entries, with the live blog. Both are as they are now, or as of one past moment."""
+    """A live blog and a selection of its entries, both as they are now or both as they were at one past moment."""
 
     liveblog_id: int
     liveblog: Liveblog
     query: Select[tuple[object, ...]]
     besides: list[Entry]
-    """Entries of the selection that have changed since the past moment, as they were then. The query finds only the
-    entries that haven't changed since."""
+    """Those entries of the selection that have changed since the past moment, as they were then. `query` finds the
+    others. Empty for a selection as it is now."""
 
     def only(self, condition: ColumnElement[bool], holds: Callable[[Entry], bool]) -> _Lens:
-        """Return a narrower selection: the entries that also meet a condition.
+        """Return a narrower selection: those of the entries that also meet a condition.
 
-        The condition is given twice: `condition` is for the query, and `holds` for the entries in `besides`.
+        The condition is given in two forms: as SQL for the query (`condition`), and as a function (`holds`) for the
+        entries in `besides`.
         """
         return self._replace(
             query=self.query.where(condition), besides=[entry for entry in self.besides if holds(entry)]
@@ -329,8 +335,8 @@ def _run(
 ) -> tuple[list[Entry], bool]:
     """Return up to `limit` entries that come after `start` in the order `order`, and True if there are more.
 
-    The entries are those that `query` finds, merged with those in `besides`. The last one is the one with which the
-    bodies and corrections reach `size` bytes in all.
+    The entries are those that `query` finds, merged with those in `besides`. There are fewer than `limit` if their
+    bodies and corrections have `size` bytes together before that.
     """
     if start is not None:
         key = tuple_(literal(start.at, _t.c.sort_at.type), start.name)
@@ -358,7 +364,10 @@ def _run(
 
 
 def _read(connection: Connection, query: Select[tuple[object, ...]], limit: int, size: int) -> tuple[list[Entry], bool]:
-    """Return the first entries of a query, as many as `_take_while_fitting` returns, and True if there are more."""
+    """Return the first entries that a query finds, and True if there are more.
+
+    Stops after `limit` entries, or before that as soon as their bodies and corrections have `size` bytes together.
+    """
     if size < sys.maxsize and limit > ASK_FIRST and connection.dialect.name != "sqlite":
         # PostgreSQL would send all rows at once, which the event loop would have to read; SQLite reads only the rows
         # that we take. So we find out first how many rows are needed.

@@ -1,4 +1,4 @@
-"""The queries of live blogs, as far as their entries aren't concerned."""
+"""The queries of live blogs themselves. The queries of their entries are in other modules."""
 
 from __future__ import annotations
 
@@ -82,7 +82,8 @@ def find(connection: Connection, slug: str, *, lock: bool = False) -> Found:
 def fetch(connection: Connection, statement: Executable, values: dict[str, str], slug: str) -> Found:
     """Execute a statement that returns the row of the live blog with this slug, and return the live blog.
 
-    Raises NotFound if the statement returns no row. If `slug` can't be a slug, raises NotFound without executing it.
+    `values`: the statement's parameters. Raises NotFound if the statement returns no row. If `slug` can't be a slug,
+    raises NotFound without executing the statement.
     """
     if _is_slug(slug):
         row = connection.execute(statement, values).mappings().one_or_none()
@@ -109,8 +110,8 @@ def create(connection: Connection, liveblog: Liveblog) -> Liveblog:
 def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tuple[list[Liveblog], str | None]:
     """Return a page of live blogs, and the cursor of the next page (None: this is the last one).
 
-    The live blog that was created last comes first. A cursor has the number of a live blog, not its slug: not everyone
-    who gets a cursor may know every slug. Raises InvalidInput for a bad cursor.
+    The live blog that was created last comes first. A cursor contains the number of a live blog, not its slug: some of
+    those who get a cursor may not know that slug. Raises InvalidInput for a bad cursor.
     """
     query = select(_t).order_by(_t.c.created_at.desc(), _t.c.slug.desc()).limit(limit + 1)
     if cursor is not None:
@@ -131,7 +132,7 @@ def listing(connection: Connection, liveblog_id: int) -> Listing:
 
 
 def changed_since(connection: Connection, since: datetime, *, limit: int) -> list[Listing]:
-    """Return at most `limit` live blogs that have changed since a moment, the last changed first.
+    """Return at most `limit` live blogs that have changed since a moment. The one that changed last comes first.
 
     A change of an entry counts, and a change of the live blog's own fields.
     """
@@ -160,8 +161,8 @@ def edit(
 ) -> tuple[Liveblog, LiveblogChanged | None]:
     """Replace the live blog's own fields by the result of `change`. Raises NotFound.
 
-    `change` is called with the live blog as it is now. Returns the live blog, and the change that readers see. If the
-    result is equal to the present live blog, nothing is written, and the change is None.
+    `change` is called with the live blog as it is now. Returns the new live blog, and the change that readers see. If
+    `change` returns an equal live blog, nothing is written, and the change that readers see is None.
     """
     liveblog_id, old = find(connection, slug, lock=True)
     new = replace(

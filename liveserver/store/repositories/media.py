@@ -1,4 +1,4 @@
-"""The queries of pictures' descriptions. The pictures' files aren't in the store."""
+"""The queries of pictures: their ids, sizes and texts. The pictures' files aren't in the store."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def deleted(connection: Connection, digests: Sequence[str]) -> set[str]:
 
 
 def size(connection: Connection) -> int:
-    """Return the total size in bytes of the pictures that aren't deleted. Of each, only the largest file counts."""
+    """Return the total size in bytes of the pictures that aren't deleted. Only the largest file of each is counted."""
     query = select(func.coalesce(func.sum(_t.c.size), 0)).where(_t.c.deleted_at.is_(None))
     return int(connection.execute(query).scalar_one())
 
@@ -86,9 +86,10 @@ def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tu
 
 
 def edit(connection: Connection, media_id: str, change: Callable[[Media], Media]) -> Media:
-    """Replace the picture by the result of `change`, and return it. If that is equal, nothing is written.
+    """Replace the picture by the result of `change`, and return the new picture.
 
-    Raises NotFound, and Gone if the picture was deleted.
+    `change` is called with the picture as it is now. If `change` returns an equal picture, nothing is written. Raises
+    NotFound, and Gone if the picture was deleted.
     """
     old = _find(connection, media_id, lock=True)
     new = replace(change(old), id=old.id, version=old.version, digest=old.digest, created_at=old.created_at)
@@ -102,8 +103,8 @@ def edit(connection: Connection, media_id: str, change: Callable[[Media], Media]
 def remove(connection: Connection, media_id: str, *, version: EntityVersion | None, at: datetime) -> None:
     """Replace the picture by a tombstone, which has no texts.
 
-    Raises NotFound, Gone if the picture was deleted already, and VersionConflict if `version` isn't the current one
-    (None: any).
+    Raises NotFound, Gone if the picture was deleted already, and VersionConflict if `version` isn't the picture's
+    current version (None: any version is deleted).
     """
     old = _find(connection, media_id, lock=True)
     check_version(old, version, old.entity_version.history)

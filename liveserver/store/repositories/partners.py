@@ -83,9 +83,9 @@ def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tu
 
 
 def edit(connection: Connection, partner_id: str, change: Callable[[Partner], Partner]) -> Partner:
-    """Replace the partner by the result of `change`, and return it. Raises NotFound.
+    """Replace the partner by the result of `change`, and return the new partner. Raises NotFound.
 
-    `change` is called with the partner as it is now. If its result is equal to that, nothing is written.
+    `change` is called with the partner as it is now. If `change` returns an equal partner, nothing is written.
     """
     old = _find(connection, partner_id, lock=True)
     new = replace(change(old), id=old.id, version=old.version, created_at=old.created_at)
@@ -97,13 +97,16 @@ def edit(connection: Connection, partner_id: str, change: Callable[[Partner], Pa
 
 
 def changed(old: Partner, new: Partner) -> list[str]:
-    """Return the names of the fields in which two states of a partner differ, without version and `updated_at`."""
+    """Return the names of the fields in which two states of a partner differ, except `version` and `updated_at`."""
     names = [field.name for field in fields(old) if field.name not in {"version", "updated_at"}]
     return [name for name in names if getattr(old, name) != getattr(new, name)]
 
 
 def remove(connection: Connection, partner_id: str, *, version: EntityVersion | None) -> None:
-    """Delete a partner. Raises NotFound, and VersionConflict if `version` isn't the current one (None: any)."""
+    """Delete a partner. Raises NotFound.
+
+    Raises VersionConflict if `version` isn't the partner's current version (None: any version is deleted).
+    """
     old = _find(connection, partner_id, lock=True)
     check_version(old, version, old.entity_version.history)
     connection.execute(delete(_t).where(_t.c.id == partner_id))

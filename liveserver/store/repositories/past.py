@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 _PAIRS_AT_ONCE = AT_ONCE // 2
-"""The greatest number of revisions that one statement looks up, each by two values."""
+"""The greatest number of revisions that one statement looks up: half of AT_ONCE, as each needs two values."""
 
 _t = tables.moments
 _r = tables.revisions
@@ -42,7 +42,7 @@ _SINCE = select(_t).where(_t.c.liveblog_id == bindparam("blog"), _t.c.seq >= bin
 
 
 class Past(NamedTuple):
-    """The state of a live blog at a past moment, as far as it differs from the present state."""
+    """What was different in a live blog at a past moment: its own fields, and the entries that have changed since."""
 
     liveblog: Liveblog
     """The live blog's own fields and its seq, as they were at the moment."""
@@ -66,16 +66,17 @@ class Pending(NamedTuple):
 
 
 def seq_then(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: datetime) -> int:
-    """Return the seq that the live blog had at a moment. `liveblog` is the present one.
+    """Return the seq that the live blog had at a moment. `liveblog`: the live blog as it is now.
 
-    That seq is one less than the seq of the first change after the moment.
+    That seq is one less than the seq of the first change after the moment. Without such a change, it is
+    the present seq.
     """
     first: int | None = connection.scalar(_FIRST_SINCE, {"blog": liveblog_id, "moment": moment})
     return liveblog.seq if first is None else first - 1
 
 
 def past(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: datetime) -> Past:
-    """Return the state of a live blog at a moment. `liveblog` is the present one."""
+    """Return what was different in a live blog at a moment. `liveblog`: the live blog as it is now."""
     seq = seq_then(connection, liveblog_id, liveblog, moment)
     if seq == liveblog.seq:
         return Past(liveblog, [], [])
@@ -123,9 +124,9 @@ def pending(connection: Connection, slug: str, moment: datetime) -> Pending:
 def positions(
     connection: Connection, moments: Collection[tuple[str, datetime]]
 ) -> dict[tuple[str, datetime], Position]:
-    """Return the positions that live blogs had, each at a moment of its own, by slug and moment.
+    """Return the positions that live blogs had at past moments, by slug and moment.
 
-    A slug that no live blog has is left out.
+    `moments`: pairs of a slug and a moment. A slug that no live blog has is left out.
     """
     positions_found: dict[tuple[str, datetime], Position] = {}
     for slug, moment in moments:

@@ -21,9 +21,10 @@ _t = tables.reach
 
 
 def add(connection: Connection, counts: Sequence[tuple[str, ReachHour]]) -> None:
-    """Add a node's counts, given as pairs of a slug and an hour, to the stored counts.
+    """Add a node's counts to the stored counts. `counts`: pairs of a live blog's slug, and its counts in an hour.
 
-    Of the node's peak and the stored peak, the higher one is stored. A pair whose slug no live blog has is skipped.
+    The peak isn't added: the higher one of the node's peak and the stored peak is stored. A pair whose slug no live
+    blog has is skipped.
     """
     blogs = tables.liveblogs
     query = select(blogs.c.slug, blogs.c.id).where(blogs.c.slug.in_({slug for slug, _ in counts}))
@@ -49,9 +50,9 @@ def add(connection: Connection, counts: Sequence[tuple[str, ReachHour]]) -> None
 def find(
     connection: Connection, slug: str, since: datetime, until: datetime, *, partner: str | None = None
 ) -> list[ReachHour]:
-    """Return the hours of a live blog that begin from `since` and before `until`, ordered by partner, then by hour.
+    """Return the reach of a live blog by the hour, ordered by partner, then by hour. Raises NotFound.
 
-    `partner`: only the hours of this partner (None: of all). Raises NotFound.
+    Returns the hours that begin at `since` or later, and before `until`. `partner`: only this partner's (None: all).
     """
     liveblog_id, _ = liveblogs.find(connection, slug)
     query = select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.hour >= since, _t.c.hour < until)

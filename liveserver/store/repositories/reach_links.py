@@ -18,7 +18,7 @@ _t = tables.reach_links
 _l = tables.liveblogs
 
 LINKS_MAX = 100
-"""The greatest number of links of a live blog. When one more is inserted, the oldest is deleted."""
+"""The greatest number of links to one live blog's reach. When one more is inserted, the oldest is deleted."""
 
 _FIND = (
     select(_l.c.slug, _t.c.key_id, _t.c.created_at, _t.c.expires_at)

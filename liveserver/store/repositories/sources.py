@@ -2,8 +2,8 @@
 
 One transaction applies a change of the source to our entries, and records the source's position. So no change is
 applied twice or left out, whenever the process ends. The transaction first locks the source's row. This row names the
-process that follows the source, and the position up to which its changes are in our store. A process that the row
-doesn't name any more writes nothing.
+process that follows the source, and the position up to which the source's changes are in our store. A process that the
+row doesn't name any more writes nothing.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _EVERY = select(_t, _l.c.slug).join(_l, _l.c.id == _t.c.liveblog_id)
 
 
 class NotHeld(Conflict):
-    """This process doesn't hold the source any more, or knows another position of the source than the store has."""
+    """A process doesn't hold the source any more, or expects another position of the source than the store has."""
 
 
 class Hold(NamedTuple):
-    """The claim of one process that it holds a source."""
+    """The claim of one process that it holds a source, so that it alone follows the source."""
 
     source_id: str
     holder: str
@@ -59,8 +59,8 @@ class Incoming(NamedTuple):
     seq: int
     """The seq of the entry at the source."""
     entry: Entry | None
-    """The entry as it is to become ours, except for id, seq and version, which the store sets. None: we are to have no
-    such entry, or not any more."""
+    """The new content of our copy of the entry; the store sets its id, seq and version. None if we are to have no copy:
+    then an existing one is deleted."""
     complete: bool = True
     """True unless the entry lacks pictures that may still come."""
 
@@ -119,9 +119,9 @@ def exist(connection: Connection) -> bool:
 
 
 def hold(connection: Connection, holder: str, at: datetime, lease: timedelta) -> list[Source]:
-    """Let the process `holder` hold the sources that it holds already, and all free ones, until `at` plus `lease`.
+    """Let the process `holder` hold its own sources and all free ones until `at` plus `lease`.
 
-    Returns all sources that the process holds now.
+    A source is free if no process holds it at the time `at`. Returns all sources that `holder` holds now.
     """
     free = or_(_t.c.holder.is_(None), _t.c.holder == holder, _t.c.held_until.is_(None), _t.c.held_until <= at)
     connection.execute(update(_t).where(free).values(holder=holder, held_until=at + lease))
@@ -145,7 +145,7 @@ def note(
 ) -> None:
     """Record the state of a source, its last error, its last seq that we know of, and when it last sent anything.
 
-    Writes nothing if the process that asks doesn't hold the source any more.
+    Writes nothing if the process in `hold` doesn't hold the source any more.
     """
     values = {"state": state.value, "error": error, "told": told, "heard_at": heard_at}
     connection.execute(update(_t).where(_is(hold)).values(values))
@@ -161,12 +161,12 @@ def take(
     actor: str,
     at: datetime,
 ) -> Written | None:
-    """Apply a change that the source made to one of its entries to our copy of the entry.
+    """Change our copy of an entry of the source as the source has changed the entry: create, edit or delete the copy.
 
     Records `reached` as the position up to which the source's changes are in our store (None: the recorded position
-    stays). Returns the result of the write; None if nothing of ours is to be written. An entry that our newsroom has
-    deleted stays deleted. Raises NotHeld if the process doesn't hold the source any more, and Conflict if one entry too
-    many would be pinned.
+    stays). Returns the result of the write; None if no entry of ours is written. A copy that our newsroom has deleted
+    stays deleted. Raises NotHeld if the process doesn't hold the source any more. With `reached`, also raises NotHeld
+    if the recorded position isn't the one in `hold`. Raises Conflict if an eleventh entry would be pinned.
     """
     _hold_on(connection, hold, reached)
     liveblog_id, _ = liveblogs.find(connection, slug)
@@ -198,9 +198,9 @@ def take(
 
 
 def move(connection: Connection, hold: Hold, reached: Position) -> None:
-    """Record the position up to which the source's changes are in our store, after changes that don't concern us.
+    """Record a new position of the source without writing an entry, for changes that our copies don't need.
 
-    Raises NotHeld if the process doesn't hold the source any more.
+    All changes up to `reached` count as being in our store. Raises NotHeld as `take` does.
     """
     _hold_on(connection, hold, reached)
 

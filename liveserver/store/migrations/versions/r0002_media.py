@@ -1,4 +1,4 @@
-"""Adds the table of pictures."""
+"""The second revision: the table of pictures."""
 
 from __future__ import annotations
 

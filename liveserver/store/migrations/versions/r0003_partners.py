@@ -1,4 +1,4 @@
-"""Adds the tables of partners and of the times of changes, and the embed policies of live blogs."""
+"""The third revision: the tables of partners and of the times of changes, and the embed policies of live blogs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adds the tables of takedowns (deletions that viewers confirm) and of reach (counts of viewers by the hour)."""
+"""The fourth revision: the tables of takedowns (deletions that viewers confirm) and of reach (views by the hour)."""
 
 from __future__ import annotations
 

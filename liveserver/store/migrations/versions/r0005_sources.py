@@ -1,4 +1,4 @@
-"""Adds the tables of sources (live blogs of other servers that ours follow) and of the entries taken over from them."""
+"""The fifth revision: the tables of sources (live blogs of other servers that ours follow) and of copied entries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adds the limitation of API keys to live blogs, and the table of links to the page of a live blog's reach."""
+"""The sixth revision: the limitation of API keys to live blogs, and the table of links to a live blog's reach page."""
 
 from __future__ import annotations
 
