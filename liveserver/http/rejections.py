@@ -50,7 +50,7 @@ def refused(scope: Scope, error: errors.LiveserverError) -> errors.LiveserverErr
 
 
 def slow_down(scope: Scope) -> None:
-    """Let the server read nothing from the client's connection for some seconds, if its address was refused often.
+    """Let the server parse nothing from the client's connection for some seconds, if its address was refused often.
 
     This slows down clients that ask again at once after each refusal. The refusal itself is sent without delay, so the
     server keeps nothing in memory for it. If the connection comes from a proxy, or if the ASGI server isn't ours, this

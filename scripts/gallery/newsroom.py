@@ -31,10 +31,10 @@ SERVER = """
 import sys, types
 from datetime import UTC, datetime
 from pathlib import Path
-from liveserver import model
+from liveserver.domain import ids
 clock = Path(sys.argv.pop(1))
-model.now = lambda: datetime.fromisoformat(clock.read_text()).astimezone(UTC)
-model.time = types.SimpleNamespace(time_ns=lambda: round(model.now().timestamp() * 1000) * 1_000_000)
+ids.now = lambda: datetime.fromisoformat(clock.read_text()).astimezone(UTC)
+ids.time = types.SimpleNamespace(time_ns=lambda: round(ids.now().timestamp() * 1000) * 1_000_000)
 from liveserver.cli.app import main
 main()
 """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 app = typer.Typer(
-    help="Take partners in, change their rules, switch them off.", no_args_is_help=True, rich_markup_mode=None
+    help="Add partners, change their rules, switch them off.", no_args_is_help=True, rich_markup_mode=None
 )
 
 PartnerId = Annotated[str, typer.Argument(metavar="ID", help="The partner's id")]

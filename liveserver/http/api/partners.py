@@ -117,7 +117,7 @@ OPERATIONS = (
         path="/partners",
         endpoint=create,
         tag="Partners",
-        summary="Take a partner in",
+        summary="Add a partner",
         answers={201: ("Its readers may come; `Location` names it", schemas.PartnerObject)},
         problems=(*WRITING, 409),
         description="Its readers read with `?partner=ID`: `snapshot`, `entries`, `changes` and both streams.",

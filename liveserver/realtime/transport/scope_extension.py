@@ -12,7 +12,7 @@ but `hand_over`.
 | `full` | both | True if the last free connections are kept for requests, so that no stream is to be accepted |
 | `gone` | HTTP | a function that returns True if the client has gone |
 | `claim` | HTTP | a function: while the body is incomplete, the connection counts for an API key, not its address |
-| `rest` | HTTP | a function: after the answer, the server reads nothing from the client for the given seconds |
+| `rest` | HTTP | a function: after the answer, the server parses nothing from the client for some seconds |
 | `unread` | HTTP | a function that returns how many bytes an address prefix, or an API key, was sent but hasn't read |
 | `owner` | HTTP | the API key for which the answer's unread bytes count; if unset, they count for the address |
 | `body` | HTTP | the bytes of the body that is being sent; the code that answers sets it |

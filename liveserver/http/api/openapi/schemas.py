@@ -55,7 +55,7 @@ class ViaObject(Shape):
     """The attribution of an entry that was taken over from another live blog: a name, and a link."""
 
     name: str
-    url: str = Field(description="Where it stands there")
+    url: str = Field(description="The address to which the name of the source links")
 
 
 class EntryObject(Shape):
