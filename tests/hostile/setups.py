@@ -175,7 +175,9 @@ def _running(server: ServerType) -> Iterator[ServerType]:
 def _nginx(folder: Path, port: int, upstreams: list[int]) -> Iterator[None]:
     """The shipped configuration, before these nodes."""
     folder.mkdir()
-    configuration = local_configuration(folder, listen=port, upstreams=upstreams)
+    configuration = local_configuration(
+        folder, listen=port, upstreams=upstreams, changes=[("worker_processes 1;", "worker_processes auto;")]
+    )
     log = folder / "log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
