@@ -97,7 +97,7 @@ class PartnerSessions:
     def review(self, partner_id: str, rules: Reviewed) -> bool:
         """Return True if a partner's sessions haven't been reviewed yet under the partner's present state.
 
-        `rules`: this state. If the result is True, the caller must review the sessions: the state counts as reviewed.
+        `rules`: this state. If the result is True, the caller must review the sessions now.
         """
         if self._reviewed.get(partner_id) == rules:
             return False

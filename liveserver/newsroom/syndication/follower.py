@@ -51,7 +51,7 @@ AGAIN_MAX = 600.0
 """The longest pause, in seconds, before another try of a source that doesn't answer like a liveserver. The pause
 doubles with each try, until the source answers properly."""
 BACKOFF_MAX = 30.0
-"""The longest pause, in seconds, before another try of a source that can't be reached. The pause doubles with each."""
+"""The longest pause, in seconds, before another try of a source that can't be reached. Each try doubles the pause."""
 
 PAGE = 25
 """The number of changes that the follower requests at a time."""
