@@ -1,6 +1,6 @@
 """API keys: `lv_<id>_<secret>`. The database keeps only the secret's SHA-256.
 
-A plain hash is enough: the secret is 256 random bits, which can't be guessed, with a dictionary or without.
+A plain hash is enough, where a password would need a slow one: nobody can guess 256 random bits.
 """
 
 from __future__ import annotations
@@ -149,9 +149,10 @@ def actor_of(key: ApiKey) -> Actor:
 def require(actor: Actor | None, scope: str, slug: str | None, *, shared: bool = False) -> Actor:
     """Return the actor if its key has the scope and may be used for the live blog.
 
-    Raises Unauthorized if there is no actor. Raises Forbidden if its key lacks the scope, or is limited to other live
-    blogs. `slug`: None for a thing that belongs to no live blog; a key that is limited to live blogs may not be used
-    for it. `shared`: True for a thing that all keys with the scope may be used for, even limited ones.
+    Raises Unauthorized if there is no actor. Raises Forbidden if the actor's key lacks the scope, or is limited to
+    other live blogs. `slug`: None for a thing that belongs to no live blog; a key that is limited to live blogs may not
+    be used for such a thing. `shared`: True for a thing that every key with the scope may be used for, even a limited
+    one.
     """
     if actor is None:
         raise Unauthorized("this needs an API key: Authorization: Bearer lv_<id>_<secret>")

@@ -1,7 +1,7 @@
 """A budget of bytes for the request bodies that are being received: all bodies together, and those of each API key.
 
-A body may come slowly, and a client may send very many bodies at once. So before the first byte of a body is read, as
-many bytes as the body may turn out to have are taken from the budget.
+A body may come slowly, and a client may send very many bodies at once. So before the first byte of a body is read, the
+greatest number of bytes that the body may have is taken from the budget.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ whose `/tmp` is in memory, these files take memory."""
 UPLOADS_PER_KEY = 8
 """The number of uploaded pictures of the largest size that one API key may send at a time."""
 UPLOAD_LEAST = 1 / 2
-"""The least size for which an uploaded picture counts, as a share of the largest size. (Even a small picture takes a
-file descriptor.) So one API key can send at most sixteen pictures at a time."""
+"""The size that smaller pictures count as when they are uploaded, as a share of the largest size. (Even a small picture
+takes a file descriptor.) So one API key can send at most sixteen pictures at a time."""
 
 AGAIN = 5
 """Seconds of the `Retry-After` header, for a client whose API key sends too much at once."""
@@ -60,7 +60,8 @@ class BodyBudget:
         """Take room for a body of at most `size` bytes from the budget until the `with` block ends.
 
         Raises TooManyRequests if the API key would then take more bytes than one key may. Raises Busy if the key would
-        then take more bytes than the budget has free now. So a few keys can't fill the budget.
+        then take more bytes, together with those that it takes already, than the budget has free now. So the fuller
+        the budget is, the less each key may take, and a few keys can't fill it.
         """
         after = self._held.get(key_id, 0) + size
         if after > self._quota.most:

@@ -46,7 +46,7 @@ POLL = 1.5
 """Seconds between two reads of the rules from the store."""
 
 UNKNOWN_AGAIN = 0.5
-"""The least number of seconds from a read of the rules to one that a request for an unknown partner causes."""
+"""The least number of seconds between a read of the rules and the next that a request for an unknown partner causes."""
 
 SLICE = 500
 """The greatest number of viewers that are disconnected in one turn of the event loop."""
@@ -146,9 +146,9 @@ class PartnerAdmission:
     async def readers(self, slug: str, headers: RawHeaders) -> Readers:
         """Return the sites whose scripts may read an answer that anybody may fetch. Raises StoreUnavailable.
 
-        Such answers (feeds, share cards) are linked from the newsroom's pages. A request for one is never refused, as
-        an innocent program may send an origin too, such as a feed reader within a browser. Instead, the answer's
-        headers make browsers keep it from the scripts of other sites.
+        Such answers are feeds and share cards. Requests for them are never refused because of their Origin header, as
+        harmless programs send one, too, for example feed readers within a browser. Instead, the headers of the answer
+        make browsers withhold it from the scripts of sites that may not read it.
         """
         try:
             return (await self.admit(slug, None, headers)).readers
@@ -197,7 +197,10 @@ class PartnerAdmission:
         return self._partner_sessions.count(partner_id)
 
     async def changed(self) -> None:
-        """Read the rules now, as some have just been written. If this read fails, the next regular read gets them."""
+        """Read the rules now. Call this after a rule was written.
+
+        If the read fails, nothing is raised: the next regular read gets the rule.
+        """
         with suppress(StoreUnavailable):
             await self.refresh()
 

@@ -1,6 +1,6 @@
 """The viewers of each partner, in this process. A viewer is noted when it comes, and forgotten when it leaves.
 
-Otherwise messages are delivered to these viewers as to all others.
+Messages are delivered to these viewers in the same way as to all others.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Caller(NamedTuple):
 
     @classmethod
     def of(cls, headers: RawHeaders) -> Caller:
-        """Return the caller that a request's headers name. If one is overlong, the caller's origin fits no rule."""
+        """Return the caller that a request's headers name. If a header is overlong, the origin fits no rule."""
         values = {name: value for name, value in headers if name in {b"origin", b"host"}}
         origin = values.get(b"origin")
         if any(len(value) > NAMED_MAX for value in values.values()):
@@ -95,9 +95,9 @@ class PartnerSessions:
             del self._reviewed[partner_id]
 
     def review(self, partner_id: str, rules: Reviewed) -> bool:
-        """Note the rules under which a partner's sessions are reviewed now. Returns True if a review is needed.
+        """Return True if a partner's sessions haven't been reviewed yet under the partner's present state.
 
-        If the last review had the same rules, no review is needed, and nothing is noted.
+        `rules`: this state. If the result is True, the caller must review the sessions now.
         """
         if self._reviewed.get(partner_id) == rules:
             return False

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     """The client's host and port, as ASGI has them; None if the client has no address."""
 
 BURST_SECONDS = 20
-"""Seconds. As many requests as a limit allows in this time may also come all at once. They do so when a page is
-announced in a school, or when a node restarts."""
+"""The burst of a limit, in seconds: as many requests as the limit allows in this time may come all at once. They do so,
+for example, when a page is announced in a school, or when a node restarts."""
 
 FAILED_KEYS_SECONDS = 60
-"""Seconds. As many requests with an invalid API key as the limit allows in this time may come all at once. The limit on
-these requests is set per minute."""
+"""The burst of the limit on requests with an invalid API key, in seconds: as many as the limit allows in this time may
+come all at once. This limit is set per minute."""
 
 FULL_AGAIN = 10
 """Seconds of the `Retry-After` header for an address with too many streams: nobody knows when one of them will end."""
@@ -46,23 +46,24 @@ The whole entry goes to the database and to every viewer, however little of it w
 than this, so writing them counts as one request only."""
 
 ASKED = 10
-"""The number of further requests for which a deletion counts if it asks all viewers for a confirmation, as each viewer
-answers."""
+"""The number of requests that are counted in addition for a deletion that asks all viewers for a confirmation. (The
+answers of the viewers are work for the server.)"""
 
 REFUSALS = 50
-"""The greatest number of refusals a second that the server sends to one address with few connections. Some clients ask
-again as soon as they are refused. With thousands of connections, such a client would take the processor from others."""
+"""The greatest number of refusals a second that the server sends to one address. (An address with very many connections
+is sent more: see `REFUSAL_REST_MAX`.) Some clients ask again as soon as they are refused. Without this limit, such a
+client with thousands of connections would leave the others little processor time."""
 REFUSALS_AT_ONCE = 200
 """The number of refusals that the server may send to one address all at once. After that, `REFUSALS` holds."""
 
 REFUSAL_REST_MAX = 10.0
-"""The longest time in seconds for which a connection isn't read after a refusal: an innocent client may be waiting
-there. So an address with many connections is sent more refusals than `REFUSALS`: with 2,000 connections, some 270 a
-second."""
+"""The greatest number of seconds for which the server reads nothing from a connection after a refusal. It isn't longer,
+as the connection may be an innocent client's. So an address with many connections is sent more refusals than
+`REFUSALS`: with 2,000 connections, some 270 a second."""
 
 KEYS_KEPT = 4_096
 """The number of hosts whose network prefixes are remembered, as most clients send several requests. Computing a prefix
-is half of what the limits cost a new connection."""
+takes half of the time that the limits take for a new connection."""
 
 
 class Limit:

@@ -109,7 +109,7 @@ _RULES: dict[tuple[EntryStatus | None, EntryStatus], Callable[[Timing, TimingCha
     (EntryStatus.PUBLISHED, EntryStatus.SCHEDULED): _unpublish,
     (EntryStatus.PUBLISHED, EntryStatus.PUBLISHED): _stay_published,
 }
-"""The rules, by the entry's present state (None: a new entry) and the requested state.
+"""The rules for the states of an entry, by its present state (None: a new entry) and the requested state.
 
 A rule gets three arguments: the entry's present times together with the requested state, the request, and the time now.
 No rule concerns deleted entries: they can't be edited, and an edit can't delete an entry.

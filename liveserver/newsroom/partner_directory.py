@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class PartnerDirectory:
-    """The partners in the store, as editors change them."""
+    """The actions of editors on partners: each changes partners in the store."""
 
     def __init__(self, store: Store, admission: PartnerAdmission, *, clock: Callable[[], datetime] = now) -> None:
         """`admission`: notified of every change, so that the change holds at once in this process."""

@@ -118,12 +118,12 @@ class Publisher:
     ) -> Written:
         """Create an entry. If a request with the same idempotency key has created one before, return that one instead.
 
-        `key_id`: the id of the request's API key. `idempotency_key`: it counts only together with this API key. Raises
-        Unauthorized unless the API key is good when the entry is written, and Forbidden if the key is limited to other
-        live blogs. If it takes long to make the body safe, the API key is also checked before that. Raises
-        InvalidInput, NotFound, Busy if too many long texts wait, and Conflict if one entry too many would be pinned.
-        Raises KeyReused if the idempotency key came with a different request before, and Gone if the entry that was
-        made with it has been deleted.
+        `key_id`: the id of the request's API key. `idempotency_key`: only requests with the same API key are compared
+        with this one. Raises Unauthorized unless the API key is good when the entry is written, and Forbidden if the
+        API key is limited to other live blogs. If it takes long to make the body safe, the API key is also checked
+        before that. Raises InvalidInput, NotFound, Busy if too many long texts wait to be made safe, and Conflict if
+        one entry too many would be pinned. Raises KeyReused if a different request came with the idempotency key
+        before, and Gone if the entry that was created with the idempotency key has been deleted.
         """
         at = self._clock()
         refusal: InvalidInput | None = None
@@ -186,7 +186,7 @@ class Publisher:
         text takes this key's share of the sanitiser's threads. Raises Unauthorized unless the API key is good when the
         entry is written, and Forbidden if the key is limited to other live blogs. Raises VersionConflict if the
         current version isn't `version`, Conflict if the entry's state forbids the edit, InvalidInput, NotFound, Gone
-        if the entry was deleted, and Busy if too many long texts wait.
+        if the entry was deleted, and Busy if too many long texts wait to be made safe.
         """
         at = self._clock()
         # The body is made safe before the transaction, as other transactions would wait for this one meanwhile.
@@ -272,7 +272,8 @@ class Publisher:
 
         `markup`: the format of `body`, `html` or `markdown`. `owner`: the id of the API key whose share of the threads
         a long body takes. `key_id`: the id of an API key to check before a long body is worked on (None: none is
-        checked). Raises InvalidInput, Busy if too many long texts wait, and Unauthorized if this key isn't good.
+        checked). Raises InvalidInput, Busy if too many long texts wait for a thread, and Unauthorized if this key
+        isn't good.
         """
         if not is_dear(body, markup):
             return safe(body, markup)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 FLUSH = 60.0
-"""Seconds between two writes of the counts to the store."""
+"""Seconds between two writes of the counts of views and watch time to the store."""
 DAYS = 30
 """The number of days of a report if the request names no first day."""
 DAYS_MAX = 366
@@ -51,10 +51,10 @@ class Reach:
         self._meter = WatchTimeMeter()
         self._presence = presence.Presence(hub.node, "reach")
         self._flushed_at = 0.0
-        """The event loop's time of the last write of the counts to the store."""
+        """The time of the last write of the counts to the store, by the event loop's clock."""
 
     async def run(self) -> None:
-        """Until cancelled, announce the numbers of viewers to the other nodes, and write the counts to the store."""
+        """Until cancelled, announce the numbers of viewers to the other nodes, and write reach to the store."""
         self._flushed_at = asyncio.get_running_loop().time()
         await Periodic(self._announce_and_flush, lambda: presence.INTERVAL, log=log, failure_event="reach.broken").run()
 
@@ -75,7 +75,10 @@ class Reach:
                 self._bus.announce(message)
 
     async def flush(self) -> None:
-        """Write the counts since the last flush to the store. If that is unavailable, keep them for the next flush."""
+        """Write the counts of views and watch time since the last flush to the store.
+
+        If the store is unavailable, the counts are kept for the next flush.
+        """
         counts = self._meter.take(self._clock())
         if not counts:
             return
@@ -95,7 +98,7 @@ class Reach:
         self._meter.left(Key(slug, viewer.partner), self._clock())
 
     def said(self, slug: str, viewer: Viewer, message: bytes, /) -> None:
-        """Do nothing: messages of viewers don't concern reach."""
+        """Do nothing: the messages that viewers send don't concern reach."""
 
     def asked(self, slug: str, /) -> int:
         """Return 0: reach asks viewers for no answers."""

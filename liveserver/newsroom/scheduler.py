@@ -41,7 +41,7 @@ class Scheduler:
         self._store = store
         self._publisher = publisher
         self._tidied_at = float("-inf")
-        """The event loop's time of the last deletion of old idempotency keys."""
+        """The time of the last deletion of old idempotency keys, by the event loop's clock."""
 
     async def run(self) -> None:
         """Publish due entries until cancelled. If the database doesn't answer, try again every RETRY seconds."""
@@ -56,7 +56,7 @@ class Scheduler:
         ).run()
 
     async def _look(self) -> float:
-        """Publish due entries. If the last deletion of old idempotency keys is TIDY seconds ago, delete such keys, too.
+        """Publish due entries. Also delete old idempotency keys if that was last done at least TIDY seconds ago.
 
         Returns the seconds until the next query. Raises StoreUnavailable.
         """

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 REPLY_IDS_MAX = 100_000
 """The greatest number of reply ids that are remembered, so that a viewer isn't counted twice. (A reply id is the name
-under which a viewer answers by POST.) Once so many are remembered, only the viewers of this node that were asked are
-counted: anybody can make up other reply ids."""
+under which a viewer answers by POST.) Once so many are remembered, an answer by POST is counted only if it comes from a
+viewer of this node that was asked: anybody can make up other reply ids."""
 
 BUCKETS = 4_096
 """The number of buckets of a set of reply ids. In a full set, each bucket has two dozen ids, and a search takes half a

@@ -34,18 +34,18 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 WITHIN_MS = 5_000
-"""The least number of milliseconds that viewers have to answer. Very many viewers have more (VIEWERS_PER_MS)."""
+"""The shortest time for the answers of viewers, in milliseconds. Very many viewers get more time (VIEWERS_PER_MS)."""
 VIEWERS_PER_MS = 2
-"""The number of answers that may come in a millisecond without being a burden. Viewers have as much time as all of them
-need at this rate, but at least WITHIN_MS and at most WITHIN_MAX_MS."""
+"""The number of answers that may come in a millisecond without being a burden. The time for the answers is as long as
+the answers of all viewers take at this rate, but at least WITHIN_MS and at most WITHIN_MAX_MS."""
 WITHIN_MAX_MS = 20_000
-"""The greatest number of milliseconds that viewers have to answer."""
+"""The longest time for the answers of viewers, in milliseconds."""
 
 INTERVAL = 0.5
 """Seconds between two announcements of a node's counts to the other nodes."""
 MIN_EXTRA_SECONDS = 15.0
-"""Seconds for which counting goes on after the time to answer, even if all viewers have answered. In these seconds,
-readers that poll can answer, too."""
+"""Seconds for which counting goes on after the time for the answers, even if all viewers have answered. In these
+seconds, readers that poll can answer, too."""
 MAX_SECONDS = 60.0
 """Seconds after which counting is ended, even if some viewers haven't answered."""
 GRACE_SECONDS = 60.0
@@ -55,14 +55,16 @@ NOTE_AGAIN_SECONDS = 5.0
 """Seconds until new takedowns are written to the store again after the store was unavailable. An attempt may take
 seconds, and this node announces no counts meanwhile."""
 ACTIVE_MAX = 16
-"""The greatest number of takedowns that are counted at a time, as each takes memory. One more ends the oldest one."""
+"""The greatest number of takedowns that are counted at a time, as each takes memory. If one more begins, the oldest
+one ends."""
 POSTS_MAX = 1_000
 """The greatest number of answers by other nodes' viewers in one announcement. The rest waits for the next one."""
 ASKED_SECONDS = MAX_SECONDS + GRACE_SECONDS
 """Seconds after a takedown's beginning in which a viewer may answer. A page in the background may answer all takedowns
 at once, a minute late."""
 ASKED_MAX = 1_000
-"""The greatest number of answers that a viewer may owe. Nobody makes more deletions by hand within `ASKED_SECONDS`."""
+"""The greatest number of takedowns that a viewer can have to answer at a time. Nobody deletes so many entries by hand
+within `ASKED_SECONDS`."""
 PENDING_MAX = 20_000
 """The greatest number of answers by other nodes' viewers that wait to be announced, for each takedown. Further answers
 are dropped, so those viewers count as waiting until the end."""
@@ -79,7 +81,7 @@ class Counting:
     seq: int
     at: datetime
     within: int
-    """The number of milliseconds that viewers have to answer."""
+    """The milliseconds in which viewers are to answer."""
     ours: bool
     """True if this node deleted the entry."""
     since: float
@@ -142,7 +144,7 @@ class Takedowns:
         return await self._store.takedowns.find(slug, entry_id)
 
     def posted(self, slug: str, entry_id: str, reply_id: str, *, had: bool, partner: str = "") -> None:
-        """Count an answer that was posted, or keep it for the node that has the viewer.
+        """Count an answer that came by POST. If another node has the viewer, keep the answer for that node instead.
 
         `had`: True if the reader had the entry until then. `partner`: the partner whose page sent the answer; "" if
         none. Does nothing if no takedown of the entry is being counted.
@@ -161,7 +163,7 @@ class Takedowns:
         """Do nothing: a viewer that comes after the deletion is counted once it answers."""
 
     def left(self, slug: str, viewer: Viewer, /) -> None:
-        """Count a viewer that has left, in all takedowns of this live blog."""
+        """Note in all takedowns of this live blog that a viewer has left."""
         for counting in self._active.values():
             if counting.slug == slug:
                 counting.counter.left(viewer)
@@ -330,7 +332,7 @@ class Takedowns:
         """Write a takedown's counts to the store. Returns True if the store has taken them.
 
         Returns False if the store is unavailable: the caller is to try again. Also returns False if the store refuses
-        the counts. Then this node drops the takedown, so that the others go on.
+        the counts. Then this node drops the takedown, so that the other takedowns go on.
         """
         try:
             await self._store.takedowns.keep(counting.state(ended_at))

@@ -105,9 +105,9 @@ class WatchTimeMeter:
             del self._hours[stale]
 
     def _advance(self, key: Key, counted: _Open, at: float) -> None:
-        """Add a key's watch time since the last call to the hours in which it lies. `at`: the time now.
+        """Count a key's watch time since the last call. Each hour gets the part that lies in it.
 
-        If the clock was set back, nothing is added.
+        `at`: the time now. If the clock was set back, nothing is added.
         """
         for start, end in _hours(counted.since, at):
             hour = self._hour(key, start)
@@ -124,7 +124,7 @@ class WatchTimeMeter:
 
 
 def _hours(start: float, end: float) -> Iterator[tuple[float, float]]:
-    """Yield the parts of a period, each as its start and its end: the period is divided where one hour ends."""
+    """Divide a period at full hours. Yields the start and the end of each part."""
     while start < end:
         stop = min(end, (start // HOUR + 1) * HOUR)
         yield start, stop

@@ -47,7 +47,7 @@ class Frame:
 
     @cached_property
     def text(self) -> str:
-        """The payload of a WebSocket text message."""
+        """The message's JSON as text, for a WebSocket text message that the ASGI server makes."""
         return self.message.decode()
 
     @cached_property

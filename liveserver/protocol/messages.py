@@ -23,8 +23,8 @@ longer answer over HTTP is refused."""
 def hello(position: Position, *, resumed: bool, heartbeat: int, viewer: str = "") -> bytes:
     """Return the message `hello`, which comes first on a stream, and before each replay within the stream.
 
-    `position`: where the live blog stands, which is also where a replay ends. `resumed`: True if a replay follows, in
-    which seqs may have gaps. False if nothing is replayed: a viewer with another position takes a snapshot.
+    `position`: where the live blog stands, which is also where a replay ends. `resumed`: True if a replay follows; its
+    seqs may have gaps. False if nothing is replayed; a viewer that isn't at `position` then loads a snapshot.
     `heartbeat`: seconds between heartbeats. `viewer`: an id for a viewer that can't answer on its stream (SSE). Such a
     viewer posts its answers with this id.
     """

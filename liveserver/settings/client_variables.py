@@ -16,10 +16,10 @@ CLIENT_VARIABLES = frozenset({"LIVESERVER_KEY", "LIVESERVER_KEY_FILE", "LIVESERV
 
 
 def key_of(given: str | None) -> str | None:
-    """Return a client's API key. `given`: the key from a flag, or else from the variable LIVESERVER_KEY, or None.
+    """Return a client's API key: `given`, or else the key in the file that LIVESERVER_KEY_FILE names; None if neither.
 
-    If `given` is None, returns the key in the file that LIVESERVER_KEY_FILE names, or None if that variable isn't set.
-    Raises SettingsError if this file can't be read, or if both variables are set and no flag is given.
+    `given`: the key from a flag; without the flag, the key from the variable LIVESERVER_KEY; None if neither is set.
+    Raises SettingsError if the file can't be read, or if both variables are set and no flag is given.
     """
     path = os.environ.get("LIVESERVER_KEY_FILE")
     if not path or (given and given != os.environ.get("LIVESERVER_KEY")):
@@ -32,8 +32,8 @@ def key_of(given: str | None) -> str | None:
 def take_client_variables() -> None:
     """Copy the client variables from `.env` into the environment, except those that the environment has already.
 
-    If neither of the two has LIVESERVER_URL, it may be made from LIVESERVER_PORT: `http://localhost:` with this port.
-    This is done if a port is set, but no TLS certificate: the client is for the server on this machine.
+    If LIVESERVER_URL is in neither of the two, the client's server is assumed to be on this machine. Then, if a port
+    (LIVESERVER_PORT) is set but no TLS certificate, LIVESERVER_URL is set to `http://localhost:` with this port.
     """
     variables: dict[str, str] = {}
     # If `.env` can't be read, the commands that need it report that.

@@ -28,7 +28,7 @@ logging.getLogger("dotenv").setLevel(logging.ERROR)
 
 
 class SecretFilesSource(PydanticBaseSettingsSource):
-    """The environment, or `.env`, as a source of settings that may name a file instead of having a secret itself."""
+    """The environment, or `.env`, as a source of settings. Instead of a secret, it may name a file with the secret."""
 
     def __init__(self, settings: type[BaseSettings], source: PydanticBaseSettingsSource) -> None:
         super().__init__(settings)
@@ -41,7 +41,8 @@ class SecretFilesSource(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         """Return all settings of the source, with the secrets from the files that it names.
 
-        Raises SettingsError if the source has both a secret and the name of its file, or the file can't be read.
+        Raises SettingsError if the source has both a secret and the name of the secret's file, or if this file can't be
+        read, isn't text, or is empty.
         """
         values = self._source()
         variables: dict[str, str | None] = getattr(self._source, "env_vars", {})

@@ -1,1 +1,1 @@
-"""Following live blogs of other servers. Ours publishes, edits and deletes what the followed live blog does."""
+"""Following live blogs of other servers. Our live blog publishes, edits and deletes what the followed one does."""

@@ -45,7 +45,7 @@ class FollowStatus:
         self._changed = asyncio.Event()
 
     def connecting(self) -> None:
-        """Note that a connection to the source is being made. The last error is kept until it has been made."""
+        """Note that a connection to the source is being made. Until there is one, the last error is kept."""
         self._set(SourceState.CONNECTING, self._error)
 
     def connection(self, state: str) -> None:
@@ -60,7 +60,7 @@ class FollowStatus:
         self._set(state, error)
 
     def complaint(self, error: str) -> None:
-        """Note an error in spite of which the source is followed."""
+        """Note an error after which the source is still followed."""
         self._set(self._state, error[:ERROR_MAX])
 
     def connection_error(self, error: Exception) -> None:

@@ -48,10 +48,10 @@ if TYPE_CHECKING:
 AGAIN = 60.0
 """Seconds until the follower tries a source again that doesn't admit us, or doesn't answer like a liveserver."""
 AGAIN_MAX = 600.0
-"""The longest pause, in seconds, for a source that doesn't answer like a liveserver. The pause doubles each time, until
-the source answers properly."""
+"""The longest pause, in seconds, before another try of a source that doesn't answer like a liveserver. The pause
+doubles with each try, until the source answers properly."""
 BACKOFF_MAX = 30.0
-"""The longest pause, in seconds, for a source that can't be reached. The pause doubles each time."""
+"""The longest pause, in seconds, before another try of a source that can't be reached. Each try doubles the pause."""
 
 PAGE = 25
 """The number of changes that the follower requests at a time."""
@@ -65,8 +65,8 @@ ANSWER_BYTES = 8 * 1024 * 1024
 event loop for 30 ms if its text is usual, and for 80 ms if every character needs four bytes."""
 
 MESSAGES_MOST = 2_000
-"""The number of messages that the follower takes from a source without a pause, for example at the beginning. A message
-counts more than once if it is large: by its bytes (`requests.MESSAGE_BYTES`), and by MESSAGE_CHARACTERS."""
+"""The number of messages that the follower takes from a source without a pause, for example at the beginning. A large
+message counts as several: one more for each `requests.MESSAGE_BYTES`, and for each MESSAGE_CHARACTERS of a body."""
 MESSAGES_RATE = 50.0
 """The number of messages a second that the follower takes after the first MESSAGES_MOST. Other messages wait at the
 source. A newsroom sends a few a minute."""
@@ -282,7 +282,7 @@ class Follower:
         """Store the new state of an entry of the source, and send it to viewers.
 
         `reached`: the position to record for the source (None: the recorded one stays). `unless_newer`: True to do
-        nothing if our copy doesn't have the seq of `incoming`: it has been updated or deleted meanwhile.
+        nothing if our copy doesn't have the seq of `incoming`: the copy has been updated or deleted meanwhile.
         """
         async with self._writing:
             if unless_newer:
@@ -309,7 +309,7 @@ class Follower:
         return Hold(self._source.id, self._node, self._position)
 
     async def _incoming(self, data: Message, seq: int) -> Incoming:
-        """Convert an entry as the source sends it to the form in which our store takes it over.
+        """Convert an entry that the source has sent into the form in which our store takes it over.
 
         If the entry can't be taken over, the result deletes our copy, as the copy's text is outdated.
         """

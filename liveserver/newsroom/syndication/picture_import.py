@@ -45,8 +45,8 @@ PICTURES_AGAIN_MAX = 3600.0
 PICTURES_MOST = 200
 """The number of pictures that may be fetched from a source without a pause between them."""
 PICTURES_RATE = 5.0
-"""The number of pictures a second that are fetched from a source after the first PICTURES_MOST. One thread can't decode
-so many."""
+"""The number of pictures a second that are fetched from a source after the first PICTURES_MOST. That is more than
+one thread can decode."""
 FETCHING_MAX = 20
 """The greatest number of entries whose pictures are fetched at a time. Other entries are published without their
 pictures, and get them later."""
@@ -199,7 +199,7 @@ class PictureImport:
             self._missing, self._missing_logged_at = 0, moment
 
     async def _picture(self, client: Client, name: str, alt: str) -> Picture | None:
-        """Return our copy of a picture of the source. Without a copy, fetch the picture, and add it to ours.
+        """Return our copy of a picture of the source. If there is none, fetch the picture, and add it to our pictures.
 
         `name`: the name of the picture's file at the source. `alt`: its description. Returns None if the picture can't
         be imported, or if our copy was deleted. Raises ClientError if the source doesn't answer properly, Unavailable,

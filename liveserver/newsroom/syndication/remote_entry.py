@@ -47,9 +47,9 @@ def position_of(epoch: object, seq: object) -> Position:
 
 
 def line_of(value: object) -> str:
-    """Return a name on one line, cut to NAME_MAX characters, without control characters.
+    """Return `value` as a name on one line, cut to NAME_MAX characters, without control characters.
 
-    Returns an empty text if `value` isn't a text, or nothing of it is left.
+    Returns an empty text if `value` isn't a text, or if nothing is left of it.
     """
     return " ".join(CONTROL.sub("", value).split())[:NAME_MAX] if isinstance(value, str) else ""
 

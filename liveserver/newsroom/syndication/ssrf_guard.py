@@ -26,9 +26,10 @@ HEAD_SECONDS = 20.0
 """Seconds within which the head of an answer must have come. Otherwise a server could send interim answers (RFC 9110,
 15.2) for ever."""
 PIECE_LEAST = 256
-"""The least average size of an answer's pieces in bytes. A piece takes some 50 µs of work, even if it is one byte."""
+"""The divisor that makes the limit of an answer's pieces from the limit of its bytes. An answer in more pieces is
+refused: a piece takes some 50 µs of work, even if it is one byte."""
 PIECES_AT_ONCE = 100
-"""The number of pieces after which the event loop has its turn."""
+"""The number of pieces of an answer after which the event loop has its turn."""
 
 log = structlog.get_logger(__name__)
 
@@ -55,8 +56,8 @@ class SsrfGuard:
     async def address(self, host: str, port: int) -> str:
         """Look up a host, and return the address to connect to.
 
-        Raises Forbidden if connections mustn't go to the port, or to any of the host's addresses. Raises OSError if the
-        look-up fails, and TimeoutError if it takes longer than LOOKUP_SECONDS.
+        Raises Forbidden if connections mustn't go to the port, or if the host has no address to which they may go.
+        Raises OSError if the look-up fails, and TimeoutError if it takes longer than LOOKUP_SECONDS.
         """
         if not self._private and port < UNPRIVILEGED and port not in WEB_PORTS:
             raise Forbidden(f"no web server of {host}'s is at port {port}")
@@ -100,9 +101,9 @@ _SPECIAL_IPV4 = tuple(
         "168.63.129.16/32",
     )
 )
-"""The networks in IANA's registry of special-purpose IPv4 addresses (RFC 6890), and multicast (RFC 5771).
+"""The special-purpose IPv4 networks in IANA's registry (RFC 6890), multicast (RFC 5771), and an address of Azure's.
 
-Some of them are called globally reachable by the registry. These are services of the network itself, not web servers.
+The registry calls some of them globally reachable. These are services of the network itself, not web servers.
 We don't use Python's `is_global`, as its result differs between releases of Python.
 """
 
