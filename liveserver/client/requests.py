@@ -44,7 +44,7 @@ _UNREACHABLE = (httpx2.TransportError,)
 
 
 class Gate(Protocol):
-    """The guard that decides to which addresses a client may connect."""
+    """The guard that decides to which addresses a client may connect. It may also limit the size of answers."""
 
     async def address(self, host: str, port: int) -> str:
         """Return the IP address at which to reach a host. Raises OSError if no connection to the host is permitted."""
