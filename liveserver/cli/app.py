@@ -35,7 +35,7 @@ GC_THRESHOLD = 50_000
 Python's own threshold, the collector went through these objects again and again, which took a fourteenth of the time
 that the server needs to start."""
 NOBODY = ": start it (`liveserver serve`), or give another address with --url (LIVESERVER_URL)"
-"""Advice for the user: the end of the error message that tells that the server doesn't answer."""
+"""Advice for the user, added to the error message if the server doesn't answer."""
 
 app = typer.Typer(
     name="liveserver",

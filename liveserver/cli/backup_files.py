@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from liveserver.settings import Settings
 
 PIPE = Path("-")
-"""The name that means standard output when a backup is written, and standard input when it is restored."""
+"""The file name that stands for standard output when a backup is written, and for standard input when one is
+restored."""
 
 
 def write_backup(address: str, path: Path, *, force: bool) -> str:
@@ -75,7 +76,7 @@ def _output(path: Path, *, force: bool) -> Iterator[BinaryIO]:
     """Yield the file to write a backup to. The file gets the name `path` when this context ends without an error.
 
     Only the file's owner may read it, as a backup has drafts and the hashes of the API keys. Raises SettingsError if
-    the file can't be written, or if `path` means standard output and this is a terminal. Raises Conflict if there is a
+    the file can't be written, or if `path` is `PIPE` and standard output is a terminal. Raises Conflict if there is a
     file of this name and `force` is False, or if the name belongs to something else, such as a directory.
     """
     if path == PIPE:

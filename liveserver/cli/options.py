@@ -31,10 +31,11 @@ def with_settings(*names: str, **defaults: str) -> Callable[[Callable[..., None]
     """Return a decorator that gives a command options for the server's settings: for those in `names`, or for all
     settings if there are no names.
 
-    A command with a parameter `settings` gets there the settings in force: the values of these options, and for other
-    settings those of the environment and `.env`. A command with a parameter `flags` gets there only the values that are
-    on the command line, by the name of the setting. `defaults`: texts for the help, by the name of the setting. Each
-    tells the value that the command itself gives to the setting, without regard to the environment and `.env`.
+    The parameter `settings` of the command gets the settings in force: the values of these options, and for other
+    settings those of the environment and `.env`. If the command has a parameter `flags` instead, that gets only the
+    values that are on the command line, by the name of the setting. `defaults`: texts for the help, by the name of the
+    setting. Each describes the command's own default for the setting, which holds in place of the environment and
+    `.env`.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

@@ -31,9 +31,10 @@ class Client:
 
     `key`: the API key; reading needs none. `partner`: the id of the partner in whose name live blogs are read.
     `gate`: decides to which addresses the client may connect. `throttle`: for a server that isn't trusted, limits how
-    many messages the client takes from it. More messages wait at the server, and a message that would take long to
+    many messages the client takes from it. The other messages wait at the server, and a message that would take long to
     parse raises Broken. `on_wait`: called before a pause that the server asked for, with the reason and the seconds.
-    `on_silence`: called with the server's address when a request gets no answer for the first time.
+    `on_silence`: called with the server's address when a request gets no answer; only once if the request is
+    repeated.
     """
 
     def __init__(
@@ -67,8 +68,8 @@ class Client:
     async def publish(self, slug: str, entry: Mapping[str, Any], *, idempotency_key: str | None = None) -> Message:
         """Publish an entry, and return it.
 
-        `idempotency_key`: if the caller repeats this call with the same key, the entry isn't published again. None: a
-        new key, which the client's own repetitions share.
+        `idempotency_key`: if the caller repeats this call with the same key, the entry isn't published again. None:
+        the client makes a key, so that only the client's own repetitions of the request are safe.
         """
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         return await self._requests.send("POST", f"/liveblogs/{quote(slug)}/entries", json=entry, headers=headers)
@@ -107,8 +108,9 @@ class Client:
     async def take_down(self, slug: str, entry_id: str, *, again: bool = True) -> Message | None:
         """Delete an entry and ask viewers to confirm the deletion; return the takedown (its counts of confirmations).
 
-        Returns None if no reader ever saw the entry. If the entry was taken down before (perhaps the answer was lost),
-        returns the takedown as it is now; or, with `again=False`, raises ClientError with the status 410.
+        Returns None if no reader ever saw the entry. If the entry was taken down before (perhaps by an earlier call
+        whose answer was lost), returns the takedown as it is now; with `again=False`, raises ClientError with the
+        status 410 instead.
         """
         try:
             answer = await self._requests.send("DELETE", _entry(slug, entry_id), params={"confirm": "true"})
@@ -135,7 +137,7 @@ class Client:
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/takedowns/{quote(entry_id)}")
 
     async def snapshot(self, slug: str, *, limit: int = 20) -> Message:
-        """Return a live blog's snapshot: its newest entries (at most `limit`), and the position that they are as of."""
+        """Return a live blog's snapshot: its newest entries (at most `limit`), and its position at the same moment."""
         query = {"limit": limit, **self._reading}
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/snapshot", params=query)
 
@@ -155,8 +157,8 @@ class Client:
     async def file(self, path: str) -> bytes:
         """Return the content of the file that the server has at a path.
 
-        Raises ClientError if the server doesn't answer with the file, or if the client's gate permits no file of this
-        size.
+        Raises ClientError if the server doesn't answer with the file, or if the file is larger than the client's gate
+        permits.
         """
         response = await self._requests.answer("GET", f"{self._requests.url}{path}")
         if not response.is_success:

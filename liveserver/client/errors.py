@@ -16,10 +16,11 @@ cut."""
 
 
 class ClientError(LiveserverError):
-    """The error of a request that the server refused, or that got no answer that can be used.
+    """The error of a request that the server refused, or to which there was no usable answer.
 
     `status`: the HTTP status; 0 if there is none. `problem`: the JSON object of the server's refusal; empty if there is
-    none. `server`: the address of the server, if it refused and the message doesn't name it; otherwise empty.
+    none. `server`: the server's address if the server refused the request, as then the message doesn't contain it;
+    otherwise empty.
     """
 
     def __init__(self, status: int, message: str, problem: Mapping[str, Any] | None = None, server: str = "") -> None:
@@ -39,7 +40,7 @@ class Unreachable(ClientError):
 
 
 class Broken(ClientError):
-    """The error of a server that doesn't answer as a liveserver does. To send the request again at once is useless."""
+    """The error of a server that doesn't answer as a liveserver does. It is useless to repeat the request at once."""
 
     def __init__(self, message: str) -> None:
         super().__init__(0, message)

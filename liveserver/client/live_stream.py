@@ -34,19 +34,19 @@ if TYPE_CHECKING:
 BACKOFF_MAX = 30.0
 MESSAGE_MAX = 2 * 1024 * 1024
 """The greatest number of bytes of a message of the stream; Broken is raised if a message has more. The longest message
-that a liveserver sends has half as many. It contains the body of an entry twice."""
+that a liveserver sends has half as many bytes: a message that contains the body of an entry twice."""
 CONNECTION_MESSAGES = 100
 """The number of messages with which the throttle is charged for a new connection. So a follower can't connect
 again and again to a server that ends each connection at once."""
 QUEUE_MAX = 4
-"""How many messages may wait in this process until they are read, if the client has a throttle. More messages wait at
-the server."""
+"""How many messages may wait in this process until they are read, if the client has a throttle. Further messages
+wait at the server."""
 CLOSE_SECONDS = 2.0
 """Seconds that we wait for the server's answer to our close frame, if the client has a throttle."""
 ROUNDS_MAX = 10
-"""How many times missed changes are read over HTTP, at most, before one message of the stream is handled. Once isn't
-always enough, as a cache or a replica of the database may answer with older data. If changes are still missing after
-that, the message is ignored."""
+"""The greatest number of attempts to read, over HTTP, the changes that are missing before a message of the stream. One
+attempt isn't always enough, as a cache or a replica of the database may answer with older data. If changes are still
+missing after the last attempt, the message is ignored."""
 BACK_AFTER_MAX = 600.0
 """The greatest number of seconds before a follower connects again to a server that has announced its end. This holds
 even if the server names more seconds."""
@@ -64,7 +64,7 @@ class Reader(Protocol):
     """The reads over HTTP that a `LiveStream` needs. `Client` implements them. They raise ClientError if they fail."""
 
     async def snapshot(self, slug: str) -> Message:
-        """Return a live blog's snapshot: its newest entries, and the position that they are as of."""
+        """Return a live blog's snapshot: its newest entries, and its position at the same moment."""
 
     async def changes(self, slug: str, after: Position) -> Message:
         """Return changes of a live blog after a position; the field `more` says if there are more."""

@@ -34,7 +34,8 @@ server says that it hasn't carried out the request."""
 ATTEMPT = "liveserver.attempt"
 """The key in a response's `extensions` for the number of the attempt that was answered: 1 for the first attempt."""
 MESSAGE_BYTES = 20_000
-"""The number of bytes of a message or an answer for which the throttle is charged as for one more message."""
+"""The number of bytes that count as one more message when the throttle is charged. For a message or an answer of 40,000
+bytes, for example, the throttle is charged with three messages."""
 _HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?", re.ASCII)
 """A pattern of IPv4 addresses and host names (RFC 1123, 2.1). Underscores are allowed, as names of containers may have
 them."""
@@ -43,7 +44,7 @@ _UNREACHABLE = (httpx2.TransportError,)
 
 
 class Gate(Protocol):
-    """The guard that decides to which addresses a client may connect."""
+    """The guard that decides to which addresses a client may connect. It may also limit the size of answers."""
 
     async def address(self, host: str, port: int) -> str:
         """Return the IP address at which to reach a host. Raises OSError if no connection to the host is permitted."""
@@ -55,9 +56,9 @@ class Gate(Protocol):
 class Requests:
     """The requests to the API of one server.
 
-    If a request gets no answer, or an answer with the status 429 or 503, it is sent again, up to `TRIES` times in all.
-    Before each time, there is a pause of random length, which grows. The seconds for which the server asks are added to
-    it, but no more than `RETRY_AFTER_MAX`. `Client` describes the parameters.
+    If a request gets no answer, or an answer with the status 429 or 503, it is sent again, until `TRIES` attempts were
+    made. Before each new attempt, there is a pause of random length, which grows from attempt to attempt. If the server
+    asks for a pause in seconds, these are added, but no more than `RETRY_AFTER_MAX`. `Client` describes the parameters.
     """
 
     def __init__(
@@ -141,8 +142,8 @@ class Requests:
         raise AssertionError
 
     def asked_pause(self, status: int, headers: Mapping[str, str]) -> float:
-        """Return the seconds that an answer asks us to wait, and report them to `on_wait`; return 0 if there are
-        none."""
+        """Return the seconds that an answer asks us to wait, and report them to `on_wait`. Return 0 if it asks
+        for none."""
         seconds = _retry_after(headers)
         if seconds:
             busy = "too many requests of ours" if status == 429 else "no time for it now"
@@ -160,8 +161,8 @@ class Requests:
     async def read(self, text: bytes) -> Any:
         """Decode JSON from the server, as soon as the throttle permits that, and return the value.
 
-        Raises JSONDecodeError if the text isn't JSON. With a throttle, raises Broken if the text has more than
-        `VALUES_MAX` names, values and signs, as decoding it would take long.
+        Raises JSONDecodeError if the text isn't JSON. With a throttle, raises Broken if decoding the text would
+        take long: it has more than `VALUES_MAX` names, values, and signs such as commas and brackets.
         """
         await self.take_turn(len(text))
         if self.throttle is not None and await has_too_many(text):
@@ -187,7 +188,7 @@ def server_url(url: str) -> str:
 def _retry_after(headers: Mapping[str, str]) -> float:
     """Return how many seconds a server asks us to wait (RFC 9110, 10.2.3), but at most `RETRY_AFTER_MAX`.
 
-    0 if it doesn't ask for that, or names a date instead of seconds.
+    Returns 0 if the server doesn't ask us to wait, or names a date instead of seconds.
     """
     text = headers.get("Retry-After", "")
     return min(float(text), RETRY_AFTER_MAX) if text.isascii() and text.isdigit() and len(text) < 9 else 0.0

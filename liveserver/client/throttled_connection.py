@@ -1,4 +1,4 @@
-"""A WebSocket connection that reads only as fast as a throttle permits. More data waits at the server.
+"""A WebSocket connection that reads only as fast as a throttle permits. Data that isn't read yet waits at the server.
 
 The library `websockets` parses all data that has come from the socket at once: up to a quarter of a megabyte, which can
 be a hundred thousand frames. The library also handles pings while nobody reads messages. This connection gives
@@ -30,8 +30,8 @@ some 15 ms."""
 class ThrottledConnection(ClientConnection):
     """A client's connection that charges its throttle for each frame that doesn't begin a message.
 
-    A ping takes as long to parse as a message, and so does a fragment, even an empty one. This hardly slows an honest
-    server down: a liveserver sends each message in one frame, and if a proxy divides messages, each fragment has
+    A ping takes as long to parse as a message, and so does a fragment, even an empty one. The charge hardly slows an
+    honest server down: a liveserver sends each message in one frame, and if a proxy divides messages, each fragment has
     kilobytes.
     """
 

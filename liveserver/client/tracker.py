@@ -10,8 +10,8 @@ from liveserver.protocol.json_encoding import JSON
 Message = JSON
 """A message of the stream, or an answer of the API, as a JSON object."""
 GONE_MAX = 10_000
-"""How many withdrawn entries a follower remembers, so that it handles only the first `gone` of each. If there are more,
-it forgets the oldest ones."""
+"""How many withdrawn entries a follower remembers, so that it handles only the first message `gone` for each entry.
+Beyond this number, it forgets the entries that were withdrawn first."""
 
 
 class Step(Enum):
@@ -22,7 +22,7 @@ class Step(Enum):
     IGNORE = auto()
     """Ignore the message: it was applied before, or it contains no change."""
     RESYNC = auto()
-    """Read the changes after the follower's position over HTTP: some are missing before this message."""
+    """Read the changes after the follower's position over HTTP: some changes before this message are missing."""
     RESET = auto()
     """Take a snapshot: the follower's position is void."""
 

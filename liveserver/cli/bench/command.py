@@ -46,7 +46,7 @@ class Request:
     slug: str | None = None
     key: str | None = None
     sure: bool = False
-    """True if the operator has confirmed already that entries are published into the live blog `slug`."""
+    """True if the operator has already agreed that entries will be published into the live blog `slug`."""
     keep: bool = False
     """True if the published entries stay in the live blog; False to delete them at the end."""
     pids: tuple[int, ...] = ()

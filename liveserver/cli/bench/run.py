@@ -29,10 +29,11 @@ SETTLE_SECONDS = 2.0
 """Seconds from the moment when all viewers are connected to the first entry. In that time, the server finishes the work
 that new connections cause."""
 PATIENCE = 10.0
-"""Seconds to wait at the end of a run if no viewer gets a change. After that, changes that are still missing count as
-lost."""
+"""How many seconds a run waits for the next delivery after its last entry. If no viewer gets a change in this time, the
+changes that are still missing count as lost."""
 CONNECT_SECONDS = 120.0
-"""Seconds to wait after the plan's ramp until all viewers are connected. Then the run goes on without the others."""
+"""The greatest number of seconds to wait, after the plan's ramp, until all viewers are connected. If some aren't by
+then, the run goes on without them."""
 PUBLISHING = 32
 """The greatest number of requests to publish that wait for their answers at the same time."""
 

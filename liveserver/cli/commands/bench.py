@@ -1,4 +1,4 @@
-"""`liveserver bench`: measures in what time entries reach many viewers of the operator's own server."""
+"""`liveserver bench`: measures how long entries take to reach many viewers of the operator's own server."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def backup(
     file: Annotated[Path, typer.Argument(help="Where to write it, or - for standard output")],
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists")] = False,
 ) -> None:
-    """Write all that the database holds to one file; servers may run meanwhile. Pictures aren't in the database."""
+    """Write the content of the database to one file; servers may run meanwhile. Pictures aren't in the database."""
     from liveserver.cli.backup_files import about_pictures, write_backup
 
     with interruptible():

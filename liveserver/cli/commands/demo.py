@@ -58,8 +58,8 @@ def demo(
 ) -> None:
     """Run the server with a live blog that is being written while you look.
 
-    Its database is live.db in --dir (demo-data/live.db), or the one that --database names. The environment and .env
-    don't change that.
+    The demo's database is live.db in --dir (demo-data/live.db), or the one that --database names. The environment and
+    .env don't change that.
     """
     from liveserver.cli.demo.runner import Newsroom
     from liveserver.cli.demo.script import load as load_script

@@ -1,4 +1,4 @@
-"""`liveserver follow`: sets, shows or removes the source of a live blog (a live blog of another server to follow)."""
+"""`liveserver follow`: sets, shows or removes a live blog's source (another server's live blog that it follows)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def follow(
     credit_url: Annotated[str | None, typer.Option(help="Where that leads, if not to each entry there")] = None,
     stop: Annotated[bool, typer.Option("--stop", help="Follow it no more; what was taken over stays")] = False,
 ) -> None:
-    """Make a live blog follow one of another server (its source), show the source's state, or stop following."""
+    """Make a live blog follow another server's live blog (its source), show the source's state, or stop following."""
     if address is None and (partner or credit or credit_url):
         raise typer.BadParameter("is needed with --partner, --credit and --credit-url", param_hint="URL")
     if credit_url is not None and credit is None:

@@ -94,7 +94,7 @@ OPTION_OF = {
     "/attribution/url": "--credit-url",
     **{f"/theme/{name}": f"--{name}" for name in THEME},
 }
-"""The options of the command line for the API's fields that they set. A field is named by a JSON pointer."""
+"""The command-line option (or argument) that sets a field of a partner, by the JSON pointer of the field in the API."""
 
 
 def _parse(model: type[InputType], fields: dict[str, Any]) -> InputType:

@@ -52,7 +52,7 @@ async def link_to(url: str, key: str, slug: str, *, days: int) -> str:
 
 
 async def show(url: str, key: str, slug: str, query: Mapping[str, str], *, as_json: bool) -> None:
-    """Print a live blog's reach as a table: a line for each partner, followed by a line for each day of the partner.
+    """Print a live blog's reach as a table: for each partner a line with its totals, then a line for each day.
 
     `query`: the parameters of the API's request. `as_json`: True to print the API's answer as JSON instead.
     """

@@ -1,4 +1,4 @@
-"""The player of the demo's script. It plays the first steps at once, and their entries get times in the last hours.
+"""The player of the demo's script. It plays the first steps at once, and dates their entries back by up to two hours.
 Then it plays the other steps one by one."""
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ BACKLOG = 14
 """How many steps of the script are played at once when the story begins. Their entries look as if they had been
 published in the hours before."""
 BACKLOG_STEP = timedelta(minutes=7)
-"""The time between two of the steps that are played at once, as the entries show it to readers."""
+"""The difference between the times of publication that are made up for two successive steps, when the first `BACKLOG`
+steps are played at once."""
 REST = 5
 """The pause between the end of the story and its next beginning, as a multiple of the interval between two steps."""
 

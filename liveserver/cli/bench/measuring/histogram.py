@@ -86,7 +86,7 @@ class Measurements:
     """The counts of a group of viewers, since the run's beginning. A change that ten viewers get counts ten times."""
 
     opened: int = 0
-    """How many viewers were connected: their streams have begun. A viewer that connects again isn't counted again."""
+    """How many viewers have got a stream so far. A viewer that connects again isn't counted again."""
     deflated: int = 0
     """On how many connections permessage-deflate was agreed."""
     following: int = 0
@@ -106,7 +106,7 @@ class Measurements:
     lost: int = 0
     """How many changes viewers never got."""
     superseded: int = 0
-    """How many changes replays left out, as a replay has only the latest state of each entry."""
+    """How many changes viewers didn't get because a replay has only the latest state of each entry."""
     received: int = 0
     """How many bytes viewers got, without what TLS adds."""
     behind: int = 0

@@ -25,7 +25,7 @@ class Usage:
     """Microseconds of the server's processor time for each delivery (a change to one viewer). The server's work of
     publishing is included. None if nothing was delivered."""
     viewer_bytes: float
-    """Bytes of memory (proportional set size) that the server needed more for each viewer that follows."""
+    """Bytes of memory (proportional set size) by which the server grew for each viewer that follows."""
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Result:
     published: int = 0
     """How many entries were published."""
     publish_errors: Counter[str] = field(default_factory=Counter)
-    """How many requests failed, by the text of the error. They were to publish an entry, or to find the last change."""
+    """How many requests to publish an entry or to find the last change failed, by the text of the error."""
     answers: Histogram = field(default_factory=Histogram)
     """The times that the server took to answer requests to publish."""
     connect_seconds: float = 0.0
@@ -74,8 +74,8 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """True if every viewer was connected, no request to publish failed, and no viewer lost a change, got a change
-        twice, or had to start afresh."""
+        """True if every viewer was connected, no request of the benchmark failed, and no viewer lost a change, got a
+        change twice, or had to start afresh."""
         measurements = self.measurements
         return (
             measurements.opened == self.plan.viewers

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from liveserver.cli.bench.errors import Broken
 
 HEAD_MAX = 16 * 1024
-"""The number of bytes in which the head of an answer must end. Otherwise the server breaks the protocol."""
+"""The greatest number of bytes of the head of an answer. If the head doesn't end within them, the server breaks the
+protocol."""
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _OFFER = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"

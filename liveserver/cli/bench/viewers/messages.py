@@ -48,7 +48,7 @@ class Mark(NamedTuple):
 
 
 class Hello(NamedTuple):
-    """The first message of a stream. The server also sends one before each replay: changes whose seqs may have gaps."""
+    """The first message of a stream. The server also sends one before each replay, in which seqs may have gaps."""
 
     epoch: str
     seq: int
@@ -64,14 +64,14 @@ class Change(NamedTuple):
 
 
 class Reset(NamedTuple):
-    """The message that the viewer's position is void. It names the position where the live blog stands now."""
+    """The message for a viewer whose position is void. It names the live blog's present position."""
 
     epoch: str
     seq: int
 
 
 class Farewell(NamedTuple):
-    """The message with which the server announces its end. `after`: the seconds until the viewer is to come back."""
+    """The message that announces the server's end. `after`: how many seconds later the viewer is to connect again."""
 
     after: float
 

@@ -32,7 +32,8 @@ REPORT_EVERY = 0.5
 HANDSHAKES = 200
 """How many viewers may be connecting at the same time, in all processes together."""
 OPEN_SECONDS = 30.0
-"""Seconds to wait until a connection is made; then as many seconds to wait until its stream begins."""
+"""The greatest number of seconds to wait until a connection is made. When a viewer connects for the first time, it is
+also the greatest number of seconds from then until the stream begins."""
 TRIES = 3
 """How often a viewer that was never connected tries to connect before it gives up."""
 PAUSE_MAX = 10.0
@@ -126,7 +127,7 @@ class Worker:
         self._seconds: dict[int, Second] = {}
         self._current = Second()
         self._current_end = 0.0
-        """The time on the monotonic clock when the second ends whose counts are in `_current`."""
+        """The end of the second that `_current` counts: a time on the monotonic clock."""
         self._tasks = BackgroundTasks()
         self._settled = False
         self._final = -1
@@ -193,10 +194,10 @@ class Worker:
             waiting.set_result(True)
 
     def ended(self, viewer: Viewer, reason: str, pause: float | None) -> None:
-        """Count the end of a viewer's connection, by its reason. Connect the viewer again if it has followed before.
+        """Count the end of a viewer's connection, by its reason.
 
-        A viewer that mustn't connect again isn't connected. While the process ends, no viewer is connected, and the
-        reason isn't counted.
+        If the viewer has followed before and may connect again, connect it again. While the process is ending, only
+        count down the viewers that still have a connection.
         """
         if self._stopping.is_set():
             self._remaining -= 1
