@@ -41,8 +41,8 @@ class TranscoderQueue:
         """The lines: for each owner, the futures of the pictures that wait, the oldest first. A future gets its result
         when it is the picture's turn."""
         self._ring: dict[Hashable, None] = {}
-        """The owners that may have a turn, in the order of their turns. Each of them has a picture that waits,
-        and isn't in `_busy`."""
+        """The owners that may have a turn, in the order of their turns. Each of them has a picture that waits.
+        Owners in `_busy` aren't among them."""
         self._busy: set[Hashable] = set()
         """The owners of the pictures that are being transcoded, and those whose lines rest after a slow picture."""
 

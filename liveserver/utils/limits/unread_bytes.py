@@ -73,7 +73,7 @@ class UnreadBytes:
         return self._groups.slowest()
 
     def size_of(self, owner: Hashable) -> int:
-        """Return the number of bytes that wait because an owner (mostly an address prefix) doesn't read them."""
+        """Return the number of bytes that wait because an owner (an API key or an address prefix) doesn't read them."""
         size = 0
         bodies: dict[int, int] = {}
         for connection in self._groups.of(owner):
