@@ -43,7 +43,7 @@ _FIGURES = {"figure", "figcaption", "img"}
 def normalised(html: str) -> str:
     """Return sanitised HTML with each typed block in the form that stored bodies have.
 
-    Pictures of other sites are removed. What a figure contains besides the parts of its form is moved behind the
+    Pictures of other sites are removed. Whatever has no place in the form of a figure is moved behind the
     figure. Applying this function to its own result changes nothing.
     """
     if not _TYPED.search(html):
@@ -98,7 +98,7 @@ def _end(tokens: Sequence[str], at: int) -> int:
 
 
 def _attributes(token: str) -> dict[str, str]:
-    """Return the values of the attributes of a tag, by name. Character references in the values stay."""
+    """Return the values of the attributes of a tag, by name. Character references in the values aren't replaced."""
     return dict(_ATTRIBUTE.findall(token))
 
 

@@ -121,13 +121,13 @@ def _is_tree(html: str) -> bool:
 
 
 def _content(html: str) -> str:
-    """Return HTML without its end tags, its empty paragraphs and the characters in `_BLANKS`, so that only the rest is
-    compared."""
+    """Return HTML without its end tags, its empty paragraphs and the characters in `_BLANKS`. `as_kept` compares only
+    what is left."""
     return _END_TAG.sub("", _EMPTY_PARAGRAPH.sub("", html)).translate(_BLANKS)
 
 
 def _paragraphs(clean: str) -> str:
-    """Return plain text that has several lines as paragraphs in HTML. Return anything else unchanged."""
+    """Put each paragraph of plain text into a `<p>`. Return text of a single line, and HTML with tags, unchanged."""
     text = clean.strip("\r\n")
     if "\n" not in text or "<" in text:
         return clean

@@ -49,7 +49,7 @@ class Translations:
         """Return a text of ours as HTML, with `values` (plain text) in place of its `{placeholders}`.
 
         The values are in the live blog's language. If our text is in another language, each value is put into an
-        element whose attribute `lang` names the live blog's.
+        element whose attribute `lang` names the live blog's language.
         """
         if self.attributes:
             theirs = Markup('<bdi lang="{}">{}</bdi>')
@@ -104,7 +104,7 @@ class Translations:
         return self.text("dates.date_time", date=self.date(moment), time=self._clock(moment), zone=zone)
 
     def zone(self, timezone: str) -> str:
-        """Return the name of the city of an IANA time zone, by which we call the zone for readers: `Paris`."""
+        """Return the name of an IANA time zone for readers. It is the name of a city: `Paris` for `Europe/Paris`."""
         return get_timezone_location(timezone, locale=self._locale, return_city=True)
 
     def _pattern(self, name: str) -> str:

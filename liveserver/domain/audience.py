@@ -14,7 +14,7 @@ LINK_DAYS_MAX = 31
 
 
 class ReachHour(NamedTuple):
-    """The reach of a live blog in one hour, on one partner's pages or on no partner's."""
+    """The reach of a live blog in one hour, on one partner's pages, or on pages of no partner."""
 
     partner: str
     """The partner's id; "" for no partner."""
@@ -33,9 +33,9 @@ class ConfirmationCounts:
     """The numbers of viewers that were asked to confirm that a deleted entry is gone, and of their answers."""
 
     asked: int = 0
-    """The number of viewers that were asked, plus the number of those that have confirmed without having been asked."""
+    """The number of viewers that were asked to confirm, plus the number of those that confirmed without being asked."""
     had: int = 0
-    """The number of viewers that have confirmed, and that had the entry until then."""
+    """The number of viewers that have confirmed, and that had the deleted entry until then."""
     confirmed: int = 0
     """The number of viewers that have confirmed."""
     gone: int = 0

@@ -126,7 +126,7 @@ class Unauthorized(LiveserverError):
 
 
 class Forbidden(LiveserverError):
-    """The request's API key is good, but lacks the scope, or is limited to other live blogs."""
+    """The request's API key is good, but lacks the scope that the request needs, or is limited to other live blogs."""
 
 
 class EmbedRefused(LiveserverError):
@@ -178,8 +178,8 @@ class MediaFull(MediaUnavailable):
 
 
 class Busy(Unavailable):
-    """The server begins no more work of the kind that the request needs. So much is under way and waiting already, or
-    the server is stopping."""
+    """The server begins no more work of the kind that the request needs: too much of it is under way and waiting
+    already, or the server is stopping."""
 
 
 class ClientGone(LiveserverError):

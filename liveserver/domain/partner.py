@@ -43,8 +43,8 @@ class Partner:
     enabled: bool
     """False if the partner is switched off."""
     theme: Mapping[str, str]
-    """Values for the look of the partner's pages. The keys are `accent`, `background`, `text`, `font` and `scheme`, as
-    far as they are set."""
+    """Values for the look of the partner's pages. The keys are `accent`, `background`, `text`, `font` and `scheme`.
+    Keys without a value are left out."""
     attribution: Attribution | None
     """The line that says whose live blog the page shows; None for no line."""
     created_at: datetime

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ReachDay(NamedTuple):
-    """The reach of a live blog on one day in its time zone, on one partner's pages or on no partner's."""
+    """The reach of a live blog on one day in its time zone, on one partner's pages, or on pages of no partner."""
 
     day: date
     views: int
@@ -24,7 +24,7 @@ class ReachDay(NamedTuple):
 
 
 class PartnerReach(NamedTuple):
-    """The reach of a live blog on one partner's pages, or on no partner's."""
+    """The reach of a live blog on one partner's pages, or on pages of no partner."""
 
     partner: str
     """The partner's id; "" for no partner."""
@@ -37,17 +37,17 @@ class PartnerReach(NamedTuple):
 
     @property
     def views(self) -> int:
-        """The number of streams that were opened in all the hours together."""
+        """The number of streams that were opened in all hours of the report together."""
         return sum(hour.views for hour in self.hours)
 
     @property
     def seconds(self) -> int:
-        """The seconds for which streams were open in all the hours, added up over all streams."""
+        """The seconds for which streams were open in all hours of the report, added up over all streams."""
         return sum(hour.seconds for hour in self.hours)
 
     @property
     def peak(self) -> int:
-        """The largest number of streams that were open at the same time in any of the hours."""
+        """The largest number of streams that were open at the same time in any hour of the report."""
         return max((hour.peak for hour in self.hours), default=0)
 
 

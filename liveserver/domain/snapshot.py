@@ -1,4 +1,4 @@
-"""The content of pages, feeds and sitemaps, as the store returns it. All parts of one content are as of the same
+"""The content of pages, feeds and sitemaps, as the store returns it. All parts of one page or feed are as of the same
 moment."""
 
 from __future__ import annotations

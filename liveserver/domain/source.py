@@ -28,8 +28,8 @@ class SourceState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A live blog of another server that one of ours follows, with the state of the connection and what was taken
-    over."""
+    """A live blog of another server that one of ours follows. The fields also say in which state the connection is,
+    and what was taken over."""
 
     id: str
     """A random id. A source that is removed and added again gets a new id."""
@@ -44,7 +44,7 @@ class Source:
     partner."""
     name: str | None
     """The other newsroom's name, as our editors have set it for our readers. If it is None, readers see the name that
-    the other server asks for, or else the name of its host."""
+    the other server sends as attribution, or else the name of its host."""
     url: str | None
     """The address to which the name links; None to link to each entry's address on the other server."""
     position: Position | None
@@ -82,4 +82,4 @@ class ImportedEntry(NamedTuple):
     seq: int
     """The seq, at the source, of the entry's last change that was taken over."""
     complete: bool
-    """True unless the entry lacks pictures that may still be imported."""
+    """False if the entry lacks pictures that may still be imported; otherwise True."""

@@ -9,17 +9,17 @@ import ctypes
 import platform
 
 LARGE = 128 * 1024
-"""The size in bytes from which an allocation gets a memory mapping of its own.
+"""The size, in bytes, of the smallest allocation that gets a memory mapping of its own.
 
-This is glibc's initial value (mallopt(3)). Unless a program sets the value, it grows to the size of the largest
-allocation that was freed. Then answers of hundreds of entries are allocated between small objects that stay. When the
-answers are freed, they leave holes."""
+This is glibc's initial value (mallopt(3)). Unless a program sets the value, glibc raises it to the size of the largest
+allocation that was freed. After that, an answer of hundreds of entries lies in the heap, between small objects that are
+kept for longer. When the answer is freed, it leaves a hole."""
 
 TRIM = 4 * 1024 * 1024
 """The number of free bytes that the heap may have at its end. If it has more, glibc gives them to the operating system.
 
-With 128 KB, connecting viewers made the heap's end go back and forth. A connect took 156 µs instead of 138 µs (medians
-of 6 measurements; docs/performance.md)."""
+With 128 KB here, connecting viewers made the heap's end go back and forth. A connect took 156 µs instead of 138 µs
+(medians of 6 measurements; docs/performance.md)."""
 
 LEFT = 500
 """The number of connections that must have left before the heap is trimmed.
@@ -47,7 +47,7 @@ def give_back() -> bool:
 def trim() -> bool:
     """Give all free memory of the heap back to the operating system, not only that at the heap's end.
 
-    Returns True if any memory was given back; False also if the C library isn't glibc.
+    Returns True if any memory was given back. Returns False if none was, or if the C library isn't glibc.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 
 VALUES_MAX = 100_000
-"""The greatest number of names, values and signs between them that a JSON text may have.
+"""A JSON text may have at most this many strings, commas, colons and opening brackets, counted together.
 
 The longest page of changes, with 25 entries of 200 corrections each, has 60,000 of them."""
 SLICE = 128 * 1024
@@ -18,10 +18,10 @@ SLICE = 128 * 1024
 
 
 async def has_too_many(text: bytes) -> bool:
-    """Return True if a JSON text has more than `VALUES_MAX` names, values and signs between them.
+    """Return True if a JSON text has more than `VALUES_MAX` strings, commas, colons and opening brackets.
 
     The text is scanned slice by slice, and other tasks can run between two slices. If the text isn't JSON, the count is
-    at least right for the part that a parser reads before it finds the error.
+    right up to the first error. A parser reads no further than that.
     """
     count = start = 0
     # 1 if the slice begins within a string, else 0.

@@ -25,7 +25,7 @@ A caller whose weights are bytes adds this number to the weight of each value.""
 
 
 def size_of(value: object) -> int:
-    """Return the number of bytes in memory of a text, a number, or a tuple with everything in it."""
+    """Return how many bytes of memory a text, a number, or a tuple with its contents takes."""
     size = getsizeof(value)
     return size + sum(map(size_of, value)) if isinstance(value, tuple) else size
 
@@ -64,7 +64,7 @@ class LruCache(Generic[K, V]):
         return key in self._often
 
     def get(self, key: K) -> V | None:
-        """Return the key's value; None if it has none. The value is used now, so it is forgotten after all others."""
+        """Return the key's value; None if it has none. This call counts as a use of the value."""
         item = self._often.get(key)
         if item is not None:
             self._often.move_to_end(key)

@@ -42,13 +42,13 @@ bytes of the file, and yet makes the decoder go through all pixels."""
 
 CPU_SECONDS = 6
 CPU_PIXELS = 32_000_000
-"""A number of pixels. For each multiple of it in MAX_PIXELS, the program may use one second of processor time in
-addition to CPU_SECONDS: 8 s in all by default. The slowest usual pictures, of 64 million pixels or 8,000 pixels high,
+"""The number of pixels for which the program may use one second of processor time. The seconds for all of MAX_PIXELS
+are added to CPU_SECONDS: 8 s in all by default. The slowest usual pictures, of 64 million pixels or 8,000 pixels high,
 took 2.5 s on a processor of 2023."""
 MEMORY = 512 * 1024 * 1024
 MEMORY_PER_PIXEL = 16
-"""The bytes of memory that the program may use for each pixel of MAX_PIXELS, in addition to MEMORY. Decoders hold a
-picture up to three times, with up to four channels of a byte."""
+"""The bytes of memory that the program may use for each pixel of MAX_PIXELS, in addition to MEMORY. Decoders hold up
+to three copies of a picture, each with up to four bytes for a pixel."""
 NICENESS = 10
 
 ACCEPTED = "send JPEG, PNG, WebP, GIF or AVIF"

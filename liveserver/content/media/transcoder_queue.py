@@ -1,8 +1,9 @@
 """The queue of pictures in front of the transcoder, so that an owner of slow pictures makes nobody else wait for long.
 
 Each owner (an API key, or a source) has a line of its own, and the lines take turns. Of each line, one picture at a
-time is transcoded. If a picture took long, its line rests for as long again. So no owner takes all processes. If an
-owner has only one picture in the queue, each other owner has at most one turn before it.
+time is transcoded. If a picture took long, its line rests: the line's next picture isn't begun before as much time
+has passed again. So no owner takes all processes. If an owner has only one picture in the queue, each other owner has
+at most one turn before it.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 REST_FROM = 2.0
-"""If transcoding a picture took this many seconds or more, its line rests afterwards. Photographs take less, and many
-of them are sent in a row."""
+"""If transcoding a picture took this many seconds or more, the owner's line rests: its next picture waits for as long
+again. Photographs take less, and many of them are sent in a row."""
 
 
 class TranscoderQueue:
@@ -40,10 +41,10 @@ class TranscoderQueue:
         """The lines: for each owner, the futures of the pictures that wait, the oldest first. A future gets its result
         when it is the picture's turn."""
         self._ring: dict[Hashable, None] = {}
-        """The owners that may have a turn, in the order of their turns. Each of them has a picture that waits and none
-        that is being transcoded, and its line doesn't rest."""
+        """The owners that may have a turn, in the order of their turns. Each of them has a picture that waits.
+        Owners in `_busy` aren't among them."""
         self._busy: set[Hashable] = set()
-        """The owners that have a picture that is being transcoded, and those whose lines rest."""
+        """The owners of the pictures that are being transcoded, and those whose lines rest after a slow picture."""
 
     async def enter(self, owner: Hashable) -> None:
         """Wait until it is the turn of a picture of this owner. The turn lasts until the caller calls `leave`.

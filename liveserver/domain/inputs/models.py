@@ -56,7 +56,7 @@ class Input(BaseModel):
 
 
 class Absent:
-    """The value that stands for a field of a patch that wasn't sent. No client can send this value."""
+    """The value of a field that a client left out of a patch. No client can send this value."""
 
 
 ABSENT: Any = Field(default_factory=Absent)

@@ -47,7 +47,7 @@ class Networks:
     def __init__(self, names: Iterable[str]) -> None:
         self._single: set[bytes] = set()
         self._ranges: dict[int, list[tuple[int, int]]] = {4: [], 16: []}
-        """The mask and the first address of each network, both as integers, by the length of its addresses in bytes."""
+        """The keys: the two lengths of an address, in bytes. The values: mask and first address of each network."""
         for name in names:
             try:
                 network = ip_network(name.strip(), strict=False)

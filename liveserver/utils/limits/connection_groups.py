@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
 SLOW_MIN = 10
-"""The least number of connections of a group of which one may be ended to make room. A browser has six."""
+"""A group must have this many connections before one of them may be ended to make room. A browser has six."""
 
 
 class ConnectionGroups:
-    """Connections that take long, each in the group of its owner. An owner is mostly the prefix of client addresses."""
+    """Connections that take long, grouped by owner. An owner is an API key, or a prefix of client addresses."""
 
     def __init__(self) -> None:
         self._owners: dict[object, Hashable] = {}
@@ -48,7 +48,7 @@ class ConnectionGroups:
         return self._groups.get(owner, ())
 
     def slowest(self) -> object | None:
-        """Return the connection that was added first to the largest group; None if no group has `SLOW_MIN` of them."""
+        """Return the connection that was added first to the largest group; None if no group has `SLOW_MIN` or more."""
         group = max(self._groups.values(), key=len, default={})
         return next(iter(group)) if len(group) >= SLOW_MIN else None
 

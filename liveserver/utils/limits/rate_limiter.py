@@ -63,9 +63,9 @@ class RateLimiter:
         return len(self._paid_off)
 
     def take(self, key: Hashable) -> float:
-        """Count an event of the key and return 0, if the event is allowed.
+        """Count an event of the key, and return 0, if the event is allowed.
 
-        Otherwise nothing is counted. Then the result is the seconds until an event of the key will be allowed.
+        If it isn't, count nothing, and return the seconds until an event of the key will be allowed.
         """
         now = self._clock()
         paid_off = self._paid_off.get(key)

@@ -1,9 +1,9 @@
 """Bytes that wait in memory because a client doesn't read them, counted by address, or by API key.
 
 A connection reports when its transport can't send at once (it pauses), and when the transport can send again (it
-resumes). Between these two reports, the body that is being sent counts for the client's address. A body that several
-connections of one address are sent counts only once. So `http/fair_queue.py` can let an address with many unread bytes
-wait until it has read them. A client that reads at once is never counted.
+resumes). Between these two reports, the body that is being sent counts for its owner: an API key, or the client's
+address. If several connections of one owner are sent the same body, it counts only once. So `http/fair_queue.py` can
+let an owner of many unread bytes wait until they have been read. A client that reads at once is never counted.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class UnreadBytes:
     ) -> None:
         """Note that a connection can't send on.
 
-        `host`: the client's address. `body`: the body that the connection sends, if other connections may be sent the
-        same body; b"" if the body stays in memory anyway; else None. `own` returns the number of bytes that wait for
-        this connection alone; it may be called until `resumed` is called. `owner`: the key that the bytes count for;
-        None to count them for the host's address.
+        `host`: the client's address. `body`: the body that is being sent, if other connections may share it. It is
+        b"" if the server keeps the body in memory in any case, and None if the body isn't shared. `own` returns the
+        number of bytes that wait for this connection alone; it may be called until `resumed` is called. `owner`: the
+        API key that the bytes count for; None to count them for the host's address.
         """
         self.resumed(connection)
         if owner is None:
@@ -65,14 +65,15 @@ class UnreadBytes:
             self._groups.remove(connection)
 
     def slowest(self) -> object | None:
-        """Return one connection to end: of the owner with the most paused connections, the one that paused first.
+        """Return the connection that is to be ended if room is needed.
 
-        None if that owner has less than `connection_groups.SLOW_MIN` paused connections.
+        It is the one that paused first, among those of the owner with the most paused connections. The result is None
+        if that owner has less than `connection_groups.SLOW_MIN` paused connections.
         """
         return self._groups.slowest()
 
     def size_of(self, owner: Hashable) -> int:
-        """Return the number of bytes that wait because an owner (mostly an address prefix) doesn't read them."""
+        """Return the number of bytes that wait because an owner (an API key or an address prefix) doesn't read them."""
         size = 0
         bodies: dict[int, int] = {}
         for connection in self._groups.of(owner):
