@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 EXPOSED_HEADERS = ("ETag", "Link", "Retry-After")
-"""The headers of an answer that the scripts of other origins may read."""
+"""The names of the answers' headers that scripts of other origins may read."""
 
 
 def public_representation(body: bytes, headers: Mapping[str, str]) -> Representation:

@@ -44,11 +44,13 @@ another job only if it has fewer jobs waiting than the queue still has places. S
 line in which nothing waits may always get one job, even if the queue is full. That adds few jobs, as there are never
 more such lines than connections."""
 REQUESTERS_PER_LINE = 2_000
-"""At most this many requests may wait in one line, for all of its jobs together: as many as one address may send at
-once. Each request takes some 24 KB of memory until its job is done, even if the client leaves before that."""
+"""At most this many requests may wait in one line, whichever of its jobs they wait for. By default, one address may
+send this many requests at once. Each request takes some 24 KB of memory until its job is done, even if the client
+leaves before that."""
 AHEAD_PER_LINE = 4
-"""At most this many jobs of one line may wait to be done ahead of others, as many requesters ask for their results. The
-readers of one live blog ask again and again for four answers: its page, the list of entries, a feed, and changes."""
+"""At most this many jobs of one line may wait ahead of other jobs. A job is done ahead of others if many requesters ask
+for its result. The readers of one live blog ask again and again for four answers: its page, the list of entries, a
+feed, and changes."""
 REST_MAX = 1.0
 """After a job, its line rests for as long as the job took, but for this many seconds at most. A job that takes longer
 is waiting for the database, and meanwhile takes nothing from other lines."""
@@ -59,7 +61,7 @@ UNREAD_SLOW = 512 * 1024
 the size of one of the largest answers."""
 UNREAD_SECONDS = 5.0
 """Seconds between two turns of a line whose clients have `UNREAD_SLOW` bytes or more unread. Such a line still gets
-turns, as many clients may share an address, and not all of them read slowly."""
+turns, because many clients may share an address, and not all of them read slowly."""
 UNREAD_MOST = 8 * 1024 * 1024
 """While a line's clients haven't read this many bytes, or more, of what they were sent, the line gets no new jobs."""
 LOOK_SECONDS = 0.05
@@ -159,7 +161,7 @@ class _Line:
 
     @property
     def requesters(self) -> int:
-        """The number of requests that wait in this line, for all of its jobs together."""
+        """The number of requests that wait in this line, whichever of its jobs they wait for."""
         return sum(map(len, self.places.values()))
 
     def stand(self, job: Job[Any], gone: Callable[[], bool]) -> None:
@@ -179,9 +181,9 @@ class FairQueue:
     """The jobs of one sort in one process: those that wait, and those that are under way.
 
     `at_once`: how many jobs may be under way at a time. `per_line`: how many jobs may wait in one line. `in_all`: how
-    many jobs may wait in all lines together. `requesters_per_line`: how many requests may wait in one line, for all of
-    its jobs together. `rest_max`: the longest time, in seconds, that a line rests after a job. `clock`: a function that
-    returns the seconds since any fixed moment.
+    many jobs may wait in all lines together. `requesters_per_line`: how many requests may wait in one line, whichever
+    of its jobs they wait for. `rest_max`: the longest time, in seconds, that a line rests after a job. `clock`: a
+    function that returns the seconds since any fixed moment.
     """
 
     def __init__(
@@ -227,7 +229,7 @@ class FairQueue:
         await asyncio.gather(*running, return_exceptions=True)
 
     def find(self, key: Hashable) -> Job[Any] | None:
-        """Return the newest job of a key that waits or is under way; None if there is none."""
+        """Return the newest job of a key, if that job waits or is under way; else None."""
         return self._jobs.get(key)
 
     async def run(self, key: Hashable, make: Callable[[], Awaitable[T]], requester: Requester) -> T:
@@ -245,7 +247,7 @@ class FairQueue:
         """Let the requester wait for the job of a key, and return that job.
 
         If there is no job of that key, or if it has begun already, a new job is made. `ahead`: True if the job is to be
-        done ahead of others, as many requesters ask for its result.
+        done ahead of others because many requesters ask for its result.
 
         Raises Busy if too many jobs or requests wait already. Also raises Busy if a new job is needed, but the clients
         of the requester's line have too much unread.

@@ -1,4 +1,4 @@
-"""Refused requests: how they are counted and logged, how their clients are slowed down, and headers of the answer."""
+"""Refused requests: how they are counted and logged, how their clients are slowed down, and the headers of a 429."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _KEY_ID = re.compile(r"(?:.*\s)?lv_([a-z0-9]{12})_.*", re.ASCII | re.DOTALL)
 def refused(scope: Scope, error: errors.LiveserverError) -> errors.LiveserverError:
     """If the error refuses the request, count and log the refusal. Return the error with which to answer.
 
-    That is the same error, or TooManyRequests if the client's address has sent too many keys that aren't valid. Other
-    errors (something wasn't found, the database is away) are no refusals, and are neither counted nor logged.
+    That is the same error, or TooManyRequests if the client's address has sent too many API keys that aren't valid.
+    Other errors (something wasn't found, the database is away) are no refusals, and are neither counted nor logged.
     """
     reason = _reason(error)
     if reason is None:

@@ -23,7 +23,7 @@ def requester_of(scope: Scope, otherwise: Hashable = None) -> Requester:
     """Return the requester of a request without an API key. It waits in the line of its address's network prefix.
 
     `otherwise`: the key of the line in which it waits if requests aren't limited by address. Callers pass a name of
-    what the request asks for, such as a topic. So many requests for one live blog don't hold up those for another.
+    what the request asks for, such as a topic. Then many requests for one live blog can't hold up those for another.
     """
     parts: Container = scope["state"]["services"]
     client = scope.get("client")
@@ -55,11 +55,11 @@ def requester_with(scope: Scope, key_id: str) -> Requester:
 
 
 def claim_connection(scope: Scope, key_id: str) -> None:
-    """Count the request's connection for its API key, instead of its address, if its body comes slowly.
+    """Count a request's connection for the request's API key, instead of the client's address, while the body comes.
 
-    If no connection is free, the server may end one that sends a body slowly. It ends one of the API key or address
-    that has most of these connections. So other clients at an editor's address can't cause the end of the editor's
-    upload.
+    If no connection is free, the server may end one on which a body comes slowly. It chooses the API key or address
+    that has most of these connections, and ends one of them. So other clients at an editor's address can't cause the
+    end of the editor's upload.
     """
     if claim := scope.get("extensions", {}).get(EXTENSION, {}).get("claim"):
         claim(_line_of_key(key_id))

@@ -273,8 +273,8 @@ class EventStream:
         """`after`: the viewer's position; None if it has none.
 
         `reply_id`: the id by which the viewer names itself when it posts a confirmation. `permit`: the permit that
-        counts the stream for the client's address; None if its streams aren't limited. It is released when the stream
-        ends.
+        counts the stream for the client's address; None if that address's streams aren't limited. The permit is
+        released when the stream ends.
         """
         self._subscription = subscription
         self._after = after

@@ -99,9 +99,9 @@ async def listing(request: Request) -> Response:
 
 
 def _variant(query: EntriesQuery) -> Variant:
-    """Return the variant of a list of entries, for the page cache.
+    """Return the page cache's variant for a list of entries.
 
-    It has the partner, too, as the link to the next page names the partner.
+    The query's partner is part of the variant, as the list's link to its next page names the partner.
     """
     return (query.limit, query.cursor, query.order, query.key_events, query.tag, query.verification, query.partner)
 

@@ -29,7 +29,7 @@ async def read(request: Request) -> Response:
 
 
 async def confirm(request: Request) -> Response:
-    """Count the confirmation of a viewer that its page doesn't show a deleted entry any more."""
+    """Count a viewer's confirmation that the viewer's page doesn't show a deleted entry any more."""
     body = await simple_body_of(request, GoneInput, limit=messages.HEARD_MAX)
     parts, slug = services(request), request.path_params["slug"]
     partner = parts.partners.known(query_of(request, PartnerQuery).partner)

@@ -126,7 +126,7 @@ async def _form(request: Request, limit: int) -> FormData:
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    """Raise MediaUnavailable if the `with` block raises OSError, as the disk can't take the upload."""
+    """Raise MediaUnavailable if the `with` block raises OSError, which means that the disk can't take the upload."""
     try:
         yield
     except OSError as error:

@@ -57,8 +57,8 @@ class PublicName:
         """True if requests for an IP address cause no warning, as they are meant for one node, and not for the site.
         False if the host of the public URL is `localhost` or another loopback address."""
         self._expected: bytes | None = None
-        """The value of the last header that needed no warning. Most requests have the same value, and needn't be
-        checked further."""
+        """The last value of a Host or X-Forwarded-Host header that needed no warning. Most requests have the same value
+        again, and it isn't checked further."""
         self._warned = False
 
     def observe(self, scope: Scope) -> None:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from liveserver.http.responses.representation import RawHeaders
 
 log = structlog.get_logger(__name__)
-_log_level = logging.getLogger(__name__)
-"""The logger whose level decides whether debug lines are logged. It is asked before a line is made, as most servers log
-none."""
+_logger = logging.getLogger(__name__)
+"""The logger whose level decides whether debug lines are logged. Its level is checked before a line is made, as most
+servers log no debug lines."""
 
 
 class RequestMetrics:
@@ -88,5 +88,5 @@ class RequestMetrics:
         finally:
             seconds = time.perf_counter() - started
             parts.metrics.answered(scope["method"], status, None if stream else seconds)
-            if _log_level.isEnabledFor(logging.DEBUG):
+            if _logger.isEnabledFor(logging.DEBUG):
                 log.debug("http", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1e3, 1))

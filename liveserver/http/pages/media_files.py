@@ -32,12 +32,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LINES = 4
-"""The number of lines that one address has in the fair queue. So many files are read for the address at the same time,
-as a browser asks for a few at once. If the files are on a disk, more lines would gain nothing. If they are in a bucket
-(S3), more lines would let one address use too much of the bucket."""
+"""The number of lines that one address has in the fair queue, and so of the files that are read for it at the same
+time. A browser asks for a few files at once. If the files are on a disk, more lines would gain nothing. If they are in
+a bucket (S3), more lines would let one address use too much of the bucket."""
 REST_MAX = 0.01
-"""After a read, its line in the fair queue rests for as long as the read took, but for this many seconds at most. A
-read that takes longer is waiting for the disk or the bucket, and meanwhile takes nothing from other lines."""
+"""After a file was read for a line of the fair queue, the line rests for as long as the read took, but for this many
+seconds at most. A read that takes longer is waiting for the disk or the bucket, and meanwhile takes nothing from other
+lines."""
 
 HEADERS = {
     "Cache-Control": "public, max-age=31536000, immutable",

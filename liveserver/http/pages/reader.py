@@ -47,8 +47,8 @@ BEHIND = 4
 INDEX_SIZE = 50
 """The greatest number of live blogs that the page `/` lists."""
 AGAIN_SECONDS = 5
-"""The page of a 429 reloads itself after this many seconds, or later. It doesn't do so sooner, as many readers at the
-same address may have such a page open, and each reload counts for the address."""
+"""The page of a 429 reloads itself after this many seconds, or later. It doesn't do so sooner, because many readers at
+the same address may have such a page open, and each reload counts for the address."""
 
 NEWEST = ("newest",)
 """The page cache's variant for `/live/{slug}` without a query."""
@@ -206,7 +206,7 @@ async def _entry(parts: Container, slug: str, entry_id: str, order: Order) -> Ca
 async def error_page(request: Request, status: int) -> Response:
     """Return the page of an error. If the path names a live blog that exists, the page links to the live blog.
 
-    It is then in the live blog's language, and else in the reader's.
+    A page with such a link is in the live blog's language, and a page without one in the reader's.
     """
     liveblog = None
     slug = request.path_params.get("slug")

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from liveserver.http.container import Container
 
 HEADERS = {"Cache-Control": "public, max-age=60"}
-"""Caches may keep a sitemap for a minute, as crawlers don't come more often. Nothing in a sitemap is secret."""
+"""The headers of sitemaps and `robots.txt`. Any cache may keep these files for a minute: nothing in them is secret, and
+it doesn't matter if crawlers learn of a new page a minute later."""
 
 
 async def index(request: Request) -> Response:

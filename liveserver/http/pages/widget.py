@@ -223,9 +223,9 @@ def _script(request: Request, body: bytes, cache: str) -> Response:
 
 @lru_cache(maxsize=2)
 def _script_representation(body: bytes, cache: str) -> Representation:
-    """Return a script as a representation. It is kept, as gzipping the larger of the two scripts takes a millisecond.
+    """Return a script as a representation: `loader` or `pinned` of the widget's assets.
 
-    The two scripts are `loader` and `pinned` of the widget's assets.
+    The representation is kept for later calls, as gzipping the larger script takes a millisecond.
     """
     return Representation(body, SCRIPT, {**ANYWHERE, "Cache-Control": cache})
 

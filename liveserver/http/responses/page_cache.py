@@ -5,8 +5,8 @@ ask for it. Each rendition has the position that the live blog had when it was r
 this process doesn't know of a later position. The process learns the live blog's position in one of two ways:
 
 - If the live blog is in memory, the hub tells its position, without any I/O. The hub learns of a commit of this process
-  before the editor gets an answer, and of a commit of another process as soon as the bus or the poll of the store
-  tells.
+  before the editor gets an answer, and of a commit of another process by a message on the bus or by the poll of the
+  store.
 - Otherwise the store tells the position, by one small query that all requests of the same moment share. If a rendition
   is asked for twice within seconds, it is in demand, and the hub loads the live blog into memory. So a crawler that
   reads a thousand old live blogs, each once, doesn't fill the memory.
@@ -47,8 +47,8 @@ DEMAND = 10.0
 """A rendition is in demand if it is asked for again within this many seconds. The hub then loads its live blog."""
 
 DATED_SECONDS = 10.0
-"""Seconds for which a sitemap is kept. Making one with a thousand live blogs takes 60 ms. Crawlers don't need a newer
-one, as other caches may keep it for a minute."""
+"""Seconds for which a sitemap is kept. Making one with a thousand live blogs takes 60 ms. A newer one would be of
+little use, as caches outside of this server may keep a sitemap for a minute anyway."""
 DATED_BYTES = 4 * 1024 * 1024
 """At most this many bytes of memory are used for sitemaps: some ten sitemaps with a thousand live blogs each."""
 
@@ -67,8 +67,8 @@ Variant = tuple["str | int | Topic | None", ...]
 """The part of a cache's key that tells one rendition of a topic from the topic's others: the kind of page, and its
 parameters.
 
-It has the values that the route has read from the query, or their defaults, but never the text of the query. So a
-parameter that the route doesn't know makes no other variant, and a variant can't be longer than its values need.
+It has the values that the route has read from the query, or their defaults, but never the text of the query. So
+parameters that the route doesn't know make neither further variants nor longer ones.
 """
 
 Key = tuple["Topic", Variant]
@@ -82,8 +82,8 @@ class CachedPage:
     """The position that the live blog had when it was read from the store."""
     representation: Representation
     checked_at: float = float("-inf")
-    """The time, by the event loop's clock, at which the rendition was made, or at which the store was asked for the
-    live blog's position since then."""
+    """The time, by the event loop's clock, at which the rendition was made. Whenever the store is asked whether the
+    rendition is still current, this is set to the time of that query."""
 
     @classmethod
     def of(cls, liveblog: Liveblog, representation: Representation) -> Self:
@@ -186,7 +186,7 @@ class PageCache:
         """Return the topic's current position, from the hub or else from the store; None if the topic doesn't exist.
 
         `kept`: the kept rendition that may be outdated. If it was made or checked less than `DEMAND` seconds ago, and
-        the hub doesn't know the topic, this method lets the hub load it.
+        the hub doesn't know the topic, this method lets the hub load the topic.
         """
         reached = self._hub.reached(topic)
         if reached is not None:
@@ -259,7 +259,8 @@ class IndexCache:
         self._state: object = None
         """The state of the list of live blogs from which the kept pages were rendered; None before the first page."""
         self._rendered: dict[str | None, Representation] = {}
-        """The kept pages, by language: at most one for each of our languages, and one for None."""
+        """The kept pages, by language: at most one for each of our languages, and one for None, which stands for
+        readers that prefer none of them."""
 
     async def close(self) -> None:
         """Cancel the read that is under way."""

@@ -48,8 +48,8 @@ def readable_by(readers: Readers) -> dict[str, str]:
     """Return the headers that tell browsers whether a script of another site may read an answer.
 
     The header `Access-Control-Allow-Origin` permits it. If only certain sites may read the answer, that header is
-    returned only if one of these sites has sent the request, and not for a request without an Origin. So no cache has a
-    copy that all sites may read.
+    returned only for a request from one of these sites, and `Vary: Origin` for all requests. So a cache sends the
+    answer only to requests with the same Origin header.
     """
     return _READABLE[readers]
 

@@ -12,7 +12,7 @@ ACCEPT_LANGUAGE_MAX = 256
 
 
 def reader_language(accept_language: str | None) -> str | None:
-    """Return the language of ours that an Accept-Language header prefers: `fr` for `de, fr-CA;q=0.8`.
+    """Return which of our languages an Accept-Language header prefers: `fr` for `de, fr-CA` if we have no German texts.
 
     Returns None if there is no header, or if we have texts in none of its languages.
     """

@@ -51,7 +51,7 @@ async def openapi(request: Request) -> Response:
 
 @lru_cache(maxsize=1)
 def _document(address: str) -> Representation:
-    """Return the OpenAPI document as a representation. It is kept, as making it takes milliseconds."""
+    """Return the OpenAPI document as a representation. It is kept, as making it anew takes some milliseconds."""
     return Representation(json_encoding.dumps(document(address)), "application/json", {"Cache-Control": PUBLIC_CACHE})
 
 

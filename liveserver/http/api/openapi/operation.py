@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 WRITING = (401, 403, 413, 415, 422, 503)
-"""The statuses of problems. Each operation that needs an API key and a request body may answer with any of them."""
+"""The statuses of the problems with which an operation may answer if it needs an API key and a request body."""
 
 _PARAMETER = re.compile(r"\{(\w+):(\w+)\}")
 
@@ -41,7 +41,7 @@ class Operation:
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     content: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """The schemas of the request body, by media type, if it isn't JSON; empty if it is, or if there is none."""
+    """The schemas of a request body that isn't JSON, by media type; empty if the body is JSON, or if there is none."""
     example: dict[str, Any] = field(default_factory=dict)
     headers: tuple[str, ...] = ()
     """The names of the request headers that have a meaning for this operation."""

@@ -27,8 +27,8 @@ class Query(BaseModel):
 def _cursor(value: str) -> str:
     """Return a client's cursor in the form in which this server writes it. Raises ValueError if it isn't a cursor.
 
-    As all cursors then have one form, those for the same place in a list are equal. Keys of caches have cursors in
-    them.
+    In that form, all cursors for the same place in a list are equal. So a cache that has cursors in its keys keeps only
+    one answer for all of them.
     """
     try:
         return SortKey.parse(value).cursor()
