@@ -1,4 +1,4 @@
-"""The names and contents of the front end's files that Vite has built, read from Vite's manifests and folders."""
+"""The files that Vite has built for the front end: their names and contents, read from Vite's manifests and folders."""
 
 from __future__ import annotations
 

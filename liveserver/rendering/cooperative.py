@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SLICE_SECONDS = 0.005
-"""Seconds that a task may work before it lets other tasks run. Making the HTML of one entry takes 0.1 ms. If an
-entry's body is built to keep parsers busy, it takes 10 ms."""
+"""Seconds that a task may work before it lets other tasks run. Making the HTML of one entry takes 0.1 ms;
+for a body that somebody wrote to keep parsers busy, 10 ms."""
 OFFLOAD_CHARACTERS = 128 * 1024
 """If the bodies of an answer's entries have more characters than this, the answer is put together in another thread.
-The twenty entries of a usual page have 40,000, which take a millisecond: too little to be worth a change of threads."""
+The twenty entries of a usual page have 40,000 characters, which take a millisecond: too little to be worth a change of
+threads."""
 PICTURE_CHARACTERS = 500
-"""The number of characters that each picture adds to the length of a body, because readers get a picture with longer
-HTML than the body has."""
+"""The number of characters that are added to a body's length for each picture in it. The stored body has less HTML for
+a picture than readers are sent."""
 
 
 class TimeSlice:

@@ -123,7 +123,7 @@ class EntryRenderer:
         return _label(texts_for(liveblog.language), entry) if entry.is_claim else ""
 
     def illustrations(self, entry: Entry) -> list[Illustration]:
-        """Return the pictures in an entry's body, in order. Feeds and structured data list them apart from it."""
+        """Return the pictures in an entry's body, in order. Feeds and structured data list pictures separately."""
         return self._bodies.illustrations(entry.body)
 
     def unbounded(self) -> EntryRenderer:

@@ -62,7 +62,7 @@ class PageView:
     order: Order = "newest"
     only: Only = EVERY
     began_at: datetime | None = None
-    """The time at which the live blog's oldest entry was published; None if there is none, or if it isn't known."""
+    """The time at which the live blog's oldest entry was published; None if there is no entry, or if unknown."""
     changed_at: datetime | None = None
     """The time of the live blog's last change; None if it isn't known."""
 

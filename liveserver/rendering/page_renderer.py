@@ -165,7 +165,10 @@ class PageRenderer:
         return template(name).render({**frame, **values})
 
     def _ends(self, view: PageView | EntryPageView, entries: list[Entry], only: Only) -> dict[str, End]:
-        """Return the page's two ends, by name: `newer` and `older`. Each has the link to the entries beyond it."""
+        """Return the two ends of a page's list of entries, by name: `newer` and `older`.
+
+        Each end has the link to the entries beyond it.
+        """
         slug = view.liveblog.slug
         newest, oldest = (entries[-1:], entries[:1]) if view.order == "oldest" else (entries[:1], entries[-1:])
         return {
@@ -190,7 +193,7 @@ class PageRenderer:
         ]
 
     def _liveblog_page(self, name: str, liveblog: Liveblog, *, kind: str, root: dict[str, str], **values: Any) -> str:
-        """Return the HTML of a template for a page of a live blog.
+        """Fill the template `name` for a page of a live blog, and return the page's HTML.
 
         The page's `<html>` element has attributes that tell the page's script which entries the page shows. `kind`: the
         value of `data-page` (`first`, `older` or `entry`). `root`: further attributes, by name.
@@ -273,7 +276,10 @@ def _linked(html: Markup) -> Markup:
 
 
 def _root(order: Order, only: Only) -> dict[str, str]:
-    """Return the attributes that tell the page's script which order and filter the page has; none for usual ones."""
+    """Return the attributes that tell a page's script the page's order and filter.
+
+    The order `newest` needs no attribute, and neither does a page without a filter.
+    """
     attributes: dict[str, str] = {} if order == "newest" else {"data-order": order}
     if only != EVERY:
         attributes["data-only"] = json_encoding.dumps(only._asdict()).decode()
@@ -281,7 +287,10 @@ def _root(order: Order, only: Only) -> dict[str, str]:
 
 
 def _only_label(texts: Translations, only: Only) -> tuple[str, str] | None:
-    """Return the name and the meaning of a page's filter; None if the page has no filter. A tag's meaning is empty."""
+    """Return the label of a page's filter, and a sentence that explains it to readers (empty if the filter is a tag).
+
+    Returns None if the page has no filter.
+    """
     if only.verification is not None:
         return texts.text(f"entry.{only.verification.value}"), texts.text(f"meaning.{only.verification.value}")
     if only.key_events:

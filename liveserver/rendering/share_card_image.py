@@ -101,7 +101,7 @@ def _draw_foot(image: Image.Image, canvas: ImageDraw.ImageDraw, card: Card) -> N
 
 
 def _draw_emblem(image: Image.Image, left: int, top: int, size: int) -> None:
-    """Draw the site's icon with the measures that it has in `icon.svg`, whose sides have 32 units."""
+    """Draw the site's icon, `size` pixels wide and high. Its shapes are those of `icon.svg` (32 × 32 units)."""
 
     def square(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int]) -> None:
         pen.rounded_rectangle(box, box[2] * 7 / 32, 255)

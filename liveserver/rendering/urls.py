@@ -84,7 +84,10 @@ class Urls:
         return f"{self._public_url}/oembed?{urlencode({'url': self.liveblog(slug)})}"
 
     def widget(self, slug: str, attributes: Mapping[str, str] | None = None) -> str:
-        """Return the address of the widget's page for frames. `attributes`: those of `<live-blog>`, for the query."""
+        """Return the address of the widget's page for frames.
+
+        `attributes`: attributes of the element `<live-blog>`, which become the address's query.
+        """
         query = urlencode(attributes) if attributes else ""
         return f"{self.home}embed/{slug}{'?' + query if query else ''}"
 

@@ -40,7 +40,7 @@ class WidgetOptions(NamedTuple):
     """The options that determine how a widget looks. The page with the widget sets some, the partner others."""
 
     theme: str | None = None
-    """One of `THEMES`; None for the partner's theme, or, if it has none, the theme of the reader's system."""
+    """One of `THEMES`; None for the partner's theme, or the theme of the reader's system if the partner has none."""
     limit: int = LIMIT
     """The number of entries that the widget shows at first."""
     language: str | None = None

@@ -78,7 +78,7 @@ class Certificate:
             raise SettingsError(f"{certificate} and {key} are no TLS certificate and key in PEM") from None
 
     def _no_password(self) -> str:
-        """Raise SettingsError. OpenSSL calls this if the key has a password; else it would ask at the terminal."""
+        """Raise SettingsError. OpenSSL calls this if the key has a password, instead of asking at the terminal."""
         key = self._files[1]
         raise SettingsError(f"the TLS key {key} has a password: give it without one (openssl pkey -in {key})")
 

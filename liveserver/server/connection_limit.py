@@ -28,10 +28,12 @@ UNLIMITED = 1_048_576
 
 
 class Capacity(NamedTuple):
-    """Two limits of a process: how many connections it may have, and up to how many connections it accepts streams."""
+    """Two limits of a process, both as numbers of connections."""
 
     connections: int
+    """The greatest number of connections that the process may have."""
     streams: int
+    """The number of connections above which the process accepts no new stream."""
 
 
 def capacity(descriptors: int, *, most: int = 0, database_pool: int = 0) -> Capacity:

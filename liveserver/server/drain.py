@@ -1,8 +1,8 @@
 """The drain: viewers leave one by one before the process ends.
 
-If all viewers left at once, all would connect to the remaining nodes at once. So the server tells each viewer a
-moment of its own. The viewer gets all changes until this moment, and then its connection is closed. So only few viewers
-connect again at the same time, even if they ignore what they were told.
+If all viewers left at once, all would connect to the remaining nodes at once. So the server chooses a moment for each
+viewer, and announces it to the viewer in advance. The viewer gets all changes until this moment, and then its
+connection is closed. So only few viewers connect again at the same time, even if they ignore the announcement.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from liveserver.realtime.viewer import Viewer
 
 SLOTS = 1_000
-"""The greatest number of different moments at which viewers leave. More viewers than this share the moments."""
+"""The greatest number of different moments at which viewers leave. With more viewers, several leave together."""
 
 PATIENCE = 1.0
 """The greatest number of seconds that the drain waits at its beginning, until queued messages are written.

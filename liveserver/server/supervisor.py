@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     """The function that each process runs. It must be possible to pickle it."""
 
 OVERTIME = 5.0
-"""A process that hasn't ended so many seconds after the time that the settings allow is killed."""
+"""Seconds that a process may take to end beyond the time that the settings allow. Then it is killed."""
 RESTART_PAUSE = 1.0
 """Seconds before a process that died is replaced. So a process that can't start doesn't flood the log."""
 

@@ -112,7 +112,7 @@ class LoopConnections(Connections):
             return await connection.run_sync(work)
 
     async def close(self) -> None:
-        """Close the connections that no transaction uses. A transaction under way runs to its end on its own one."""
+        """Close the connections that no transaction uses. The others stay open until their transactions end."""
         await self._engine.dispose()
 
 

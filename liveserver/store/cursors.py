@@ -1,6 +1,7 @@
-"""Cursors. A cursor is opaque to clients, and holds the sort key of a list's last row that the client has.
+"""Cursors. A client gets a list in pages, and a cursor holds the sort key of the last row of a page.
 
-The next page begins after this sort key, so rows that are inserted meanwhile shift nothing.
+The next page begins after this sort key, so rows that are inserted meanwhile shift nothing. To clients, a cursor is an
+opaque text.
 """
 
 from __future__ import annotations

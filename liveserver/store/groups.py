@@ -181,10 +181,10 @@ class Changes(QueryGroup):
     """
 
     after_as_of = Read(entry_queries.changes_then)
-    """Return the changes of a live blog after a seq as they were at a past moment, and withdrawals.
+    """Return the changes of a live blog after a seq, in the state of a past moment, and withdrawals.
 
-    The withdrawals name the entries that have been deleted since the moment. Among the changes, these entries are
-    already deletions.
+    The withdrawals name the entries that have been deleted since the moment. Among the changes, each of these entries
+    is already a deletion.
     """
 
     since = Read(past.pending)
@@ -373,7 +373,8 @@ class Reach(QueryGroup):
     find = Read(reach.find)
     """Return the reach of a live blog by the hour, ordered by partner, then by hour. Raises NotFound.
 
-    Returns the hours that begin at `since` or later, and before `until`. `partner`: only this partner's (None: all).
+    Returns the hours that begin at `since` or later, and before `until`. `partner`: only the hours of this partner
+    (None: of all partners).
     """
 
     async def add_link(self, digest: str, link: ReachLink) -> None:

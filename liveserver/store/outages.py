@@ -32,7 +32,7 @@ _OUTAGES = ("08", "28", "3D", "40", "55P03", "53", "57", "58", "25006")
 
 @contextmanager
 def outages() -> Iterator[None]:
-    """Raise StoreUnavailable instead of an error of the `with` block that says that the database can't be used now.
+    """Turn an error in the `with` block into StoreUnavailable if it says that the database can't be used now.
 
     Such an error comes from a database that can't be reached, or is locked, full, damaged or too slow. All other errors
     pass unchanged.
@@ -65,7 +65,7 @@ def _is_outage(error: Exception) -> bool:
 
 @contextmanager
 def opening(url: URL) -> Iterator[None]:
-    """Raise SettingsError instead of an error of the `with` block that says that the database can't be opened.
+    """Turn an error in the `with` block into SettingsError if it says that the database can't be opened.
 
     The message of the SettingsError is one line, and names the database.
     """

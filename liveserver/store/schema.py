@@ -1,4 +1,4 @@
-"""The revision of the database's schema, and its migration to the newest one. Alembic runs it in one transaction."""
+"""The revision of the database's schema, and migrations of the schema, which Alembic runs in one transaction."""
 
 from __future__ import annotations
 

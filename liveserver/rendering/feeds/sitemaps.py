@@ -27,8 +27,8 @@ NEWS_AGE = timedelta(hours=48)
 NEWS_LENGTH = 1_000
 """The greatest number of addresses in a news sitemap, by Google's rules."""
 PAGE_LENGTH = 1_000
-"""The number of live blogs that one sitemap covers at most. Each live blog has a number in the store, and each sitemap
-covers a range of so many numbers. An index may name 50,000 sitemaps."""
+"""The greatest number of live blogs in one sitemap. Each live blog has a number in the store, and each sitemap covers a
+range of this many numbers. An index may name up to 50,000 sitemaps."""
 
 _SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 _NEWS = "http://www.google.com/schemas/sitemap-news/0.9"

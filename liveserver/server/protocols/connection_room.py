@@ -27,10 +27,11 @@ class ConnectionLimits(NamedTuple):
     head_seconds: int = 10
     """Seconds in which a request's head must be complete.
 
-    They begin with the connection for its first request, and with the first byte of the head for later requests.
+    For the first request of a connection, they begin when the connection has been made (with TLS: after the handshake).
+    For a later request, they begin with the first byte of its head.
     """
     body_seconds: int = 30
-    """Seconds in which a request's body must be complete. They begin anew if it comes at `BODY_RATE` or faster."""
+    """Seconds in which a request's body must be complete. If the body comes at `BODY_RATE` or faster, they restart."""
     connections: int = sys.maxsize
     streams: int = sys.maxsize
     """The number of connections above which no new stream is accepted."""
@@ -54,8 +55,8 @@ class ConnectionRoom:
         self.resting: dict[Resting, None] = {}
         """The idle connections: those without a request under way. The one that has been idle for longest comes first.
 
-        These connections are ended when room is needed. So nobody can occupy connections without making requests, not
-        even from many addresses, or behind a proxy, whose connections all come from one address.
+        These connections are ended when room is needed. So nobody can occupy connections without making requests. This
+        holds for clients with many addresses, too, and for clients behind one proxy, which share one address.
         """
         self.refused: dict[Resting, None] = {}
         """The idle connections from which nothing is parsed for a while, because their clients were refused often.
@@ -68,14 +69,14 @@ class ConnectionRoom:
         A connection counts for its client's address until the request's API key was checked, and then for the key."""
 
     def has_room(self, connections: set[Any]) -> bool:
-        """Return True if there is room for one more connection besides `connections`, or if room could be made.
+        """Return True if there is room for one more connection besides `connections`, or if room has been made.
 
         Room is made by ending an idle or slow connection, which is also removed from `connections`.
         """
         return len(connections) < self.limits.connections or self._make_room(connections)
 
     def note_refusal(self, address: str | None) -> None:
-        """Count as a refusal that there was no room for a connection from this address."""
+        """Count a refusal, because there was no room for a connection from this address."""
         refusals.note(Reason.TOO_MANY_CONNECTIONS, address=address, most=self.limits.connections)
 
     def full(self, connections: set[Any]) -> bool:

@@ -85,7 +85,7 @@ TOO_MANY_CONNECTIONS = Denial(
 
 
 class Denied(Exception):
-    """The error that a request must be denied. It is raised while the parser parses the request."""
+    """The error for a request that must be denied. It is raised while the parser parses the request."""
 
     def __init__(self, denial: Denial) -> None:
         super().__init__(denial.detail)
@@ -93,7 +93,7 @@ class Denied(Exception):
 
 
 class TooManyWaiting(Exception):
-    """The error that too many requests wait on one connection.
+    """The error for a connection on which too many requests wait.
 
     This is no `Denied`: a denial can't be sent at once, since the earlier requests must be answered first.
     """

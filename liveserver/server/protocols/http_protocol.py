@@ -48,8 +48,9 @@ BODY_RATE = 1024
 The rate is low because reporters send pictures by telephone, from places where the network is busy."""
 
 WAITING_MAX = 2
-"""The greatest number of requests that may wait on a connection while one is answered (pipelining). Neither browsers
-nor proxies do that. A waiting request with many header fields takes 20 KB of memory."""
+"""The greatest number of requests that may wait on a connection while one is answered (pipelining). If one more
+comes, the connection is ended once the earlier requests are answered. Neither browsers nor proxies use pipelining. A
+waiting request with many header fields takes 20 KB of memory."""
 
 REFUSALS_FREE = 3
 """The number of refusals on one connection that have no consequence. After each further one, the connection rests:
@@ -129,7 +130,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._rest_seconds = 0.0
         """For how many seconds the connection is to rest after the present answer; 0 if it isn't to rest."""
         self._refusing = False
-        """True while the present answer is a refusal of which `rest` was notified."""
+        """True while the present answer is a refusal for which `rest` was called."""
         self._refusals = 0
         """The number of refusals on this connection, less the number of other answers; never below 0."""
         self._held = b""
@@ -173,7 +174,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
 
     def pause_writing(self) -> None:
-        """Note that the client reads its answer too slowly, and count the bytes that wait for it (`room.unread`)."""
+        """Note that the client reads its answer too slowly, and count the bytes that wait (`room.unread`)."""
         HttpToolsProtocol.pause_writing(self)
         cycle = self._answering
         client = self.client if cycle is None else cycle.scope["client"]
@@ -330,7 +331,10 @@ class HttpProtocol(HttpToolsProtocol):
             self.headers = []
 
     def on_response_complete(self) -> None:
-        """Go on with the next waiting request. If there is none, the connection is idle again, or rests."""
+        """Go on with the next waiting request. If there is none, the connection becomes idle.
+
+        If the connection is to rest after this answer (`_rest_seconds`), it rests first, and becomes idle afterwards.
+        """
         answered = self._answering
         if answered is not None and answered.body:
             # The request is answered, so nobody will read the rest of its body. Free this memory.
@@ -366,9 +370,9 @@ class HttpProtocol(HttpToolsProtocol):
                 self._rest_seconds = seconds
 
     def claim(self, owner: Hashable) -> None:
-        """Let the connection, on which a request's body is still coming, count for `owner` instead of its address.
+        """Count the connection for `owner` instead of its client's address while a request's body is still coming.
 
-        Does nothing if the connection doesn't wait for the rest of a body.
+        Does nothing if no body is still coming.
         """
         if self in self.room.receiving:
             self.room.receiving.add(self, owner)
@@ -459,7 +463,7 @@ class HttpProtocol(HttpToolsProtocol):
         return viewer
 
     def _retire(self) -> None:
-        """Let go of the connection, which has another protocol now.
+        """Stop handling the connection, which has another protocol now.
 
         The parser is deleted, because it refers to methods of this object: that is a reference cycle.
         """
@@ -537,10 +541,10 @@ class HttpProtocol(HttpToolsProtocol):
             transport.close()
 
     def _answer_and_end(self, answer: bytes, seconds: float = LINGER) -> None:
-        """Send a last answer, and end the connection. Until then, reading goes on for at most `seconds`.
+        """Send a last answer, and end the connection, after at most `seconds`.
 
-        Without reading, the connection to a peer that is still sending would be reset, and the peer couldn't read the
-        answer.
+        Meanwhile, what the client sends is read. Otherwise, the connection to a client that is still sending would be
+        reset, and the client couldn't read the answer.
         """
         self.transport.write(answer)
         self._end_timer = hang_up(self.transport, seconds)

@@ -1,4 +1,4 @@
-"""The functions in the ASGI scope's extension (`scope_extension.py`). An endpoint uses its HTTP connection by them."""
+"""The functions in the ASGI scope's extension (`scope_extension.py`). An endpoint calls them to use its connection."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def hand_over(
 
 
 def is_gone(request: ref[RequestResponseCycle]) -> bool:
-    """Return True if the client of a request has gone. An endpoint must call this, as nothing else tells it.
+    """Return True if the client of a request has gone. An endpoint must ask, as it isn't notified.
 
     While another request waits on the same connection, the result is False even if the client has gone. The reason is
     that nothing is read from such a connection until the present request is answered.
@@ -48,7 +48,7 @@ def is_gone(request: ref[RequestResponseCycle]) -> bool:
 
 
 def claim(protocol: ref[HttpProtocol], owner: Hashable) -> None:
-    """Let a connection whose request's body is still coming count for `owner` instead of its client's address.
+    """Count a connection for `owner` instead of its client's address while its request's body is still coming.
 
     `owner`: stands for the API key of the request. Does nothing if the body is complete already, or if the connection
     has ended.
@@ -61,8 +61,9 @@ def claim(protocol: ref[HttpProtocol], owner: Hashable) -> None:
 def rest(protocol: ref[HttpProtocol], client: tuple[str, int] | None, seconds: float) -> None:
     """Parse nothing from a connection for some seconds after the present answer, which is a refusal.
 
-    Does nothing after the connection's first few refusals, if the connection has ended, or if it is a proxy's. If other
-    requests wait on the connection, it is ended after the answer instead. `client`: the client's address and port.
+    Does nothing if the connection has ended, or is a proxy's. The first few refusals on a connection are only counted.
+    If other requests wait on the connection, it is ended after the answer instead. `client`: the client's address and
+    port.
     """
     connection = protocol()
     if connection is not None:
@@ -70,7 +71,7 @@ def rest(protocol: ref[HttpProtocol], client: tuple[str, int] | None, seconds: f
 
 
 def no_bytes() -> int:
-    """Return 0, the number of bytes that wait for one client alone if its answer's body is shared with others."""
+    """Return 0. If several clients are sent the same bytes of a body, no bytes wait for one of these clients alone."""
     return 0
 
 

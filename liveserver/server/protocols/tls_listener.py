@@ -127,7 +127,10 @@ class RecordGate(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Return a buffer of at most `READ_SIZE` bytes for the next data: that of TLS once TLS can take data."""
+        """Return a buffer of at most `READ_SIZE` bytes for the next data.
+
+        As soon as TLS can take data, the buffer is TLS's own.
+        """
         tls = self._tls
         if tls is None or self._waiting is not None:
             self._buffer = memoryview(bytearray(READ_SIZE))

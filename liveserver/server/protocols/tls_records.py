@@ -13,9 +13,9 @@ from liveserver.utils.limits.rate_limiter import charged
 RECORDS = 250
 """The number of TLS records that a connection may send at once. It may send as many again in every `SECONDS` seconds.
 
-Records that are paid for, by bytes or by requests, don't count. A pong is one record. A confirmation has some hundred
-bytes, which pay for a fifth of its record. So a viewer that was without a network for a while may send some three
-hundred confirmations at once."""
+Records that are paid for, by bytes or by requests, don't count. A pong is one record. A confirmation has about 100
+bytes, which pay for a fifth of its record. So a viewer that was without a network for a while may send about 300
+confirmations at once."""
 
 SECONDS = 5.0
 
@@ -29,7 +29,7 @@ RECORD_SECONDS = SECONDS / RECORDS
 """The cost of one record, in seconds: after so many seconds, one more record may come."""
 
 RECORD_BYTES = 512
-"""The number of bytes that pay for one record: a connection may send any number of records that have so many bytes.
+"""The number of bytes that pay for one record: a connection may send any number of records of this size.
 
 The smallest devices send records of this size (RFC 6066, 4), and browsers send records of 16 KB."""
 
@@ -44,10 +44,10 @@ class RecordBudget:
 
     def __init__(self, now: float) -> None:
         self._until = now + SECONDS - RECORDS_FIRST * RECORD_SECONDS
-        """The time when the connection's debt will be paid off, to which each record adds.
+        """The time when the connection's debt will be paid off. Each record adds to the debt.
 
-        It may be at most `SECONDS` seconds from now. A new connection begins with a debt, so that it may send only
-        `RECORDS_FIRST` records at once.
+        This time may be at most `SECONDS` seconds from now. A new connection begins with a debt, so that it may send
+        only `RECORDS_FIRST` records at once.
         """
         self._ahead = 0
         """The number of bytes that are still to come of the present record."""

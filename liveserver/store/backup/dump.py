@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 ROWS = 100
-"""The number of rows that are fetched from the database at a time. One row may have some hundred kilobytes."""
+"""The number of rows that are fetched from the database at a time. One row may have several hundred kilobytes."""
 
 
 async def backup(address: str, file: BinaryIO) -> Manifest:

@@ -52,7 +52,7 @@ Safe = Callable[[str], str]
 
 
 class Restored(NamedTuple):
-    """The figures of a database before a restore (`replaced`) and after it (`now`)."""
+    """The live blogs and entries of a database, counted before a restore (`replaced`) and after it (`now`)."""
 
     replaced: Holdings
     now: Holdings
@@ -61,10 +61,10 @@ class Restored(NamedTuple):
 async def restore(address: str, path: Path, *, replace: bool = False, safe: Safe = lambda body: body) -> Restored:
     """Replace the whole content of a database by a backup, in one transaction.
 
-    Returns the figures of the old content and of the new one. API keys of the database stay, and the backup's are
-    added. A key that is revoked in the database or in the backup is revoked afterwards. `address`: the URL of the
-    database. `path`: the backup's file. `replace`: True if live blogs in the database may be replaced. `safe`: makes
-    the body of an entry safe, as somebody else may have written the file.
+    Returns the numbers of live blogs and entries before and after the restore. API keys of the database stay, and the
+    backup's are added. A key that is revoked in the database or in the backup is revoked afterwards. `address`: the URL
+    of the database. `path`: the backup's file. `replace`: True if live blogs in the database may be replaced. `safe`:
+    makes the body of an entry safe, as somebody else may have written the file.
 
     Before the transaction, an SQLite file is created or migrated, and an empty PostgreSQL database is migrated. A
     backup of an earlier schema is first restored to a temporary database, and migrated there. Raises BadBackup if the

@@ -1,8 +1,8 @@
-"""Checks that liveserver could have written the rows of a backup. The file may come from somebody else.
+"""Checks whether liveserver could have written the rows of a backup. The file may come from somebody else.
 
 Every value is checked against the type of its column. Some columns have a second, stricter check, with the types of the
-API's inputs: a bad value in them could make a server fail, or could harm readers. Texts that are longer than the API
-allows today, and forms of earlier releases, do no harm, and pass the checks.
+API's inputs: a bad value in them could make a server fail, or could harm readers. Two kinds of values do no harm, and
+pass the checks: texts that are longer than the API allows today, and values in a form that earlier releases wrote.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ _TERM = select(_t.c.revoked_at, _t.c.expires_at, _t.c.name, _t.c.liveblogs).wher
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An API key: its name, its scopes, its term, and the hash of its secret."""
+    """An API key: its name, its scopes, the time for which it is valid, and the hash of its secret."""
 
     id: str
     name: str
@@ -135,8 +135,8 @@ def confirm(connection: Connection, key_id: str, slug: str) -> None:
 def confirm_good(connection: Connection, key_id: str) -> Row[Any, Any, Any, Any]:
     """Check that the API key is good now, whichever live blogs it is limited to.
 
-    Returns its row: the name, the term, and the live blogs. Raises Unauthorized if the key is unknown, revoked or
-    expired.
+    Returns a row with the key's time of revocation, time of expiry, name and live blogs. Raises Unauthorized if the key
+    is unknown, revoked or expired.
     """
     term = connection.execute(_TERM, {"key_id": key_id}).one_or_none()
     if term is None:

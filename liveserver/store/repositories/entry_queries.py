@@ -42,8 +42,9 @@ _t = tables.entries
 _sort_key = tuple_(_t.c.sort_at, _t.c.id)
 
 ASK_FIRST = 20
-"""The greatest number of entries that are read from PostgreSQL at once. For more entries, their sizes are asked for
-first, and only those entries are read that fit on the page. PostgreSQL knows the size of a body without reading it."""
+"""The greatest number of entries that are read from PostgreSQL without knowing their sizes. If more are wanted, their
+sizes are read first, and then only those entries that fit on the page. PostgreSQL knows the size of a body without
+reading the body."""
 
 
 class Around(NamedTuple):
@@ -197,7 +198,7 @@ def changes(connection: Connection, slug: str, after: int, *, limit: int) -> Cha
 def changes_then(
     connection: Connection, slug: str, after: int, *, limit: int, moment: datetime
 ) -> tuple[Changes, list[Withdrawal]]:
-    """Return the changes after a seq as they were at a past moment, and withdrawals of the entries deleted since then.
+    """Return the changes after a seq, in the state of a past moment, and withdrawals of the entries deleted since then.
 
     The text of an entry that has been deleted since the moment is never returned: such an entry is an EntryDeleted
     among the changes, with the seq that the entry had at the moment. Raises NotFound.
@@ -335,8 +336,8 @@ def _run(
 ) -> tuple[list[Entry], bool]:
     """Return up to `limit` entries that come after `start` in the order `order`, and True if there are more.
 
-    The entries are those that `query` finds, merged with those in `besides`. There are fewer than `limit` if their
-    bodies and corrections have `size` bytes together before that.
+    The entries are those that `query` finds, merged with those in `besides`. Stops after `limit` entries, or before
+    that as soon as their bodies and corrections have `size` bytes together.
     """
     if start is not None:
         key = tuple_(literal(start.at, _t.c.sort_at.type), start.name)

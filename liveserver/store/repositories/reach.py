@@ -52,7 +52,8 @@ def find(
 ) -> list[ReachHour]:
     """Return the reach of a live blog by the hour, ordered by partner, then by hour. Raises NotFound.
 
-    Returns the hours that begin at `since` or later, and before `until`. `partner`: only this partner's (None: all).
+    Returns the hours that begin at `since` or later, and before `until`. `partner`: only the hours of this partner
+    (None: of all partners).
     """
     liveblog_id, _ = liveblogs.find(connection, slug)
     query = select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.hour >= since, _t.c.hour < until)

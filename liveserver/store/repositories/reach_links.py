@@ -28,7 +28,7 @@ _FIND = (
 
 
 class ReachLink(NamedTuple):
-    """A link to the page of a live blog's reach: the live blog, the API key that made the link, and the link's term."""
+    """A link to the page of a live blog's reach, with the API key that made the link, and the link's expiry."""
 
     slug: str
     key_id: str
