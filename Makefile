@@ -30,8 +30,8 @@ test: services check ## Install what the tests need, and run all of them
 	@PATH="$$PATH:/usr/sbin" $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 unit: $(VENV)/developed ## Run the quick tests: those without services, browsers and processes of their own
-	@# More processes than processors: half of the time tests wait, for threads and for the disk.
-	@$(BIN)/pytest -q -n 4 --dist loadfile --unit tests/unit tests/project
+	@# One process more than processors: some of the time tests wait, for threads and for the disk.
+	@$(BIN)/pytest -q -n 3 --dist loadfile --unit tests/unit tests/project
 
 coverage: $(VENV)/covered ## Tell which lines the quick tests never run; with a report in build/coverage
 	@$(BIN)/coverage run -m pytest -q --unit tests/unit tests/contract

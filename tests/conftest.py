@@ -41,6 +41,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Before tests are imported: how many examples they try is decided then."""
     if config.getoption("--unit"):
         os.environ[VARIABLE] = "1"
+    # Structlog's own choice, rich, takes a second to draw one traceback.
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
     # A logger that is kept from its first use on would go on as the test had configured it that used it first.
     configure = structlog.configure
     structlog.configure = lambda **fields: configure(**{**fields, "cache_logger_on_first_use": False})

@@ -166,7 +166,7 @@ class Requests:
         """
         await self.take_turn(len(text))
         if self.throttle is not None and await has_too_many(text):
-            raise Broken(f"{self.url} sent a message of more than {VALUES_MAX} names, values and signs")
+            raise Broken(f"{self.url} sent a message of more than {VALUES_MAX} names, values and punctuation")
         return orjson.loads(text)
 
 

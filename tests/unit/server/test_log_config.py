@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 def own_logging() -> Iterator[None]:
     """Leave the logging of the other tests as it was."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, configuration = root.handlers[:], root.level, structlog.get_config()
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**configuration)
 
 
 def failure(authorization: str) -> None:
