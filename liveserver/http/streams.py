@@ -58,14 +58,16 @@ clients (not browsers) would take that block for an event without data."""
 SSE_HEADERS = {
     "Cache-Control": "no-cache, no-transform",
     "X-Accel-Buffering": "no",
-    # For other answers, middlewares add the next two headers. An answer whose connection is handed over doesn't pass
-    # through the middlewares.
-    "Access-Control-Allow-Origin": "*",
-    "X-Content-Type-Options": "nosniff",
     "Content-Type": "text/event-stream; charset=utf-8",
 }
 _LATER = {"Retry-After": str(Draining.retry_after)}
-_SSE_RAW_HEADERS = tuple((name.lower().encode(), value.encode()) for name, value in SSE_HEADERS.items())
+_SSE_RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in SSE_HEADERS.items()]
+# For other answers, middlewares add these two. An answer whose connection is handed over doesn't pass through them.
+_HANDED_OVER_HEADERS = (
+    *_SSE_RAW_HEADERS,
+    (b"access-control-allow-origin", b"*"),
+    (b"x-content-type-options", b"nosniff"),
+)
 
 
 async def _briefly(sending: Awaitable[None]) -> None:
@@ -292,7 +294,7 @@ class EventStream:
             # An error that is raised here becomes a problem document, as nothing has been sent yet.
             await self._subscription.enter()
             try:
-                viewer = hand_over(self._subscription, 200, _SSE_RAW_HEADERS, RETRY)
+                viewer = hand_over(self._subscription, 200, _HANDED_OVER_HEADERS, RETRY)
             except OSError:
                 # The viewer left while the live blog was being read.
                 return

@@ -427,6 +427,18 @@ async def test_any_origin_may_follow(live_site: LiveSite, origin: str) -> None:
         assert stream.response.headers["access-control-allow-origin"] == "*"
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_the_headers_of_an_event_stream(live_site: LiveSite, method: str) -> None:
+    """Each comes once, whichever part of the server adds it."""
+    async with (
+        httpx2.AsyncClient() as client,
+        client.stream(method, live_site.url(f"{LIVEBLOG}/events"), headers={"Origin": "https://a.example"}) as response,
+    ):
+        names = [name for name, _ in response.headers.multi_items()]
+        assert len(names) == len(set(names))
+        assert {"access-control-allow-origin", "x-content-type-options", "cache-control"} <= set(names)
+
+
 @pytest.mark.slow
 async def test_the_server_goes_away(settings: Settings, stack: Stack) -> None:
     """Every viewer is told when to come back, then closed: 1012, or the end of the stream."""
