@@ -49,7 +49,7 @@ class Replay(NamedTuple):
     """The seq from which on the replay is complete: it has everything that changed after this seq."""
     frames: list[ChangeFrame]
     withdrawn: tuple[Withdrawal, ...] = ()
-    """The withdrawals of deleted entries that a delayed topic must not show, although it shows their deletion later."""
+    """The withdrawals of entries that are deleted, but whose deletion a delayed topic shows only later."""
 
 
 class Offer(Enum):
@@ -64,7 +64,7 @@ class Offer(Enum):
 
 
 class Lag(NamedTuple):
-    """The lag of a viewer. Nothing is written to the viewer until it has drained."""
+    """The lag of a viewer. Nothing is written to the viewer until its transport has drained."""
 
     position: Position
     """The last position up to which the viewer has received everything."""
@@ -236,7 +236,7 @@ class Channel:
     def _note(self, withdrawals: Iterable[Withdrawal]) -> list[Frame]:
         """Remember withdrawn entries. Returns one message for each entry that wasn't known to be withdrawn.
 
-        Entries whose deletion the channel's position has reached are left out.
+        An entry is left out if the channel's position has reached the entry's deletion.
         """
         new_withdrawals = {
             entry_id: (seq, Frame(messages.withdrawal_message(entry_id, within=within)))
@@ -250,7 +250,7 @@ class Channel:
         return [frame for _, frame in new_withdrawals.values()]
 
     def _forget_withdrawn(self) -> None:
-        """Forget the withdrawn entries whose deletion the channel's position has reached."""
+        """Forget each withdrawn entry if the channel's position has reached the entry's deletion."""
         if self._withdrawn:
             waiting = self._withdrawn.items()
             self._withdrawn = {key: value for key, value in waiting if value[0] > self.position.seq}

@@ -87,7 +87,7 @@ class ChannelRegistry:
         return list(self._by_liveblog.get(slug, {}).values())
 
     def liveblogs(self) -> list[str]:
-        """Return the slugs of all live blogs that have an open channel. A channel of one of its editions is enough."""
+        """Return the slugs of all live blogs with an open channel, even if it is only the channel of an edition."""
         return list(self._by_liveblog)
 
     async def open(self, topic: Topic) -> SyncedChannel:

@@ -24,7 +24,7 @@ BUNDLE_BYTES = 32 * 1024
 BACKLOG_BYTES = 8 * 1024 * 1024
 """The greatest size in bytes of all waiting messages together. Beyond it, `add` refuses messages.
 
-This limit is reached only if changes come faster than this machine can write them, although it bundles them."""
+This limit is reached only if changes come faster than this machine can write them, even in bundles."""
 
 
 @dataclass(slots=True)
@@ -102,7 +102,7 @@ class FanoutQueue:
             self._has[viewer] = self._number
 
     def left(self, viewer: Viewer) -> None:
-        """Forget what `joined` noted of a viewer, because the viewer has left. Does nothing if it noted nothing."""
+        """Forget what `joined` noted of a viewer that has left the set. Does nothing if `joined` noted nothing."""
         self._has.pop(viewer, None)
 
     def pump(self, viewer_set: ViewerSet) -> list[tuple[Viewer, Position]]:

@@ -41,7 +41,7 @@ class PendingChanges(NamedTuple):
     changes: list[PendingChange]
     """The changes, in ascending order of their seqs."""
     withdrawals: list[Withdrawal]
-    """The withdrawals of deleted entries that the topic must not show, although it shows their deletion later."""
+    """The withdrawals of entries that are deleted, but whose deletion the topic shows only later."""
 
 
 class StoreHistory:
@@ -103,7 +103,7 @@ class StoreHistory:
         return positions | {topic: past[moment] for topic, moment in late.items() if moment in past}
 
     def moment(self, topic: Topic) -> datetime:
-        """Return the moment whose state of the live blog a delayed topic shows now: its delay before the present."""
+        """Return the time as of which a delayed topic shows the live blog now: the present minus the topic's delay."""
         return self._clock() - timedelta(seconds=topic.delay)
 
     async def pending(self, topic: Topic) -> PendingChanges:
@@ -116,7 +116,8 @@ class StoreHistory:
     async def changes(self, topic: Topic, after: int, *, limit: int) -> tuple[Changes, list[Withdrawal]]:
         """Return the first `limit` changes of a topic after a seq, and the withdrawals that its readers need.
 
-        Only a delayed topic has withdrawals: of deleted entries whose deletion it shows later.
+        Only a delayed topic has withdrawals. They are of entries that are deleted, but whose deletion the topic shows
+        only later.
 
         If the topic doesn't show an entry, because of the entry's tags, a change of the entry becomes a deletion: the
         topic's readers may have the entry from before. Raises NotFound and StoreUnavailable.
@@ -139,7 +140,10 @@ class StoreHistory:
         return changes, withdrawn
 
     def _with_confirmation(self, withdrawals: Iterable[Withdrawal]) -> list[Withdrawal]:
-        """Return the withdrawals, each with the time within which viewers are to confirm it, if they are asked to."""
+        """Return the withdrawals with `within` filled in.
+
+        `within`: the milliseconds within which viewers are to confirm the withdrawal; None if they needn't.
+        """
         return [withdrawal._replace(within=self._confirmations.within(withdrawal.id)) for withdrawal in withdrawals]
 
     async def snapshot(self, topic: Topic, *, limit: int) -> Snapshot:

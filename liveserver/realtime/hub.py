@@ -235,7 +235,7 @@ class Hub:
         """Note that the bus went down (False) or came back (True), and poll the store at once.
 
         While the bus is down, polls are more frequent. When the bus is back, the poll finds the changes that were lost,
-        and the other nodes' last numbers of viewers are kept until those nodes announce new ones.
+        and the other nodes' last numbers of viewers are kept a while longer, so that those nodes can announce new ones.
         """
         self._poll.soon()
         if up:

@@ -25,7 +25,7 @@ REPLAY_KEEP = 10.0
 """Seconds for which a replay is kept for other viewers that missed more than the channel's memory holds.
 
 Many such viewers come at the same time. One read of the store serves all of them, whatever their positions. So nobody
-can cause more than one read in these seconds by opening streams.
+can cause more than one such read in these seconds by opening streams.
 """
 
 REPLAY_BYTES = 8 * 1024 * 1024

@@ -22,9 +22,9 @@ class Subscription:
         self.topic = topic
         """The topic that the viewer follows."""
         self.permit: Permit | None = None
-        """The permit by which the viewer's stream counts towards the limit of its address; None if it has none.
+        """The permit of the viewer's stream, which counts towards the limit of its address; None if there is no limit.
 
-        It is released when the viewer's connection ends.
+        The permit is released when the viewer's connection ends.
         """
 
     async def enter(self) -> None:

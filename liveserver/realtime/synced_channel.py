@@ -113,8 +113,8 @@ class SyncedChannel:
     def take(self, message: TopicMessage) -> None:
         """Take a message of the topic, and deliver it to the viewers.
 
-        The changes are read from the store if the message has only a position that the channel hasn't reached, if it
-        can't be read, or if changes before it are missing.
+        Changes are read from the store if the message has only a position, which the channel hasn't reached; if the
+        message can't be read; or if the message's change has another epoch, or isn't the next one but a later one.
         """
         if isinstance(message, Withdrawal):
             self.channel.withdraw([message], now())

@@ -17,7 +17,7 @@ If a change doesn't fit, only its position waits. The change is read from the st
 
 
 class DelayQueue:
-    """A queue of the changes of one topic that viewers may not see yet. Times are in seconds of the caller's clock."""
+    """A queue of one topic's changes, which viewers may not see yet. Times are in seconds of the caller's clock."""
 
     def __init__(self) -> None:
         self.position: Position | None = None
@@ -56,10 +56,10 @@ class DelayQueue:
             self.position = position
 
     def put(self, seq: int, change: ChangeFrame | Position, due: float) -> None:
-        """Add a change that is due at the time `due`. Does nothing if it was released, or waits already.
+        """Add a change that is due at the time `due`. Does nothing if the change was released, or waits already.
 
-        If only the change's position waits, the change takes its place, and stays due at the time noted before. If the
-        queue is full (QUEUE_BYTES), only the change's position is added.
+        If only the change's position waits already, the change replaces it, and `due` is ignored: the time noted with
+        the position stays. If the queue is full (QUEUE_BYTES), only the change's position is added.
         """
         waiting = self._waiting.get(seq)
         if seq <= self._released or isinstance(waiting, ChangeFrame):

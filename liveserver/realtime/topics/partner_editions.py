@@ -95,11 +95,11 @@ class PartnerEditions:
             delayed.stop()
 
     def origins(self, topics: Iterable[Topic]) -> set[Topic]:
-        """Return the topics of the whole live blogs to which the delayed ones among `topics` belong."""
+        """Return, for each delayed topic in `topics`, the topic of the whole live blog to which it belongs."""
         return {Topic(topic.slug) for topic in topics if topic in self._delayed}
 
     def check(self, positions: Mapping[Topic, Position]) -> None:
-        """Read from the store the changes that are missing in the queues of delayed topics.
+        """Begin to read from the store the changes that are missing in the queues of delayed topics.
 
         `positions`: the store's positions of the topics, and of the whole live blogs that `origins` returned for them.
         """

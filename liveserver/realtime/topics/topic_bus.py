@@ -86,8 +86,8 @@ class TopicBus:
     async def subscribe(self, topic: Topic) -> None:
         """Deliver a topic's messages from now on.
 
-        If the topic is delayed, the changes that it doesn't show yet are read from the store. Only then this raises
-        NotFound if the live blog doesn't exist, and StoreUnavailable.
+        If the topic is delayed, the changes that it doesn't show yet are read from the store. This read raises
+        NotFound if the live blog doesn't exist, and StoreUnavailable. Nothing is raised for other topics.
         """
         self._topics.setdefault(topic.slug, set()).add(topic)
         self._derived.add(topic)
@@ -104,14 +104,14 @@ class TopicBus:
             await self._bus.unsubscribe(topic.slug)
 
     def origins(self, topics: Collection[Topic]) -> set[Topic]:
-        """Return the topics of the whole live blogs to which the delayed ones among `topics` belong.
+        """Return, for each delayed topic in `topics`, the topic of the whole live blog to which it belongs.
 
         `check` needs the positions of the returned topics, too.
         """
         return self._derived.origins(topics)
 
     def check(self, positions: Mapping[Topic, Position]) -> None:
-        """Read from the store the changes of delayed topics that the bus has lost.
+        """Begin to read from the store those changes of delayed topics that the bus has lost.
 
         `positions`: the store's positions of the topics, and of the topics that `origins` returned for them.
         """

@@ -1,8 +1,8 @@
 """Sending the same bytes to many sockets, in one system call where Linux allows it (by io_uring(7), from Linux 6.1 on).
 
-A loop of writes costs twice for each socket: for the interpreter's work, and for the system call. io_uring has a queue
-of requests (its submission queue) in memory that the process shares with the kernel. One system call then does hundreds
-of writes. Where io_uring is refused (on another system, by an older kernel, by Docker's seccomp profile, or by the
+In a loop of writes, each socket costs a system call and some of the interpreter's time. io_uring has a queue of
+requests (its submission queue) in memory that the process shares with the kernel. One system call then does hundreds of
+writes. Where io_uring is refused (on another system, by an older kernel, by Docker's seccomp profile, or by the
 setting `kernel.io_uring_disabled`), a loop of writes does the same.
 """
 
@@ -196,7 +196,7 @@ class IoUring:
     def _completed(self, count: int) -> bytes:
         """Remove the next `count` completions from io_uring's completion queue, and return them as bytes.
 
-        The queue is a ring: after its last place follows its first.
+        The queue is a ring: its last place is followed by its first.
         """
         head = self._seen[0]
         first = head * COMPLETION.size % len(self._completions)
@@ -213,7 +213,7 @@ def _ring() -> IoUring | None:
 
 
 class _Local(threading.local):
-    """The storage of each thread's `IoUring`. In it, `ring` is None if the kernel refuses io_uring.
+    """The storage of each thread's `IoUring`. In it, `ring` is None if the thread can't use io_uring.
 
     Python calls `__init__` once in each thread.
     """

@@ -1,8 +1,8 @@
 """A TLS transport that encrypts only as much as its peer takes. The rest waits unencrypted: viewers share these bytes.
 
 The event loop's TLS transport encrypts everything at once, for each connection anew, and two layers buffer the result.
-With 64 KB in each layer, a viewer that doesn't read took 130 KB and more, and the C library's heap kept them. This
-transport gives TLS the next piece only when the socket has taken the piece before.
+With 64 KB in each layer, a viewer that doesn't read cost 130 KB and more, and the C library's heap kept this memory.
+This transport gives TLS the next piece only when the socket has taken the piece before.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ The event loop's own TLS transport holds as many in its two layers. All viewers 
 that wait here, so each transport holds only references to them."""
 
 ANY = 1
-"""The high-water mark of the TLS transport, in bytes. It pauses us whenever the socket doesn't take everything.
+"""The high-water mark of the TLS transport, in bytes.
 
-With 0 it would always pause us."""
+With 1, the TLS transport calls `pause_writing` whenever the socket doesn't take everything; with 0, at every write."""
 
 
 class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
@@ -46,7 +46,7 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
         self._closing = False
         """True if the connection is closed, or will be closed once all waiting data is sent."""
         self._paused = tls.get_write_buffer_size() > ANY
-        """True while the TLS transport is given no more data, because it holds data that the socket didn't take."""
+        """True while we give the TLS transport no more data, because it holds data that the socket didn't take."""
         tls.set_protocol(self)
         tls.set_write_buffer_limits(ANY)
 
@@ -136,14 +136,17 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
         del self._protocol
 
     def pause_writing(self) -> None:
-        """Give the TLS transport no more data for now. It calls this if the socket doesn't take everything."""
+        """Give the TLS transport no more data for now, because the socket hasn't taken everything.
+
+        The TLS transport calls this.
+        """
         self._paused = True
 
     def resume_writing(self) -> None:
-        """Give the TLS transport more of the waiting data. It calls this when the socket has taken everything.
+        """Give the TLS transport more of the waiting data, because the socket has taken everything.
 
-        If no data waits any more, the connection is closed if `close` was called. Otherwise the protocol is notified
-        that it may write again.
+        The TLS transport calls this. If no data waits any more, the connection is closed if `close` was called.
+        Otherwise the protocol is notified that it may write again.
         """
         self._paused = False
         waiting = self._waiting
@@ -165,7 +168,7 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
             self._protocol.resume_writing()
 
     def _encrypt(self, view: memoryview[Any]) -> memoryview[Any]:
-        """Give the TLS transport data until it pauses, and return the rest of the data."""
+        """Give the TLS transport data until it calls `pause_writing`, and return the rest of the data."""
         while view and not self._paused:
             self._tls.write(view[:PIECE])
             view = view[PIECE:]

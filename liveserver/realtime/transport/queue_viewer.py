@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from liveserver.protocol.frames import Frame
 
 QUEUE_BYTES = 512 * 1024
-"""The size in bytes of all waiting messages from which on a viewer's queue takes no more messages."""
+"""The size in bytes at which a viewer's queue of messages is full. A full queue takes no further message."""
 
 
 class QueueViewer(Viewer):

@@ -29,16 +29,17 @@ if TYPE_CHECKING:
 
 
 LAST_SECONDS = 1.0
-"""Seconds that a viewer has to read its waiting messages when the server ends. After that it is cut off."""
+"""Seconds within which a viewer can read its waiting messages when the server ends. After that it is cut off."""
 
 LINGER = 5.0
-"""Seconds that a peer has to close its side of an ended connection. After that it is cut off."""
+"""Seconds within which a peer must close its side of an ended connection. After that it is cut off."""
 
 LATE_FRAMES = 240
-"""The weight, in frames, of the data that may come after the end of a connection beyond the viewer's budget: 64 KB.
+"""The number of frames (64 KB) that a viewer may send after its connection's end, in addition to its budget.
 
-`realtime/transport/viewer_budget.py` defines weight and budget. A viewer that hasn't seen the end yet may have sent
-that much. It is read and thrown away. More data isn't read: it waits in the kernel until the kernel's buffer is full.
+`realtime/transport/viewer_budget.py` defines the budget, and how bytes count as frames. A viewer that hasn't seen the
+end yet may have sent that much. This data is read and thrown away. More data isn't read: it waits in the kernel, which
+takes no more once its buffer is full.
 """
 
 INDIRECT = -1
@@ -102,7 +103,7 @@ class SocketBatch(ViewerBatch):
         super().discard(viewer)
 
     def redirect(self, index: int, descriptor: int) -> None:
-        """Change the descriptor of the viewer at an index. It may be INDIRECT: write through the transport."""
+        """Change the descriptor of the viewer at an index. If it is INDIRECT, `write` uses the viewer's transport."""
         self._indirect += (descriptor == INDIRECT) - (self._descriptors[index] == INDIRECT)
         self._descriptors[index] = descriptor
 
@@ -143,7 +144,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
         batch has a copy of this value. Only `_redirect` changes the two.
         """
         self._opening = opening
-        """The answer that opens the connection; b"" once it is sent. A message that comes at once is sent with it."""
+        """The answer that opens the connection; b"" once it is sent. It may be sent together with the first message."""
         self._spent = 0.0
         """The event loop's time up to which the viewer's budget for sending is spent (see `viewer_budget.spent`)."""
         self._patience: asyncio.TimerHandle | None = None

@@ -28,7 +28,10 @@ Even the largest confirmation counts as one frame only."""
 
 
 def weight(frames: int, size: int) -> float:
-    """Return the weight of `frames` frames that have `size` bytes together. The unit of the weight is one frame."""
+    """Return the weight of some frames: their number or, if it is greater, `size / FRAME_BYTES`.
+
+    `frames`: the number of the frames. `size`: the size in bytes of all of them together.
+    """
     return max(frames, size / FRAME_BYTES)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from liveserver.realtime.transport.timer_wheel import TimerWheel
 
 UNFINISHED_SECONDS = 10.0
-"""Seconds in which a viewer must complete a frame, or a message in fragments. Its messages are small."""
+"""Seconds within which a viewer must complete a frame, or a message in fragments. That is enough for small messages."""
 
 PING = WebSocketFrame(Opcode.PING, b"").serialize(mask=False)
 
@@ -50,7 +50,7 @@ class WebSocketViewer(SocketViewer):
         self._interval = interval
         self._silent = False
         self._held = b""
-        """The bytes that have come of a frame that isn't complete."""
+        """The first bytes of a frame whose rest hasn't come yet."""
         self._parser: ServerProtocol | None = None
         """The parser of a message in fragments that isn't complete; None if there is no such message."""
         self.slot = 0

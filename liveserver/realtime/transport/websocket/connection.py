@@ -46,9 +46,9 @@ READ_AHEAD = 16
 """The number of messages that may wait for the application. Once that many wait, we stop reading from the peer."""
 
 CLOSE_TIMEOUT = 10.0
-"""Seconds that the peer has to answer our close frame.
+"""Seconds within which the peer must answer our close frame.
 
-The application has as many seconds to answer the messages that came before the peer's close frame."""
+Within as many seconds, the application must answer the messages that came before the peer's close frame."""
 
 log = structlog.get_logger(__name__)
 
@@ -304,7 +304,7 @@ class Connection(asyncio.Protocol):
         """Make the connection a viewer, and return the viewer. The application must then return, and send nothing.
 
         If the application hasn't accepted the connection yet, it is accepted now. Raises ConnectionGone if the peer has
-        left, and RuntimeError if the connection is in another state, or was read from already.
+        left. Raises RuntimeError if the connection is neither being opened nor open, or was read from already.
         """
         connecting = self._state is State.CONNECTING
         if self._transport.is_closing():

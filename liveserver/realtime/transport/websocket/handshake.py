@@ -1,8 +1,8 @@
 """The server's side of the WebSocket opening handshake (RFC 6455, 4.2; RFC 7692, 7.1). This module does no I/O.
 
-The websockets library can do the whole handshake, but takes ten times as long: it parses the request, which uvicorn has
-parsed already, again. This module does only what our viewers need. The library still negotiates extensions, but only
-once for each value of the header `Sec-WebSocket-Extensions`.
+The websockets library can do the whole handshake, but takes ten times as long: it parses again the request that
+uvicorn has parsed already. This module does only what our viewers need. The library still negotiates extensions, but
+only once for each value of the header `Sec-WebSocket-Extensions`.
 """
 
 from __future__ import annotations

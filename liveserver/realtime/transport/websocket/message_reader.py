@@ -28,9 +28,9 @@ no more once its buffer is full.
 """
 
 LATE_FRAMES = 100
-"""The number of frames after our close frame beyond which we no longer look for the peer's close frame.
+"""The greatest number of frames that the peer may send after our close frame and before its own.
 
-These frames must be parsed to find it. Parsing a hundred takes 1 ms."""
+They must be parsed to find the peer's close frame. Parsing a hundred takes 1 ms. After more frames, we stop reading."""
 
 SLICE = 512
 """Bytes that are parsed at a time while we wait for the peer's close frame.
@@ -64,7 +64,7 @@ class MessageReader:
         self._parser = ServerProtocol(state=OPEN, max_size=max_size)
         self._parser.extensions = [deflate_extension()] if deflate else []
         self._partial = bytearray()
-        """The fragments that have come of a message, joined. A list of small fragments would take much more memory."""
+        """The joined fragments of an incomplete message. A list of small fragments would take much more memory."""
         self._decoder: IncrementalDecoder | None = None
         """The decoder of the text message that comes in fragments; None if the message is binary."""
         self.ignored = 0
@@ -112,7 +112,7 @@ class MessageReader:
     def _take(self, frame: Frame, messages: list[str | bytes]) -> None:
         """Take a frame. If it completes a message, add the message to `messages`.
 
-        Raises UnicodeDecodeError as soon as the part of a text that has come can't be UTF-8.
+        Raises UnicodeDecodeError if a text isn't UTF-8, as soon as one of its fragments shows that.
         """
         match frame.opcode:
             case Opcode.TEXT if frame.fin:
