@@ -38,7 +38,9 @@ pytestmark = pytest.mark.timeout(300)
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> str:
     """The command's output; fails with it if the command fails."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LIVESERVER_")}
+    # With PYTHONPATH, the checkout would be imported instead of what was installed.
+    left_out = ("LIVESERVER_", "PYTHONPATH")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     result = subprocess.run(
         command,
         cwd=cwd,
