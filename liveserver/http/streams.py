@@ -168,7 +168,7 @@ def _hand_over_of(scope: Scope) -> Callable[..., SocketViewer] | None:
 def _no_room(scope: Scope) -> bool:
     """True if no more streams are accepted, as the last free connections are kept for other requests.
 
-    If so, this function counts the refusal. `server/protocols/http_protocol.py` counts the open connections.
+    If so, this function counts the refusal. `server/protocols/http_connection.py` counts the open connections.
     """
     if not scope.get("extensions", {}).get(EXTENSION, {}).get("full"):
         return False

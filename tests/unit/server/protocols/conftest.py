@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from liveserver.server.protocols import http_protocol
+from liveserver.server.protocols import http_connection
 from tests.support.http_stage import Stage
 from tests.unit.realtime.transport.test_timer_wheel import Loop, wheel_on
 
@@ -17,7 +17,7 @@ from tests.unit.realtime.transport.test_timer_wheel import Loop, wheel_on
 async def stage(monkeypatch: pytest.MonkeyPatch) -> Any:
     loop = Loop()
     wheel = wheel_on(loop)
-    monkeypatch.setattr(http_protocol, "wheel_of", lambda _: wheel)
+    monkeypatch.setattr(http_connection, "wheel_of", lambda _: wheel)
     stage = Stage(wheel, loop)
     yield stage
     stage.close()

@@ -26,6 +26,7 @@ from websockets.sync.client import connect
 from liveserver.realtime.transport.websocket import connection_state
 from liveserver.realtime.transport.websocket.connection import READ_AHEAD
 from liveserver.server import protocols
+from liveserver.server.protocols.http_connection import HttpConnection
 from liveserver.server.protocols.http_protocol import HttpProtocol
 from liveserver.server.protocols.websocket_protocol import ViewerProtocol, terms_of
 from tests.support.websocket_peer import (
@@ -759,7 +760,7 @@ CONFIG = {
 }
 
 
-OURS = ("http_protocol", "encrypted_http_protocol", "scope_functions", "websocket_protocol")
+OURS = ("http_connection", "http_protocol", "encrypted_http_protocol", "scope_functions", "websocket_protocol")
 """The modules that know uvicorn's protocol classes."""
 
 
@@ -767,9 +768,11 @@ def used() -> dict[str, set[str]]:
     """What our protocols read, set and call of uvicorn's objects, by the expression in front of the dot."""
     folder = Path(protocols.__file__).parent
     tree = ast.parse("\n".join((folder / f"{name}.py").read_text() for name in OURS))
-    [ours] = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "HttpProtocol"]
-    own = {node.name for node in ours.body if isinstance(node, ast.FunctionDef)} | set(HttpProtocol.__slots__)
-    own |= {"room"}
+    classes = {"HttpConnection": HttpConnection, "HttpProtocol": HttpProtocol}
+    ours = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name in classes]
+    assert len(ours) == len(classes)
+    own = {node.name for one in ours for node in one.body if isinstance(node, ast.FunctionDef)} | {"room"}
+    own |= {slot for one in classes.values() for slot in one.__slots__}
     own -= set(dir(HttpToolsProtocol))
     found: defaultdict[str, set[str]] = defaultdict(set)
     for node in ast.walk(tree):
@@ -777,7 +780,8 @@ def used() -> dict[str, set[str]]:
             found[ast.unparse(node.value).removeprefix("self.").removeprefix("_")].add(node.attr)
     inherited = {
         node.attr
-        for node in ast.walk(ours)
+        for one in ours
+        for node in ast.walk(one)
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) in {"self", "super()", "HttpToolsProtocol"}
     }
     return {

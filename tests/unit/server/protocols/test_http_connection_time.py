@@ -1,4 +1,4 @@
-"""HttpProtocol: the time that heads and bodies may take, and what is read of a body meanwhile. No sockets, no clock."""
+"""HttpConnection: the time of heads and bodies, and what is read of a body meanwhile. No sockets, no clock."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from liveserver.server.protocols.http_protocol import (
-    BODILESS,
-    BODY_RATE,
-    BODY_WAITING,
-)
+from liveserver.server.protocols.http_connection import BODY_RATE
+from liveserver.server.protocols.http_protocol import BODILESS, BODY_WAITING
 from liveserver.utils.limits.refusals import Reason
 from tests.support.http_stage import BODY_SECONDS, GET, HEAD_SECONDS, OK, UPGRADE, Stage, head
 

@@ -1,4 +1,4 @@
-"""HttpProtocol: which connection gives way to a newcomer, and the rest after refusals. No sockets, no clock."""
+"""HttpConnection: which connection gives way to a newcomer, and the rest after refusals. No sockets, no clock."""
 
 from __future__ import annotations
 
@@ -12,12 +12,8 @@ import uvicorn
 from liveserver.realtime.transport.scope_extension import EXTENSION
 from liveserver.server.protocols.connection_room import LEAVING_MAX, ConnectionLimits, HandshakeRoom
 from liveserver.server.protocols.encrypted_http_protocol import limited
-from liveserver.server.protocols.http_protocol import (
-    HELD_MAX,
-    REFUSALS_FREE,
-    WAITING_MAX,
-    HttpProtocol,
-)
+from liveserver.server.protocols.http_connection import HELD_MAX, REFUSALS_FREE
+from liveserver.server.protocols.http_protocol import WAITING_MAX, HttpProtocol
 from liveserver.server.protocols.tls_listener import Handshake
 from liveserver.server.protocols.websocket_protocol import ViewerProtocol
 from liveserver.utils.limits.connection_groups import SLOW_MIN
