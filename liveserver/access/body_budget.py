@@ -24,8 +24,8 @@ counts only until it has been received, so even an import of many entries needs 
 
 UPLOADS_MOST = 24
 """The number of uploaded pictures of the largest size (`LIVESERVER_MEDIA_MAX_SIZE`) that the budget has room for at a
-time. A picture counts until it has been decoded. By default the pictures are 480 MB of temporary files. In a container
-whose `/tmp` is in memory, these files take memory."""
+time. A picture counts until it has been decoded. With the default size, they take up to 480 MB of temporary files. In a
+container whose `/tmp` is in memory, these files take memory."""
 UPLOADS_PER_KEY = 8
 """The number of uploaded pictures of the largest size that one API key may send at a time."""
 UPLOAD_LEAST = 1 / 2

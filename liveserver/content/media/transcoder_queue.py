@@ -38,7 +38,7 @@ class TranscoderQueue:
         self._held: dict[Hashable, int] = {}
         """The number of places that each owner's pictures take. Owners without pictures in the queue are left out."""
         self._lines: dict[Hashable, deque[asyncio.Future[None]]] = {}
-        """The lines: for each owner, the futures of the pictures that wait, the oldest first. A future gets its result
+        """The waiting pictures: for each owner one future a picture, the oldest first. A future gets its result
         when it is the picture's turn."""
         self._ring: dict[Hashable, None] = {}
         """The owners that may have a turn, in the order of their turns. Each of them has a picture that waits.

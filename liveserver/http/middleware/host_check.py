@@ -62,7 +62,7 @@ class PublicName:
         self._warned = False
 
     def observe(self, scope: Scope) -> None:
-        """Check for which host a request is, and warn if that isn't the host of the public URL."""
+        """Check which host a request is addressed to, and warn if it isn't the host of the public URL."""
         if self._warned:
             return
         for name, value in scope["headers"]:

@@ -108,7 +108,10 @@ class SocketBatch(ViewerBatch):
         self._descriptors[index] = descriptor
 
     def write(self, frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
-        """Write messages to all viewers. Returns those that lagged already, each with 0: they took no message."""
+        """Write messages to all viewers.
+
+        Returns the viewers that lagged before, each with 0: no message was written to it.
+        """
         if self._indirect:
             return super().write(frames)
         data = cast("type[SocketViewer]", self.viewer_class).joined(frames)
@@ -177,7 +180,10 @@ class SocketViewer(asyncio.Protocol, Viewer):
 
     @classmethod
     def write_all(cls, viewers: Sequence[Viewer], frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
-        """Write messages to many viewers. Returns those that lagged already, each with 0: they took no message."""
+        """Write messages to many viewers.
+
+        Returns the viewers that lagged before, each with 0: no message was written to it.
+        """
         data = cls.joined(frames)
         ours = cast("Sequence[SocketViewer]", viewers)
         direct = [viewer for viewer in ours if viewer._descriptor != INDIRECT]

@@ -50,7 +50,7 @@ class Allowance:
 
     def __init__(self) -> None:
         self.left = HEAD_MAX
-        """The number of bytes that may still be parsed; 0 if too many have come."""
+        """The number of bytes that may still be parsed. It doesn't fall below 0."""
         self.begun = False
         """True while a request has begun and isn't complete."""
         self.in_body = False

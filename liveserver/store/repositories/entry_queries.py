@@ -114,14 +114,14 @@ def page(
 def published(connection: Connection, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
     """Return the live blog, and a published entry.
 
-    Raises NotFound if there is no such entry or readers never saw it, and Gone if a published entry was deleted.
+    Raises NotFound if there is no such entry or readers never saw it, and Gone if it was published and then deleted.
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     return liveblog, _published(connection, liveblog_id, entry_id)
 
 
 def _published(connection: Connection, liveblog_id: int, entry_id: str) -> Entry:
-    """Return a published entry. Raises NotFound, and Gone if a published entry was deleted.
+    """Return a published entry. Raises NotFound, and Gone if it was published and then deleted.
 
     An entry that readers never saw raises the same NotFound as one that doesn't exist, so nobody learns that it exists.
     """

@@ -1,4 +1,4 @@
-"""The queries of partners, and of the live blogs that not everyone may embed."""
+"""The queries for partners, and for live blogs whose embedding is restricted."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class Measurements:
     opened_at: float = 0.0
     """The time on the monotonic clock when the last viewer was connected: its stream began for the first time."""
     arrived_at: float = 0.0
-    """The time on the monotonic clock when a viewer last got a change."""
+    """The time on the monotonic clock at which a change last came, to whichever viewer."""
     cpu: float = 0.0
     """Seconds of processor time that the processes that hold the viewers have used."""
     lateness: Histogram = field(default_factory=Histogram)

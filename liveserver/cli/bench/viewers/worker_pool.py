@@ -86,7 +86,7 @@ class WorkerPool:
 
     @property
     def measurements(self) -> Measurements:
-        """The counts of the viewers of all processes, added up."""
+        """What the viewers of all processes have measured, added up."""
         total = Measurements()
         for member in self._members:
             total.merge(member.measurements)
