@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 GET = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 HEAD_SECONDS, BODY_SECONDS = ConnectionLimits().head_seconds, ConnectionLimits().body_seconds
+PEER = ("192.0.2.1", 50_000)
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 UPGRADE = (
     b"GET %b HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -52,6 +53,8 @@ class Stage:
         """Whether the application reads bodies."""
         self.rest: tuple[tuple[str, int] | None, float] | None = None
         """The client and the seconds for which the application lets a connection rest."""
+        self.rested = asyncio.Event()
+        """Set once the application has asked for a rest. Its answer to that request isn't sent yet."""
         self.counts = dict(refusals.counts)
         self._open: list[HttpProtocol] = []
 
@@ -69,6 +72,7 @@ class Stage:
         await self.gate.wait()
         if self.rest is not None:
             scope["extensions"][EXTENSION]["rest"](*self.rest)
+            self.rested.set()
         if scope["type"] == "websocket":
             await send({"type": "websocket.close"})
             return
@@ -95,7 +99,11 @@ class Stage:
 
 
 class Handed(Transport):
-    """A transport that may get another protocol."""
+    """A transport that may get another protocol, and has a peer with an address."""
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """The peer's address; nothing else is known."""
+        return PEER if name == "peername" else default
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Nothing comes of itself."""

@@ -37,7 +37,7 @@ class ConnectionLimits(NamedTuple):
     """The number of connections above which no new stream is accepted."""
 
 
-class Resting(Protocol):
+class Evictable(Protocol):
     """A connection that the server may end to make room for another one."""
 
     def give_way(self) -> None:
@@ -52,13 +52,13 @@ class ConnectionRoom:
         self.limits = limits or ConnectionLimits()
         self.leaving: set[object] = set()
         """The refused connections that are kept open for a moment, so that their peers can read the answer."""
-        self.resting: dict[Resting, None] = {}
+        self.idle: dict[Evictable, None] = {}
         """The idle connections: those without a request under way. The one that has been idle for longest comes first.
 
         These connections are ended when room is needed. So nobody can occupy connections without making requests. This
         holds for clients with many addresses, too, and for clients behind one proxy, which share one address.
         """
-        self.refused: dict[Resting, None] = {}
+        self.resting: dict[Evictable, None] = {}
         """The idle connections from which nothing is parsed for a while, because their clients were refused often.
 
         When room is needed, they are ended before all others."""
@@ -82,27 +82,32 @@ class ConnectionRoom:
     def full(self, connections: set[Any]) -> bool:
         """Return True if so few connections are free that they are kept for requests, and no new stream is accepted."""
         # Idle connections are ended when room is needed, so they don't keep viewers out.
-        return len(connections) - len(self.resting) - len(self.refused) > self.limits.streams
+        return len(connections) - len(self.idle) - len(self.resting) > self.limits.streams
+
+    def forget(self, connection: Any) -> None:
+        """Remove a connection from all collections of the room, because it has ended or has become a viewer's."""
+        self.leaving.discard(connection)
+        self.idle.pop(connection, None)
+        self.resting.pop(connection, None)
+        self.unread.resumed(connection)
+        self.receiving.remove(connection)
 
     def _make_room(self, connections: set[Any]) -> bool:
         """End one connection to make room for another. Returns False if no connection may be ended.
 
-        These are tried one after another: a connection in `refused`, the one that has been idle for longest, one
+        These are tried one after another: a connection in `resting`, the one that has been idle for longest, one
         that reads its answer slowly, and one that sends its request's body slowly.
         """
         longest = (
-            next(iter(self.refused), None)
-            or next(iter(self.resting), None)
-            or cast("Resting | None", self.unread.slowest() or self.receiving.slowest())
+            next(iter(self.resting), None)
+            or next(iter(self.idle), None)
+            or cast("Evictable | None", self.unread.slowest() or self.receiving.slowest())
         )
         if longest is None:
             return False
         # The connection doesn't count any more, though its descriptor is free only in the next turn of the event loop.
-        self.resting.pop(longest, None)
-        self.refused.pop(longest, None)
         connections.discard(longest)
-        self.unread.resumed(longest)
-        self.receiving.remove(longest)
+        self.forget(longest)
         longest.give_way()
         return True
 
@@ -123,10 +128,10 @@ class HandshakeRoom:
             self._room.note_refusal(handshake.address)
             return False
         self._connections.add(handshake)
-        self._room.resting[handshake] = None
+        self._room.idle[handshake] = None
         return True
 
     def leave(self, handshake: Handshake) -> None:
         """Remove a connection whose handshake has ended. Does nothing if it was removed before."""
         self._connections.discard(handshake)
-        self._room.resting.pop(handshake, None)
+        self._room.idle.pop(handshake, None)

@@ -108,25 +108,14 @@ class HttpConnection(HttpToolsProtocol):
             return
         # This call and some below name the class: `super()` takes three times as long, for every viewer that connects.
         HttpToolsProtocol.connection_made(self, transport)
-        self.room.resting[self] = None
+        self.room.idle[self] = None
         self._on_wheel = True
         self._wheel = wheel_of(self.loop)
         self._wheel.add(self, self.room.limits.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Free everything that is kept for the connection, because it has ended."""
-        self._leave_wheel()
-        if self._end_timer is not None:
-            self._end_timer.cancel()
-            self._end_timer = None
-        if self._rest_timer is not None:
-            self._rest_timer.cancel()
-            self._rest_timer = None
-        self.room.leaving.discard(self)
-        self.room.resting.pop(self, None)
-        self.room.refused.pop(self, None)
-        self.room.unread.resumed(self)
-        self.room.receiving.remove(self)
+        self._leave_room()
         self.pipeline.clear()
         answering = self._answering
         if answering is not None and answering is not self.cycle and not answering.response_complete:
@@ -138,6 +127,25 @@ class HttpConnection(HttpToolsProtocol):
         # uvicorn stops this timer only if the connection ended without an error. Otherwise the timer would keep the
         # requests in memory.
         self._unset_keepalive_if_required()
+
+    def _retire(self) -> None:
+        """Stop handling the connection, which has another protocol now.
+
+        The parser is deleted, because it refers to methods of this object: that is a reference cycle.
+        """
+        self._leave_room()
+        del self.parser
+
+    def _leave_room(self) -> None:
+        """Stop the timers, and remove the connection from the timer wheel and from the room."""
+        self._leave_wheel()
+        if self._end_timer is not None:
+            self._end_timer.cancel()
+            self._end_timer = None
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
+            self._rest_timer = None
+        self.room.forget(self)
 
     def pause_writing(self) -> None:
         """Note that the client reads its answer too slowly, and count the bytes that wait (`room.unread`)."""
@@ -214,8 +222,8 @@ class HttpConnection(HttpToolsProtocol):
         # During its rest the connection counts as idle, and is the first to end if room is needed. Its socket is still
         # read, as otherwise nobody would see that the client has left.
         self._unset_keepalive_if_required()
-        self.room.resting.pop(self, None)
-        self.room.refused[self] = None
+        self.room.idle.pop(self, None)
+        self.room.resting[self] = None
         self._rest_timer = self.loop.call_later(self._rest_seconds, self._end_rest)
         self._rest_seconds = 0.0
 
@@ -228,10 +236,10 @@ class HttpConnection(HttpToolsProtocol):
 
     def _end_rest(self) -> None:
         self._rest_timer = None
-        self.room.refused.pop(self, None)
+        self.room.resting.pop(self, None)
         if self._stopped or self.transport.is_closing():
             return
-        self.room.resting[self] = None
+        self.room.idle[self] = None
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
         if self._held:
             held, self._held = self._held, b""

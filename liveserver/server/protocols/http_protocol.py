@@ -124,7 +124,7 @@ class HttpProtocol(HttpConnection):
         if self.ws_protocol_class is not ViewerProtocol:
             super().handle_websocket_upgrade()
             return
-        self.room.resting.pop(self, None)
+        self.room.idle.pop(self, None)
         full = self._full()
         self.connections.discard(self)
         protocol = ViewerProtocol(self.config, self.server_state, self.app_state)
@@ -160,7 +160,7 @@ class HttpProtocol(HttpConnection):
             self._wheel.discard(self)
         self._upgrading = self.cycle is previous_cycle
         if not self._upgrading:
-            self.room.resting.pop(self, None)
+            self.room.idle.pop(self, None)
             # The references are weak, because this object refers to the scope. A reference cycle would stay in memory
             # until the garbage collector runs.
             self.scope["extensions"] = {
@@ -168,7 +168,7 @@ class HttpProtocol(HttpConnection):
                     "hand_over": partial(hand_over, ref(self)),
                     "full": self._full(),
                     "gone": partial(is_gone, ref(self.cycle)),
-                    "claim": partial(claim, ref(self)),
+                    "claim": partial(claim, ref(self), ref(self.cycle)),
                     "rest": partial(rest, ref(self)),
                     "unread": self.room.unread.size_of,
                 }
@@ -188,13 +188,17 @@ class HttpProtocol(HttpConnection):
         if self.pipeline:
             self._answering = self.pipeline[-1][0]
         elif self._answered and not self._stopped and not self.transport.is_closing():
-            self.room.resting[self] = None
+            self.room.idle[self] = None
         super().on_response_complete()
         if not self._refusing:
             self._refusals = max(0, self._refusals - 1)
         self._refusing = False
         if self._rest_seconds and not (self._stopped or self.transport.is_closing()):
-            self._begin_rest()
+            if self._answered:
+                self._begin_rest()
+            else:
+                # Another request came while this answer waited for its client to read. It is answered, and no more.
+                self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Count bytes of a request's body, and keep them if the endpoint may still read them.
@@ -253,12 +257,3 @@ class HttpProtocol(HttpConnection):
         viewer = EventStreamViewer(self.transport, events, self.connections, answer)
         self._retire()
         return viewer
-
-    def _retire(self) -> None:
-        """Stop handling the connection, which has another protocol now.
-
-        The parser is deleted, because it refers to methods of this object: that is a reference cycle.
-        """
-        self._leave_wheel()
-        self.room.unread.resumed(self)
-        del self.parser

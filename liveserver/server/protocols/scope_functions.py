@@ -47,14 +47,13 @@ def is_gone(request: ref[RequestResponseCycle]) -> bool:
     return cycle is None or cycle.disconnected
 
 
-def claim(protocol: ref[HttpProtocol], owner: Hashable) -> None:
-    """Count a connection for `owner` instead of its client's address while its request's body is still coming.
+def claim(protocol: ref[HttpProtocol], request: ref[RequestResponseCycle], owner: Hashable) -> None:
+    """Count a connection for an owner, no longer for its client's address, while the request's body is incomplete.
 
-    `owner`: stands for the API key of the request. Does nothing if the body is complete already, or if the connection
-    has ended.
+    Does nothing if the body is complete, or if the connection has ended.
     """
     connection = protocol()
-    if connection is not None:
+    if connection is not None and connection.cycle is request():
         connection.claim(owner)
 
 

@@ -13,6 +13,8 @@ from liveserver.http.responses.quality_values import weighted
         ("gzip", [("gzip", 1.0)]),
         ("de, fr-CA ; q=0.8,*;Q=0", [("de", 1.0), ("fr-CA", 0.8), ("*", 0.0)]),
         ("gzip;q=much, br;level=3", [("br", 1.0)]),
+        ("gzip;level=3;q=0.5, br;q=0;x=1", [("gzip", 0.5), ("br", 0.0)]),
+        ("a;q=nan, b;q=inf, c;q=-1, d;q=1.1, e;q=1_0, f;q=", []),
         ("", [("", 1.0)]),
     ],
 )

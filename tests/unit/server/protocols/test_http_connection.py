@@ -18,7 +18,7 @@ from liveserver.server.protocols.tls_listener import Handshake
 from liveserver.server.protocols.websocket_protocol import ViewerProtocol
 from liveserver.utils.limits.connection_groups import SLOW_MIN
 from liveserver.utils.limits.refusals import Reason
-from tests.support.http_stage import GET, OK, UPGRADE, Connected, Handed, Stage, head
+from tests.support.http_stage import GET, OK, PEER, UPGRADE, Connected, Handed, Stage, head
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,11 +34,11 @@ ELSEWHERE = ("203.0.113.7", 50_000)
 async def refused_often(stage: Stage, *, last: bytes = GET) -> Connected:
     """A connection whose client has been refused once more than it may without a rest."""
     peer = stage.connect()
-    stage.rest = (None, 3_600)
+    stage.rest = (PEER, 3_600)
     for _ in range(REFUSALS_FREE):
         peer.send(GET)
         await peer.settled()
-        assert peer.protocol not in peer.protocol.room.refused
+        assert peer.protocol not in peer.protocol.room.resting
     peer.send(last)
     await peer.settled()
     return peer
@@ -49,7 +49,7 @@ async def test_a_client_that_is_refused_often_is_answered_later(stage: Stage) ->
     peer = await refused_often(stage)
     assert b"".join(peer.transport.written) == OK * (REFUSALS_FREE + 1)
     room = peer.protocol.room
-    assert (peer.protocol in room.refused, peer.protocol in room.resting) == (True, False)
+    assert (peer.protocol in room.resting, peer.protocol in room.idle) == (True, False)
     assert peer.protocol.timeout_keep_alive_task is None
     timer = peer.protocol._rest_timer
     assert timer is not None
@@ -61,7 +61,7 @@ async def test_a_client_that_is_refused_often_is_answered_later(stage: Stage) ->
     peer.protocol._end_rest()
     await peer.settled()
     assert len(stage.scopes) == REFUSALS_FREE + 2
-    assert (peer.protocol in room.refused, peer.protocol in room.resting) == (False, True)
+    assert (peer.protocol in room.resting, peer.protocol in room.idle) == (False, True)
     assert peer.protocol.timeout_keep_alive_task is not None
 
 
@@ -69,11 +69,11 @@ async def test_other_answers_make_up_for_refusals(stage: Stage) -> None:
     """A client that is refused now and then doesn't rest."""
     peer = stage.connect()
     for number in range(4 * REFUSALS_FREE):
-        stage.rest = (None, 3_600) if number % 2 else None
+        stage.rest = (PEER, 3_600) if number % 2 else None
         peer.send(GET)
         await peer.settled()
     assert len(stage.scopes) == 4 * REFUSALS_FREE
-    assert not peer.protocol.room.refused
+    assert not peer.protocol.room.resting
 
 
 async def test_a_resting_connection_ends_first(stage: Stage) -> None:
@@ -84,13 +84,13 @@ async def test_a_resting_connection_ends_first(stage: Stage) -> None:
     peer.send(b"x")
     assert peer.transport.over == "aborted"
     room = peer.protocol.room
-    room.refused.pop(peer.protocol)
-    room.resting[cast("Any", "idle")] = None
+    room.resting.pop(peer.protocol)
+    room.idle[cast("Any", "idle")] = None
     peer = await refused_often(stage)
     assert room._make_room(stage.state.connections)
     assert peer.transport.over == "aborted"
-    assert len(room.resting) == 1
-    del room.resting[cast("Any", "idle")]
+    assert len(room.idle) == 1
+    del room.idle[cast("Any", "idle")]
 
 
 async def test_a_refusal_ends_a_connection_on_which_more_waits(stage: Stage) -> None:
@@ -100,6 +100,26 @@ async def test_a_refusal_ends_a_connection_on_which_more_waits(stage: Stage) -> 
     assert peer.over
 
 
+async def test_a_refusal_that_waits_for_its_reader_rests_no_other_request(stage: Stage) -> None:
+    """The request that came in the meantime is answered, and is the last one."""
+    peer = stage.connect()
+    stage.rest = (PEER, 3_600)
+    for _ in range(REFUSALS_FREE):
+        peer.send(GET)
+        await peer.settled()
+    peer.protocol.pause_writing()
+    peer.send(GET)
+    stage.rested.clear()
+    await stage.rested.wait()
+    stage.rest = None
+    peer.send(GET)
+    peer.protocol.resume_writing()
+    answers = await peer.settled()
+    assert answers.count(b"HTTP/1.1 200 OK") == REFUSALS_FREE + 2
+    room = peer.protocol.room
+    assert (peer.over, peer.protocol in room.resting, peer.protocol._rest_timer) == (True, False, None)
+
+
 async def test_a_proxys_connection_does_not_rest(stage: Stage) -> None:
     """Its next request may be somebody else's."""
     peer = stage.connect()
@@ -107,23 +127,23 @@ async def test_a_proxys_connection_does_not_rest(stage: Stage) -> None:
     for _ in range(REFUSALS_FREE + 1):
         peer.send(GET)
         await peer.settled()
-    assert not peer.protocol.room.refused
+    assert not peer.protocol.room.resting
 
 
 async def test_a_rest_ends_with_the_connection(stage: Stage) -> None:
     """If it is lost, or at the server's end; and there is none where the answer said that the connection ends."""
     peers = [await refused_often(stage, last=last) for last in (GET, GET, head(b"Connection: close"))]
     room = peers[0].protocol.room
-    assert [peer.protocol in room.refused for peer in peers] == [True, True, False]
+    assert [peer.protocol in room.resting for peer in peers] == [True, True, False]
     timer = peers[0].protocol._rest_timer
     assert timer is not None
     peers[0].protocol.connection_lost(None)
     assert timer.cancelled()
-    assert peers[0].protocol not in room.refused
+    assert peers[0].protocol not in room.resting
     peers[1].protocol.shutdown()
     peers[1].protocol._end_rest()
     assert [peer.over for peer in peers[1:]] == [True, True]
-    assert not room.refused
+    assert not room.resting
 
 
 async def test_with_tls_no_more_waits_in_a_transport_than_without(stage: Stage) -> None:
@@ -145,9 +165,9 @@ async def test_with_tls_no_more_waits_in_a_transport_than_without(stage: Stage) 
         transport.set_write_buffer_limits = limits.append  # type: ignore[method-assign,assignment]
         protocol.connection_made(transport)
         assert limits == [65_536]
-        assert (stage.state.connections, list(kind.room.resting)) == ({protocol}, [protocol])
+        assert (stage.state.connections, list(kind.room.idle)) == ({protocol}, [protocol])
         protocol.connection_lost(None)
-        assert (stage.state.connections, list(kind.room.resting)) == (set(), [])
+        assert (stage.state.connections, list(kind.room.idle)) == (set(), [])
 
 
 async def test_an_address_that_reads_many_answers_slowly_gives_way(stage: Stage) -> None:
@@ -324,7 +344,7 @@ async def test_a_connection_that_asks_for_nothing_gives_way(stage: Stage, sent: 
             assert resting[asked - 1].transport.over == "aborted"
             assert stage.refused() == {Reason.GAVE_WAY: asked}
             assert len(stage.state.connections) == 3
-    assert not kind.room.resting
+    assert not kind.room.idle
     assert not waiting.over
     for peer in resting:
         peer.send(GET)
@@ -338,7 +358,7 @@ async def test_a_connection_that_has_ended_gives_way_no_more(stage: Stage) -> No
     """Nor one that has become a viewer."""
     kind = limited(ConnectionLimits(connections=10))
     peers = [stage.connect(kind=kind) for _ in range(3)]
-    assert len(kind.room.resting) == 3
+    assert len(kind.room.idle) == 3
     peers[0].protocol.connection_lost(None)
     peers[1].send(UPGRADE % (b"/", b""))
     stage.gate.clear()
@@ -346,7 +366,7 @@ async def test_a_connection_that_has_ended_gives_way_no_more(stage: Stage) -> No
     peers[2].protocol.hand_over(cast("Any", None), 200, (), b"")
     stage.gate.set()
     await peers[1].settled()
-    assert not kind.room.resting
+    assert not kind.room.idle
 
 
 async def test_few_of_the_clients_that_are_turned_away_are_waited_for(stage: Stage) -> None:

@@ -220,3 +220,6 @@ async def test_a_viewer_is_awaited_no_more(stage: Stage) -> None:
     assert len(stage.wheel) == 1
     peer.protocol.hand_over(cast("Any", None), 200, (), b"")
     assert len(stage.wheel) == 0
+    room = peer.protocol.room
+    kept = (room.idle, room.resting, room.leaving, room.receiving, room.unread)
+    assert [len(collection) for collection in kept] == [0] * len(kept), "it would be there for ever"
