@@ -19,14 +19,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from liveserver.domain.errors import Busy, ClientGone
+from liveserver.http.queue_line import Job, Line
 from liveserver.utils.background import BackgroundTasks
 from liveserver.utils.limits.refusals import Reason, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
+
+    from liveserver.http.queue_line import Requester
 
 T = TypeVar("T")
 
@@ -55,7 +58,6 @@ REST_MAX = 1.0
 """After a job, its line rests for as long as the job took, but for this many seconds at most. A job that takes longer
 is waiting for the database, and meanwhile takes nothing from other lines."""
 
-
 UNREAD_SLOW = 512 * 1024
 """If a line's clients haven't read this many bytes, or more, of what they were sent, the line gets fewer turns. This is
 the size of one of the largest answers."""
@@ -66,115 +68,6 @@ UNREAD_MOST = 8 * 1024 * 1024
 """While a line's clients haven't read this many bytes, or more, of what they were sent, the line gets no new jobs."""
 LOOK_SECONDS = 0.05
 """Seconds between two checks of whether the clients of a line have read enough for its next turn."""
-
-
-def _no() -> bool:
-    return False
-
-
-def _nothing() -> int:
-    return 0
-
-
-class Requester(NamedTuple):
-    """A request that asks for an answer: what the queue has to know of it."""
-
-    line: Hashable
-    """The key of the requester's line. All requesters with the same key wait in the same line."""
-    gone: Callable[[], bool] = _no
-    """A function that returns True if the client has left. It always returns False if the server can't tell that."""
-    address: str | None = None
-    """The client's address, for the log if the requester is refused."""
-    crowd: bool = False
-    """True if many clients that can't be told apart share the line, such as those behind a proxy that forwards no
-    addresses. The number of requests in such a line isn't limited."""
-    unread: Callable[[], int] = _nothing
-    """A function that returns how many bytes all clients of the line together were sent and haven't read."""
-
-
-class Job(Generic[T]):
-    """The making of one answer, for all requesters that ask for it before the making begins."""
-
-    __slots__ = ("_result", "begun", "charged_to", "key", "lines", "make", "taken")
-
-    def __init__(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> None:
-        self.key = key
-        self.make = make
-        self.taken = False
-        """True once the job doesn't wait any more: it had its turn, or was dropped."""
-        self.begun = False
-        """True once `make` was called. The result may lack changes that were made after that call."""
-        self.lines: list[_Line] = []
-        """The lines in which the job waits. It may wait in several, as each of its requesters has a line."""
-        self.charged_to: _Line | None = None
-        """The line whose number `ahead` includes this job; None if the job doesn't wait ahead of others."""
-        self._result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-
-    @property
-    def over(self) -> bool:
-        """True if the job has a result, has failed, or was dropped or cancelled."""
-        return self._result.done()
-
-    async def result(self) -> T:
-        """Wait for the job, and return its result.
-
-        Raises the errors of `make`, and ClientGone if the job was dropped because all its requesters had left.
-        """
-        return await asyncio.shield(self._result)
-
-    def succeed(self, result: T) -> None:
-        """Set the result: all requesters that wait in `result` get it."""
-        if not self.over:
-            self._result.set_result(result)
-
-    def fail(self, error: BaseException) -> None:
-        """Set an error: it is raised for all requesters that wait in `result`."""
-        if not self.over:
-            self._result.set_exception(error)
-            # Without this line, asyncio would log an error that no requester waits for as never retrieved.
-            self._result.exception()
-
-    def cancel(self) -> None:
-        """Cancel all requesters that wait in `result`, as the process ends. Does nothing if the job is over."""
-        self._result.cancel()
-
-
-class _Line:
-    """One line: the jobs that its requesters wait for."""
-
-    __slots__ = ("ahead", "busy", "key", "places", "slow_since", "unread")
-
-    def __init__(self, key: Hashable, unread: Callable[[], int] = _nothing) -> None:
-        self.key = key
-        self.unread = unread
-        self.slow_since: float | None = None
-        """The time since which the line's turn is put off because its clients have too much unread; None if it isn't
-        put off."""
-        self.busy = False
-        """True while the line gets no turns: one of its jobs is under way, or the line rests, or its clients have to
-        read first."""
-        self.ahead = 0
-        """The number of the line's jobs that wait ahead of others."""
-        self.places: dict[Job[Any], list[Callable[[], bool]]] = {}
-        """The jobs that wait in this line, oldest first. Each has a list: for every requester that waits for the job in
-        this line, its function `gone`."""
-
-    @property
-    def requesters(self) -> int:
-        """The number of requests that wait in this line, whichever of its jobs they wait for."""
-        return sum(map(len, self.places.values()))
-
-    def stand(self, job: Job[Any], gone: Callable[[], bool]) -> None:
-        """Add a requester that waits for the job in this line.
-
-        `gone`: a function that returns True if the requester's client has left.
-        """
-        waiting = self.places.get(job)
-        if waiting is None:
-            self.places[job] = [gone]
-            job.lines.append(self)
-        else:
-            waiting.append(gone)
 
 
 class FairQueue:
@@ -203,12 +96,12 @@ class FairQueue:
         self._clock = clock
         self._jobs: dict[Hashable, Job[Any]] = {}
         """The newest job of each key, until the job is over."""
-        self._lines: dict[Hashable, _Line] = {}
+        self._lines: dict[Hashable, Line] = {}
         """The lines in which jobs wait, and those that are busy."""
-        self._ring: dict[Hashable, _Line] = {}
+        self._ring: dict[Hashable, Line] = {}
         """The lines that take turns. The first one has the next turn."""
         self._requesters_per_line = requesters_per_line
-        self._ahead = _Line(None)
+        self._ahead = Line(None)
         """The line of the jobs that are done ahead of others. It never rests. One of its jobs may be under way, and
         besides it `at_once` jobs of the other lines."""
         self._running = BackgroundTasks()
@@ -262,7 +155,7 @@ class FairQueue:
             self._admit_another(line, requester)
         if not job.taken:
             if line is None:
-                line = self._lines[requester.line] = _Line(requester.line, requester.unread)
+                line = self._lines[requester.line] = Line(requester.line, requester.unread)
             if not line.busy:
                 self._ring.setdefault(line.key, line)
             line.stand(job, requester.gone)
@@ -275,7 +168,7 @@ class FairQueue:
             self._begin_jobs()
         return job
 
-    def _admit(self, line: _Line | None, requester: Requester) -> None:
+    def _admit(self, line: Line | None, requester: Requester) -> None:
         """Raise Busy if no new job may wait in the requester's line."""
         # The fuller the queue is, the fewer jobs may wait in each line.
         limit = min(self._per_line, max(1, self._in_all - self.waiting))
@@ -285,7 +178,7 @@ class FairQueue:
         if requester.unread() >= UNREAD_MOST:
             refuse_unread(requester)
 
-    def _admit_another(self, line: _Line, requester: Requester) -> None:
+    def _admit_another(self, line: Line, requester: Requester) -> None:
         """Raise Busy if the requester may not wait for an existing job, as too many requests wait in its line."""
         if not requester.crowd and line.requesters >= self._requesters_per_line:
             refusals.note(Reason.BUSY, address=requester.address, waiting=self.waiting)
@@ -306,7 +199,7 @@ class FairQueue:
                 self._under_way += 1
                 self._begin(job, line)
 
-    def _must_read_first(self, line: _Line) -> bool:
+    def _must_read_first(self, line: Line) -> bool:
         """True if the line's turn is put off, as its clients have too much unread."""
         if line.unread() < UNREAD_SLOW:
             line.slow_since = None
@@ -319,7 +212,7 @@ class FairQueue:
         line.slow_since = None
         return False
 
-    def _next(self, line: _Line) -> Job[Any] | None:
+    def _next(self, line: Line) -> Job[Any] | None:
         """Return the line's oldest job for which a requester in this line still waits; None if there is none.
 
         Older jobs are taken out of this line. Those that wait in no other line are dropped: they fail with ClientGone.
@@ -357,12 +250,12 @@ class FairQueue:
         if self._jobs.get(job.key) is job:
             del self._jobs[job.key]
 
-    def _begin(self, job: Job[Any], line: _Line) -> None:
+    def _begin(self, job: Job[Any], line: Line) -> None:
         line.busy = True
         self._leave(job)
         self._running.spawn(self._do(job, line))
 
-    async def _do(self, job: Job[Any], line: _Line) -> None:
+    async def _do(self, job: Job[Any], line: Line) -> None:
         # This is set only when the task runs: until then, one more requester can join and get an up-to-date result.
         job.begun = True
         started_at = self._clock()
@@ -376,7 +269,7 @@ class FairQueue:
             self._forget(job)
             self._ended(line, self._clock() - started_at)
 
-    def _ended(self, line: _Line, seconds: float) -> None:
+    def _ended(self, line: Line, seconds: float) -> None:
         if line is self._ahead:
             line.busy = False
         else:
@@ -384,12 +277,12 @@ class FairQueue:
             self._pause(line, min(seconds, self._rest_max))
         self._begin_jobs()
 
-    def _pause(self, line: _Line, seconds: float) -> None:
+    def _pause(self, line: Line, seconds: float) -> None:
         """Give the line no turns for this many seconds."""
         line.busy = True
         asyncio.get_running_loop().call_later(seconds, self._rested, line)
 
-    def _rested(self, line: _Line) -> None:
+    def _rested(self, line: Line) -> None:
         line.busy = False
         if self._lines.get(line.key) is not line:
             return

@@ -6,7 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from liveserver.domain.topic import Topic
-from liveserver.http.fair_queue import UNREAD_MOST, Requester, refuse_unread
+from liveserver.http.fair_queue import UNREAD_MOST, refuse_unread
+from liveserver.http.queue_line import Requester
 from liveserver.realtime.transport.scope_extension import EXTENSION
 
 if TYPE_CHECKING:

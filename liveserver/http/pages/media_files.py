@@ -17,7 +17,7 @@ from liveserver.content.body_pictures import MEDIA_PATH
 from liveserver.content.media.picture import Picture
 from liveserver.domain.errors import Gone, NotFound
 from liveserver.http.container import services
-from liveserver.http.fair_queue import Requester
+from liveserver.http.queue_line import Requester
 from liveserver.http.requesters import must_read, requester_of
 from liveserver.http.responses import security_headers
 from liveserver.http.responses.entity_tags import still_holds

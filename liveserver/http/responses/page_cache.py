@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     from liveserver.domain.liveblog import Liveblog
     from liveserver.domain.topic import Topic
-    from liveserver.http.fair_queue import FairQueue, Job, Requester
+    from liveserver.http.fair_queue import FairQueue
+    from liveserver.http.queue_line import Job, Requester
     from liveserver.http.responses.representation import Representation
     from liveserver.realtime.hub import Hub
     from liveserver.realtime.ports import History

@@ -16,8 +16,8 @@ from liveserver.http.fair_queue import (
     UNREAD_SECONDS,
     UNREAD_SLOW,
     FairQueue,
-    Requester,
 )
+from liveserver.http.queue_line import Requester
 from liveserver.utils.limits.refusals import Reason, refusals
 from tests.support.viewers import settle
 from tests.support.virtual_time import VirtualTimeLoop

@@ -6,6 +6,9 @@ import asyncio
 from collections import deque
 from typing import Any
 
+READ_AHEAD = 16
+"""The number of messages that may wait for the application. Once that many wait, we stop reading from the peer."""
+
 
 class ReceiveQueue:
     """A queue of messages that wait for the application. Only the application takes messages from it."""

@@ -18,7 +18,8 @@ from liveserver.domain.errors import Busy, ClientGone, Gone, NotFound, StoreUnav
 from liveserver.domain.ids import now
 from liveserver.domain.liveblog import Liveblog, LiveblogStatus
 from liveserver.domain.topic import Topic
-from liveserver.http.fair_queue import AT_ONCE, WAITING, FairQueue, Requester
+from liveserver.http.fair_queue import AT_ONCE, WAITING, FairQueue
+from liveserver.http.queue_line import Requester
 from liveserver.http.responses import page_cache as page_cache_module
 from liveserver.http.responses.page_cache import ONCE_SHARE, CachedPage, DatedCache, IndexCache, PageCache
 from liveserver.http.responses.representation import Representation

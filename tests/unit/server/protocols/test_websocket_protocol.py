@@ -24,7 +24,7 @@ from uvicorn.server import ServerState
 from websockets.sync.client import connect
 
 from liveserver.realtime.transport.websocket import connection_state
-from liveserver.realtime.transport.websocket.connection import READ_AHEAD
+from liveserver.realtime.transport.websocket.receive_queue import READ_AHEAD
 from liveserver.server import protocols
 from liveserver.server.protocols.http_connection import HttpConnection
 from liveserver.server.protocols.http_protocol import HttpProtocol

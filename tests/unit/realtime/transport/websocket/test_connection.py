@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.realtime.transport.websocket.connection import READ_AHEAD
+from liveserver.realtime.transport.websocket.receive_queue import READ_AHEAD
 from tests.support.websocket_peer import (
     BINARY,
     CLOSE,

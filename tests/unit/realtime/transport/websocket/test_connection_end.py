@@ -9,10 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from liveserver.realtime.transport.scope_extension import EXTENSION
-from liveserver.realtime.transport.websocket import connection as module
-from liveserver.realtime.transport.websocket import message_reader
-from liveserver.realtime.transport.websocket.connection import READ_AHEAD
+from liveserver.realtime.transport.websocket import message_reader, peer_connection
 from liveserver.realtime.transport.websocket.connection_state import ConnectionGone
+from liveserver.realtime.transport.websocket.receive_queue import READ_AHEAD
 from tests.support.websocket_peer import BINARY, CLOSE, CONT, PING, PONG, TEXT, WAIT, close, frame
 from tests.support.websocket_talk import END, HEARD, HELLO, KOSME, MAX_SIZE, Talk, echo, ended_with, packets
 
@@ -99,7 +98,7 @@ async def test_a_close_waits_for_an_application_that_has_not_read_everything() -
 
 async def test_the_last_word_is_followed_by_reading_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until the peer has gone, or for a while: what isn't read would reset the connection, and our close be lost."""
-    monkeypatch.setattr(module, "CLOSE_TIMEOUT", 0.0)
+    monkeypatch.setattr(peer_connection, "CLOSE_TIMEOUT", 0.0)
     talk = await Talk().opened()
     talk.say(HELLO + END)
     await asyncio.wait_for(talk.transport.ended.wait(), WAIT)
@@ -123,7 +122,7 @@ async def test_a_last_word_that_nothing_can_follow(monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_close_does_not_wait_for_an_application_that_never_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CLOSE_TIMEOUT", 0.0)
+    monkeypatch.setattr(peer_connection, "CLOSE_TIMEOUT", 0.0)
     over = asyncio.Event()
 
     async def deaf(scope: Message, receive: Receive, send: Send) -> None:
@@ -170,7 +169,7 @@ async def test_other_ends_while_a_close_waits(last: str) -> None:
 
 
 async def test_a_send_that_waits_for_a_peer_that_has_closed_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CLOSE_TIMEOUT", 0.0)
+    monkeypatch.setattr(peer_connection, "CLOSE_TIMEOUT", 0.0)
     failed = asyncio.Event()
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
@@ -193,7 +192,7 @@ async def test_a_send_that_waits_for_a_peer_that_has_closed_is_let_go(monkeypatc
 
 
 async def test_a_peer_that_does_not_answer_a_close_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CLOSE_TIMEOUT", 0.0)
+    monkeypatch.setattr(peer_connection, "CLOSE_TIMEOUT", 0.0)
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.accept"})

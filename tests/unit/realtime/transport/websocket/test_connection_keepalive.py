@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from liveserver.realtime.transport.timer_wheel import wheel_of
-from liveserver.realtime.transport.websocket.connection import READ_AHEAD
+from liveserver.realtime.transport.websocket.receive_queue import READ_AHEAD
 from tests.support.websocket_peer import PING, PONG, WAIT, frame
 from tests.support.websocket_talk import END, HELLO, Talk, ended_with, listen
 
