@@ -129,8 +129,11 @@ def test_processes_that_migrate_at_once(empty_url: str) -> None:
 async def test_many_stores_open_one_new_file(tmp_path: Path) -> None:
     """An embedded file makes itself, whoever comes first."""
     stores = await asyncio.gather(*(Store.open(f"sqlite:///{tmp_path}/live.db") for _ in range(6)))
-    for store in stores:
-        await store.close()
+    try:
+        assert [await store.liveblogs.page(limit=1) for store in stores] == [([], None)] * len(stores)
+    finally:
+        for store in stores:
+            await store.close()
 
 
 async def test_a_server_database_is_migrated_on_demand_only(empty_postgres_url: str) -> None:

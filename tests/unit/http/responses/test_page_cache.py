@@ -460,13 +460,15 @@ async def test_without_memory_a_rush_still_shares() -> None:
 
 async def test_closing_ends_what_is_under_way() -> None:
     async with desk(warm=False) as found:
-        await found.get()
+        kept = await found.get()
         found.hold()
         asked = [asyncio.create_task(found.get(("older", "a"))), asyncio.create_task(found.get())]
         await settle()
         await found.queue.close()
         await found.page_cache.close()
-        await asyncio.gather(*asked, return_exceptions=True)
+        ended = await asyncio.gather(*asked, return_exceptions=True)
+        assert isinstance(ended[0], asyncio.CancelledError)
+        assert ended[1] == kept
 
 
 def liveblog(slug: str, title: str) -> Liveblog:

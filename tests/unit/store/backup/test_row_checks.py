@@ -73,4 +73,7 @@ def test_nowhere_in_a_document_is_a_nul(document: Any) -> None:
 
 
 def test_sections_without_checks_of_their_own_pass() -> None:
+    """Others are checked."""
     row_checks.check("idempotency", {"key": "a"}, str)
+    with pytest.raises(ValueError, match="slug"):
+        row_checks.check("liveblogs", {**LIVEBLOG, "slug": "no slug"}, str)
