@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liveserver.store.groups.queries import QueryGroup, Read, Write
-from liveserver.store.repositories import reach, reach_links, takedowns
+from liveserver.store.repositories import reach, takedowns
 from liveserver.utils import audit_log
 
 if TYPE_CHECKING:
-    from liveserver.store.repositories.reach_links import ReachLink
+    from liveserver.store.repositories.reach import ReachLink
 
 
 class Reach(QueryGroup):
@@ -35,11 +35,11 @@ class Reach(QueryGroup):
         """
         fields = {"liveblog": link.slug, "expires_at": link.expires_at.isoformat()}
         await self._commit(
-            self._database.write(reach_links.add, digest, link),
+            self._database.write(reach.add_link, digest, link),
             lambda _: audit_log.done("reach_link.created", **fields),
         )
 
-    find_link = Read(reach_links.find)
+    find_link = Read(reach.find_link)
     """Return the link whose secret has this hash, even if the link has expired. None if there is no such link."""
 
 
