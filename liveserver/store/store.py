@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from liveserver.domain.errors import SettingsError
-from liveserver.store import groups, schema
+from liveserver.store import schema
 from liveserver.store.connections import PATIENCE
 from liveserver.store.database import Database
 from liveserver.store.database_url import is_sqlite, parse_url, shown
+from liveserver.store.groups.audience import Reach, Takedowns
+from liveserver.store.groups.content import Changes, Entries, Liveblogs, Media
+from liveserver.store.groups.parties import ApiKeys, Partners, Sources
 from liveserver.store.outages import opening
 from liveserver.store.sqlite_file import use_write_ahead_log
 
@@ -25,15 +28,15 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.liveblogs = groups.Liveblogs(database)
-        self.entries = groups.Entries(database)
-        self.changes = groups.Changes(database)
-        self.media = groups.Media(database)
-        self.partners = groups.Partners(database)
-        self.sources = groups.Sources(database)
-        self.takedowns = groups.Takedowns(database)
-        self.reach = groups.Reach(database)
-        self.keys = groups.ApiKeys(database)
+        self.liveblogs = Liveblogs(database)
+        self.entries = Entries(database)
+        self.changes = Changes(database)
+        self.media = Media(database)
+        self.partners = Partners(database)
+        self.sources = Sources(database)
+        self.takedowns = Takedowns(database)
+        self.reach = Reach(database)
+        self.keys = ApiKeys(database)
 
     @classmethod
     async def open(

@@ -429,7 +429,7 @@ async def test_a_key_must_be_good_for_the_live_blog_when_the_entry_is_written(st
 
 async def test_links(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """They come back as they were; those that are made at once don't make too many."""
-    monkeypatch.setattr("liveserver.store.repositories.reach_links.LINKS_MAX", 3)
+    monkeypatch.setattr("liveserver.store.repositories.reach.LINKS_MAX", 3)
     link = ReachLink("match", "abc", at(0), at(99))
     names = [digit * 64 for digit in "0123456789"]
     await asyncio.gather(*(store.reach.add_link(name, link) for name in names))

@@ -1,10 +1,14 @@
-"""The queries of reach: views and watch time by live blog, partner and hour. Nothing is stored of any single viewer."""
+"""The queries of reach, and of the links to its page.
+
+Reach is views and watch time by live blog, partner and hour. Nothing is stored of any single viewer. Of a link's
+secret, only the hash is stored.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import case, select
+from sqlalchemy import bindparam, case, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from liveserver.domain.audience import ReachHour
@@ -18,6 +22,27 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _t = tables.reach
+_links = tables.reach_links
+_blogs = tables.liveblogs
+
+LINKS_MAX = 100
+"""The greatest number of links to one live blog's reach. When one more is inserted, the oldest is deleted."""
+
+_FIND_LINK = (
+    select(_blogs.c.slug, _links.c.key_id, _links.c.created_at, _links.c.expires_at)
+    .join(_blogs, _blogs.c.id == _links.c.liveblog_id)
+    .where(_links.c.digest == bindparam("digest"))
+)
+
+
+class ReachLink(NamedTuple):
+    """A link to the page of a live blog's reach, with the API key that made the link, and the link's expiry."""
+
+    slug: str
+    key_id: str
+    """The id of the API key that made the link. The link is good only as long as this key is."""
+    created_at: datetime
+    expires_at: datetime
 
 
 def add(connection: Connection, counts: Sequence[tuple[str, ReachHour]]) -> None:
@@ -26,8 +51,7 @@ def add(connection: Connection, counts: Sequence[tuple[str, ReachHour]]) -> None
     The peak isn't added: the higher one of the node's peak and the stored peak is stored. A pair whose slug no live
     blog has is skipped.
     """
-    blogs = tables.liveblogs
-    query = select(blogs.c.slug, blogs.c.id).where(blogs.c.slug.in_({slug for slug, _ in counts}))
+    query = select(_blogs.c.slug, _blogs.c.id).where(_blogs.c.slug.in_({slug for slug, _ in counts}))
     ids: dict[str, int] = {row.slug: row.id for row in connection.execute(query)}
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     # Sorted, since two processes that write the same rows in different orders could wait for each other (deadlock).
@@ -64,3 +88,25 @@ def find(
         query = query.where(_t.c.partner == partner)
     rows = connection.execute(query.order_by(_t.c.partner, _t.c.hour)).mappings()
     return [ReachHour(**{name: row[name] for name in ReachHour._fields}) for row in rows]
+
+
+def add_link(connection: Connection, digest: str, link: ReachLink) -> None:
+    """Insert a link under the hash of its secret. Raises NotFound if there is no such live blog.
+
+    Also deletes all expired links, and the live blog's oldest ones if it has more than LINKS_MAX.
+    """
+    # The live blog's row is locked: otherwise two transactions at once would each find room for one more link.
+    liveblog_id, _ = liveblogs.find(connection, link.slug, lock=True)
+    connection.execute(delete(_links).where(_links.c.expires_at <= link.created_at))
+    values = {"liveblog_id": liveblog_id, "key_id": link.key_id}
+    values |= {"created_at": link.created_at, "expires_at": link.expires_at}
+    connection.execute(insert(_links).values(digest=digest, **values))
+    newest = select(_links.c.digest).where(_links.c.liveblog_id == liveblog_id)
+    newest = newest.order_by(_links.c.created_at.desc(), _links.c.digest).limit(LINKS_MAX)
+    connection.execute(delete(_links).where(_links.c.liveblog_id == liveblog_id, _links.c.digest.not_in(newest)))
+
+
+def find_link(connection: Connection, digest: str) -> ReachLink | None:
+    """Return the link whose secret has this hash, even if the link has expired. None if there is no such link."""
+    row = connection.execute(_FIND_LINK, {"digest": digest}).one_or_none()
+    return None if row is None else ReachLink(*row)

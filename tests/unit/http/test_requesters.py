@@ -23,7 +23,7 @@ from tests.support.api.site import ENTRIES, LIVEBLOG, SETTINGS, SLUG, settled
 
 if TYPE_CHECKING:
     from liveserver.server.protocols.http_protocol import HttpProtocol
-    from liveserver.store.queries import QueryGroup
+    from liveserver.store.groups.queries import QueryGroup
     from tests.support.api.site import LiveSite
 
 FLOOD = "127.0.0.2"

@@ -17,7 +17,7 @@ from liveserver.domain.ids import now
 from liveserver.newsroom.reach import Reach
 from liveserver.realtime.bus.memory import Medium, MemoryBus
 from liveserver.store import tables
-from liveserver.store.repositories.reach_links import LINKS_MAX, ReachLink
+from liveserver.store.repositories.reach import LINKS_MAX, ReachLink
 from tests.support.api.site import LIVEBLOG, SLUG, WHOLE, bad_fields, problem, settled
 from tests.support.hub_cluster import started
 from tests.support.memory_history import MemoryHistory, hub_on
@@ -208,7 +208,7 @@ async def test_keys_that_make_links(site: Site) -> None:
 async def test_a_live_blog_has_so_many_links(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest is void with one more; those whose time is over are forgotten."""
     assert LINKS_MAX == 100
-    monkeypatch.setattr("liveserver.store.repositories.reach_links.LINKS_MAX", 2)
+    monkeypatch.setattr("liveserver.store.repositories.reach.LINKS_MAX", 2)
     await site.open_liveblog("autre")
     store, key, at = site.parts.store, (await site.parts.store.keys.all())[0].id, now()
 

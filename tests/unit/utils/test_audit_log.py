@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from liveserver.access.api_keys import new_key
 from liveserver.domain.ids import now
 from liveserver.store import Store
-from liveserver.store.repositories.reach_links import ReachLink
+from liveserver.store.repositories.reach import ReachLink
 from liveserver.utils import audit_log
 from tests.support.checkout import ROOT
 from tests.support.late_commits import LateCommits

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from liveserver.domain.errors import NotFound
-from liveserver.store.queries import QueryGroup, Read, Write
+from liveserver.store.groups.queries import QueryGroup, Read, Write
 
 if TYPE_CHECKING:
     from collections.abc import Callable

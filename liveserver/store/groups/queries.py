@@ -1,4 +1,9 @@
-"""Queries as methods. Each method calls one function of `store/repositories` in a transaction of its own."""
+"""Queries as methods. Each method calls one function of `store/repositories` in a transaction of its own.
+
+A new query is a function in `store/repositories` and a line in a group. The function's first parameter is the
+transaction's connection; the method has the function's other parameters. The docstrings in the groups are the contract
+that callers may rely on.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +25,7 @@ T = TypeVar("T")
 
 
 class QueryGroup:
-    """Base class of the groups in `store/groups.py`. A group has the queries of one resource, such as entries."""
+    """Base class of the groups. A group has the queries of one resource, such as entries."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,0 +1,53 @@
+"""The groups of the audience: its reach by the hour, links to the page of reach, and takedowns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from liveserver.store.groups.queries import QueryGroup, Read, Write
+from liveserver.store.repositories import reach, takedowns
+from liveserver.utils import audit_log
+
+if TYPE_CHECKING:
+    from liveserver.store.repositories.reach import ReachLink
+
+
+class Reach(QueryGroup):
+    """The queries of audience statistics by the hour, and of links to the page that draws these statistics."""
+
+    add = Write(reach.add)
+    """Add a node's counts to the stored counts. The argument has pairs: a live blog's slug, and its counts in an hour.
+
+    A pair whose slug no live blog has is skipped.
+    """
+
+    find = Read(reach.find)
+    """Return the reach of a live blog by the hour, ordered by partner, then by hour. Raises NotFound.
+
+    Returns the hours that begin at `since` or later, and before `until`. `partner`: only the hours of this partner
+    (None: of all partners).
+    """
+
+    async def add_link(self, digest: str, link: ReachLink) -> None:
+        """Insert a link under the hash of its secret. Raises NotFound if there is no such live blog.
+
+        Also deletes all expired links, and the live blog's oldest ones if it has more than LINKS_MAX.
+        """
+        fields = {"liveblog": link.slug, "expires_at": link.expires_at.isoformat()}
+        await self._commit(
+            self._database.write(reach.add_link, digest, link),
+            lambda _: audit_log.done("reach_link.created", **fields),
+        )
+
+    find_link = Read(reach.find_link)
+    """Return the link whose secret has this hash, even if the link has expired. None if there is no such link."""
+
+
+class Takedowns(QueryGroup):
+    """The queries of takedowns. A takedown counts the viewers that have confirmed that a deleted entry is gone."""
+
+    keep = Write(takedowns.keep)
+    """Insert a takedown. If the entry has one already, replace only its counts and the time of its end."""
+
+    find = Read(takedowns.find)
+    """Return the takedown of an entry, as it was last stored. Raises NotFound if there is none."""

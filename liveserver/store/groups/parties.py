@@ -1,0 +1,161 @@
+"""The groups of other parties: partners that embed us, sources that we follow, and clients with API keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from liveserver.store.groups.queries import QueryGroup, Read, Write
+from liveserver.store.repositories import api_keys, partners, sources
+from liveserver.utils import audit_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime, timedelta
+
+    from liveserver.domain.ids import EntityVersion
+    from liveserver.domain.partner import Partner
+    from liveserver.domain.source import Source
+    from liveserver.store.repositories.api_keys import ApiKey
+
+
+class Partners(QueryGroup):
+    """The queries of partners. Each change is recorded in the audit log."""
+
+    async def add(self, partner: Partner) -> Partner:
+        """Insert a partner, with version 1, and return it. Raises Conflict if there are PARTNERS_MAX already."""
+        return await self._commit(
+            self._database.write(partners.add, partner),
+            lambda added: audit_log.done("partner.created", partner=added.id, name=added.name),
+        )
+
+    find = Read(partners.find)
+    """Return the partner with this id. Raises NotFound if there is none."""
+
+    page = Read(partners.page)
+    """Return a page of partners, newest first, and the cursor of the next page (None: this is the last one).
+
+    Raises InvalidInput for a bad cursor.
+    """
+
+    async def edit(self, partner_id: str, edit: Callable[[Partner], Partner]) -> Partner:
+        """Replace the partner by the result of a function, as `Entries.edit` does, and return it. Raises NotFound."""
+        before: list[Partner] = []
+
+        def edit_noting_old(old: Partner) -> Partner:
+            before[:] = [old]
+            return edit(old)
+
+        def record(new: Partner) -> None:
+            if changed := partners.changed(before[0], new):
+                audit_log.done("partner.edited", partner=new.id, name=new.name, version=new.version, changed=changed)
+
+        return await self._commit(self._database.write(partners.edit, partner_id, edit_noting_old), record)
+
+    async def delete(self, partner_id: str, *, version: EntityVersion | None) -> None:
+        """Delete the partner. Raises NotFound.
+
+        Raises VersionConflict if `version` isn't the partner's current version (None: any version is deleted).
+        """
+        await self._commit(
+            self._database.write(partners.remove, partner_id, version=version),
+            lambda _: audit_log.done("partner.deleted", partner=partner_id),
+        )
+
+    rules = Read(partners.rules)
+    """Return all partners, and the embed policies of the live blogs that not everyone may embed."""
+
+
+class Sources(QueryGroup):
+    """The queries of sources. A source is a live blog of another server that one of ours follows.
+
+    At any time, at most one server process holds a source. Only this process follows the source.
+    """
+
+    add = Write(sources.add)
+    """Insert the source that a live blog follows, and return it.
+
+    Raises NotFound, and Conflict if the live blog follows a source already.
+    """
+
+    find = Read(sources.find)
+    """Return the source that a live blog follows. Its state is `waiting` if no process holds it at the given moment.
+
+    Raises NotFound if there is no such live blog, or it follows none.
+    """
+
+    remove = Write(sources.remove)
+    """Delete the source of a live blog. The entries that were taken over from it stay.
+
+    Raises NotFound if there is no such live blog, or it follows none.
+    """
+
+    async def hold(self, holder: str, at: datetime, lease: timedelta) -> list[Source]:
+        """Let the process `holder` hold its own sources and all free ones until `at` plus `lease`.
+
+        A source is free if no process holds it at the time `at`. Returns all sources that `holder` holds now.
+        """
+        if not await self._database.read(sources.exist):
+            return []
+        return await self._database.write(sources.hold, holder, at, lease)
+
+    async def release(self, holder: str) -> None:
+        """Free all sources that the process `holder` holds, so that another process can hold them."""
+        if await self._database.read(sources.exist):
+            await self._database.write(sources.release, holder)
+
+    note = Write(sources.note)
+    """Record the state of a source, its last error, its last seq that we know of, and when it last sent anything.
+
+    Writes nothing if the process that calls this doesn't hold the source any more.
+    """
+
+    take_over = Write(sources.take)
+    """Change our copy of an entry of the source as the source has changed the entry: create, edit or delete the copy.
+
+    The same transaction records `reached` as the position up to which the source's changes are in our store (None: the
+    recorded position stays). Returns the result of the write; None if no entry of ours is written. A copy that our
+    newsroom has deleted stays deleted. Raises NotHeld if the process doesn't hold the source any more. With `reached`,
+    also raises NotHeld if the recorded position isn't the one that the process expects. Raises Conflict if an eleventh
+    entry would be pinned.
+    """
+
+    move = Write(sources.move)
+    """Record a new position of the source without writing an entry, for changes that our copies don't need.
+
+    All changes up to this position count as being in our store. Raises NotHeld as `take_over` does.
+    """
+
+    copies = Read(sources.copies)
+    """Return our entries that were taken over from the source and aren't deleted, by their ids at the source."""
+
+
+class ApiKeys(QueryGroup):
+    """The queries of API keys. The store has hashes of their secrets. Each change is recorded in the audit log."""
+
+    async def add(self, key: ApiKey) -> None:
+        """Insert an API key. Raises NotFound if the key is limited to a live blog that doesn't exist."""
+        limited = {"liveblogs": sorted(key.liveblogs)} if key.liveblogs else {}
+        expires = {"expires_at": key.expires_at.isoformat()} if key.expires_at else {}
+        fields = {"key": key.id, "name": key.name, "scopes": sorted(key.scopes), **limited, **expires}
+        await self._commit(self._database.write(api_keys.add, key), lambda _: audit_log.done("key.created", **fields))
+
+    all = Read(api_keys.every)
+    """Return all API keys, oldest first. Revoked and expired keys are among them."""
+
+    find = Read(api_keys.find)
+    """Return the API key with this id, even if it was revoked or has expired. None if there is none."""
+
+    find_many = Read(api_keys.find_any)
+    """Return the API keys with these ids, by id, even if they were revoked or have expired.
+
+    An id that no key has is left out.
+    """
+
+    async def revoke(self, key_id: str, at: datetime) -> None:
+        """Mark an API key as revoked at the time `at`. Raises NotFound.
+
+        A key that is revoked already keeps the time of its first revocation.
+        """
+        await self._commit(
+            self._database.write(api_keys.revoke, key_id, at), lambda _: audit_log.done("key.revoked", key=key_id)
+        )
