@@ -47,7 +47,7 @@ class Takedowns(QueryGroup):
     """The queries of takedowns. A takedown counts the viewers that have confirmed that a deleted entry is gone."""
 
     keep = Write(takedowns.keep)
-    """Insert a takedown. If the entry has one already, replace only its counts and the time of its end."""
+    """Insert a takedown. If the entry has one already, replace only that takedown's counts and its time of ending."""
 
     find = Read(takedowns.find)
     """Return the takedown of an entry, as it was last stored. Raises NotFound if there is none."""

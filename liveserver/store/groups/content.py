@@ -102,8 +102,8 @@ class Entries(QueryGroup):
     effects, sets `updated_at`, and may raise. The store sets id, time of creation, version and seq itself, whatever the
     function returns. If no other field differs, the store writes nothing.
 
-    Raises NotFound, and Gone if the entry was deleted. Raises Conflict if a published entry would cease to be
-    published, if an eleventh entry would be pinned, or if the entry was taken over from a source that the live blog
+    Raises NotFound if there is no such entry. Raises Gone if it was deleted. Raises Conflict if a published entry would
+    cease to be published, if an eleventh entry would be pinned, or if the entry was taken over from a source that the live blog
     still follows. `epoch`: raises VersionConflict if this isn't the live blog's epoch. `key_id`: as for `create`.
     """
 
@@ -111,7 +111,8 @@ class Entries(QueryGroup):
     """Delete the entry: its content is removed, and its row stays as a tombstone.
 
     `check`: is called with the entry before the deletion. If `check` raises, the entry isn't deleted. `epoch`: raises
-    VersionConflict if this isn't the live blog's epoch. Raises NotFound, and Gone if the entry was deleted already.
+    VersionConflict if this isn't the live blog's epoch. Raises NotFound if there is no such entry,
+    and Gone if it was deleted already.
     """
 
     page = Read(entry_queries.page)
@@ -125,14 +126,14 @@ class Entries(QueryGroup):
     around = Read(entry_queries.around)
     """Return a published entry with up to `after` newer and up to `before` older entries.
 
-    Raises NotFound, and Gone if the entry was deleted.
+    Raises NotFound if there is no such entry, and Gone if it was deleted.
     """
 
     revisions = Read(entries.revisions)
     """Return a page of the states that an entry had, oldest first, and the cursor of the next page (None: no more).
 
-    The entry may be deleted. Large states make a page shorter than `limit`. Raises NotFound, and InvalidInput for a bad
-    cursor.
+    The entry may be deleted. Large states make a page shorter than `limit`. Raises NotFound if there is no
+    such entry, and InvalidInput for a bad cursor.
     """
 
     scheduled = Read(entry_queries.scheduled)
@@ -187,7 +188,7 @@ class Media(QueryGroup):
     """
 
     find = Read(media.find)
-    """Return the picture with this id. Raises NotFound, and Gone if the picture was deleted."""
+    """Return the picture with this id. Raises NotFound if there is no such picture, and Gone if it was deleted."""
 
     page = Read(media.page)
     """Return a page of pictures, newest first, and the cursor of the next page (None: this is the last one).
@@ -204,7 +205,7 @@ class Media(QueryGroup):
     edit = Write(media.edit)
     """Replace the picture's texts by the result of a function, as `Entries.edit` does, and return the picture.
 
-    Raises NotFound, and Gone if the picture was deleted.
+    Raises NotFound if there is no such picture, and Gone if it was deleted.
     """
 
     delete = Write(media.remove)

@@ -74,7 +74,7 @@ class Sources(QueryGroup):
     add = Write(sources.add)
     """Insert the source that a live blog follows, and return it.
 
-    Raises NotFound, and Conflict if the live blog follows a source already.
+    Raises NotFound if there is no such live blog, and Conflict if it follows a source already.
     """
 
     find = Read(sources.find)
