@@ -103,16 +103,16 @@ class Entries(QueryGroup):
     function returns. If no other field differs, the store writes nothing.
 
     Raises NotFound if there is no such entry. Raises Gone if it was deleted. Raises Conflict if a published entry would
-    cease to be published, if an eleventh entry would be pinned, or if the entry was taken over from a source that the live blog
-    still follows. `epoch`: raises VersionConflict if this isn't the live blog's epoch. `key_id`: as for `create`.
+    cease to be published, if an eleventh entry would be pinned, or if the entry was taken over from a source that the
+    live blog still follows. `epoch`: raises VersionConflict if this isn't the live blog's epoch. `key_id`: as for `create`.
     """
 
     delete = Write(entries.remove)
     """Delete the entry: its content is removed, and its row stays as a tombstone.
 
     `check`: is called with the entry before the deletion. If `check` raises, the entry isn't deleted. `epoch`: raises
-    VersionConflict if this isn't the live blog's epoch. Raises NotFound if there is no such entry,
-    and Gone if it was deleted already.
+    VersionConflict if this isn't the live blog's epoch. Raises NotFound if there is no such entry, and Gone
+    if it was deleted already.
     """
 
     page = Read(entry_queries.page)
