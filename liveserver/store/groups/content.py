@@ -104,7 +104,8 @@ class Entries(QueryGroup):
 
     Raises NotFound if there is no such entry. Raises Gone if it was deleted. Raises Conflict if a published entry would
     cease to be published, if an eleventh entry would be pinned, or if the entry was taken over from a source that the
-    live blog still follows. `epoch`: raises VersionConflict if this isn't the live blog's epoch. `key_id`: as for `create`.
+    live blog still follows. `epoch`: raises VersionConflict if this isn't the live blog's epoch. `key_id`: as for
+    `create`.
     """
 
     delete = Write(entries.remove)
