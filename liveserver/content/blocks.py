@@ -103,7 +103,7 @@ def _attributes(token: str) -> dict[str, str]:
 
 
 def _inline(tokens: Iterable[str]) -> str:
-    """Return the content of a caption as HTML: its text and inline elements. A space replaces each other tag."""
+    """Return the content of a caption as HTML: its text and inline elements. Other tags are replaced by spaces."""
     return "".join(t if not t.startswith("<") or _is_one_of(t, _INLINE) else " " for t in tokens).strip(" \t\r\n\f")
 
 
@@ -112,8 +112,8 @@ def _has_text(html: str) -> bool:
 
 
 def _picture(token: str) -> str:
-    """Return the stored form of an `<img>` tag. Return an empty string if the file's name isn't that of a picture of
-    ours. The host in the picture's address doesn't matter."""
+    """Return the stored form of an `<img>` tag. Return an empty string if the name of the image's file hasn't the
+    form of our names. The host in the image's address doesn't matter."""
     attributes = _attributes(token)
     path = re.split(r"[?#]", unescape(attributes.get("src", "")), maxsplit=1)[0]
     picture = Picture.parse(path.rpartition("/")[2])
@@ -121,13 +121,13 @@ def _picture(token: str) -> str:
 
 
 def _holds_a_picture(tokens: Sequence[str], at: int) -> bool:
-    """True if the paragraph that begins at `tokens[at]` consists of an `<img>`."""
+    """True if the paragraph that begins at `tokens[at]` contains one `<img>` and nothing else."""
     return tokens[at + 2 : at + 3] == ["</p>"] and _open(tokens[at + 1]) == "img"
 
 
 def _lone_picture(token: str) -> str:
-    """Return the figure for an `<img>` that is alone in a paragraph, as Markdown writes pictures. Its title becomes the
-    caption. Return an empty string if the picture isn't ours."""
+    """Return the figure for an `<img>` that is alone in a paragraph, as Markdown writes pictures. The caption is the
+    attribute `title` of the `<img>`. Return an empty string if the picture isn't ours."""
     return _with_caption("", _picture(token), _attributes(token).get("title", "")) if _picture(token) else ""
 
 
@@ -140,7 +140,7 @@ def _with_caption(css_class: str, content: str, caption: str) -> str:
 
 def _figure(tokens: Sequence[str]) -> str:
     """Return the stored form of a figure, followed by the figure's content that has no place in this form. `tokens`:
-    all tokens of the figure, with its tags."""
+    all tokens of the figure, from its opening tag to its end tag."""
     pictures: list[tuple[str, str]] = []
     captions: list[str] = []
     quotes: list[str] = []
@@ -205,10 +205,10 @@ def _assembled(css_classes: list[str], pictures: list[tuple[str, str]], caption:
 
 
 def _embed(rest: str, caption: str) -> str | None:
-    """Return the figure of an embed with the first link in the HTML `rest`, followed by the other content of `rest`.
+    """Make the figure of an embed from the first link in the HTML `rest`; return it, followed by all else in `rest`.
 
-    None if there is no link, or if the scheme of the link isn't HTTP(S). Whether the link leads to a known provider is
-    found out only when the body is rendered. If it doesn't, readers see a link.
+    Returns None if there is no link, or if the scheme of the link isn't HTTP(S). Whether the link leads to a known
+    provider is found out only when the body is rendered. If it doesn't, readers see a link.
     """
     tokens = _TOKEN.findall(rest)
     for at, token in enumerate(tokens):

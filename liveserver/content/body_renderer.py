@@ -30,8 +30,8 @@ _CAPTION = r"<figcaption>((?:[^<]|<(?!/?fig))*+)</figcaption>"
 # end tag.
 _ILLUSTRATION = re.compile(rf'(<figure class="gallery">)|{IMG_PATTERN}(?:{_CAPTION})?|</figure>{_CAPTION}</figure>')
 ILLUSTRATIONS_MAX = 20
-"""The greatest number of pictures of a body that feeds and structured data list separately. The body itself shows all
-of its pictures."""
+"""The greatest number of pictures that feeds and structured data list separately for one body. The body itself shows
+all of its pictures."""
 _ALONE = re.compile(r'<p(?: [^>]*)?>\s*(?:<a href="([^"]+)"[^>]*>([^<]+)</a>|(https?://[^<\s]+))\s*</p>')
 CARDS_MAX = 50
 """The greatest number of embeds and addresses of a body that become cards; the others stay links. The HTML of a card is

@@ -1,8 +1,8 @@
 """The cost of parsing a body, estimated in one pass, so that a body that costs too much is refused before parsing.
 
 Parsers of HTML and Markdown take quadratic time for constructs that are left open (elements, emphasis, brackets), and
-somebody may send a hundred kilobytes of nothing else. Sanitising a body within these limits takes a thread half a
-second at most. Half a second is also what a newsroom's longest list of results takes.
+somebody may send a hundred kilobytes of nothing else. Sanitising a body that keeps to the limits of this module
+takes a thread half a second at most. Sanitising a newsroom's longest list of results takes as long.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ _CLEAR = re.compile(
 _SIGNS = "\r\n!#$%&*+-:<=>@[\\]^_`{}~"
 """The characters at which a Markdown parser tries its rules. Each costs one point."""
 _DEAR = {"*": 1, "_": 1, "~": 1, "`": 1, "&": 1, "<": 8}
-"""The points that some signs cost in addition: each of them may become an element, a character reference, or a link."""
+"""The points that some of the characters in `_SIGNS` cost in addition to their usual one point, as each may become an
+element, a character reference, or a link."""
 _LINE = 8
 """The points that a line costs, as any line may be an item of a list."""
 _WORD = r"[ \t]+[^ \t\r\n]"
@@ -95,7 +96,8 @@ _ITEM = re.compile(rf" {{0,3}}(?:[-*+]|\d{{1,9}}[.)]){_WORD}[^\n]*+\n(?= ?\d{{1,
 
 
 class Markdown(NamedTuple):
-    """The estimated cost of parsing some Markdown, in points, by cause. One point is the work of parsing one sign."""
+    """The estimated cost of parsing some Markdown, in points, by cause. One point is the work of parsing one character
+    that may be part of Markdown's syntax (`_SIGNS`)."""
 
     lines: int
     signs: int
@@ -200,11 +202,11 @@ def depth_of(html: str) -> int:
 
 
 def _close(opened: list[str], name: str) -> None:
-    """Remove from `opened` the innermost element with this name, as it ends, and the elements that end together with
-    it.
+    """Remove from `opened` the innermost element with this name, and the elements that end together with it.
 
-    Formatting elements that are open within it stay, as parsers continue them after it. Nothing is removed if some
-    parsers might not close the element, or if it isn't among the last `_LOOK_BACK` open elements.
+    Formatting elements that are open within the ending element stay in `opened`, as parsers continue them after its
+    end. If the ending element is a formatting element itself, all elements within it stay. Nothing is removed if some
+    parsers might not close the element, or if the element isn't among the last `_LOOK_BACK` open elements.
     """
     crossed = _CROSSED.get(name, _FORMATTING)
     for index in range(len(opened) - 1, max(-1, len(opened) - 1 - _LOOK_BACK), -1):

@@ -60,7 +60,7 @@ def shortened(text: str, length: int) -> str:
 
 
 def _line(html: str) -> str:
-    """Return HTML that has no tags as one line of plain text. Character references are replaced, and single spaces
+    """Convert HTML without tags to one line of plain text. Character references are replaced, and single spaces
     separate words."""
     text = _unescaped(html)
     for space in "\t\r\n\f":

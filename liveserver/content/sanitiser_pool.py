@@ -51,7 +51,7 @@ class SanitiserPool:
         """The number of bodies in the pool by owner: in threads, and waiting. Owners without any body are left out."""
 
     async def run(self, work: Callable[[str], str], body: str, *, owner: Hashable) -> str:
-        """Run `work` on a body in a thread of the pool, and return its result.
+        """Call `work` with a body in a thread of the pool, and return what `work` returns.
 
         `owner`: the API key or source that sends the body. Raises the errors of `work`. Raises Busy if too many bodies
         are in the pool, of all owners together or of this owner.

@@ -28,7 +28,7 @@ class Translations:
 
     def __init__(self, language: str, tables: dict[str, dict[str, Any]], *, wanted: str) -> None:
         self.language = language
-        """The language tag of the texts: that of the live blog, perhaps without its region. If we have no texts in the
+        """The language tag of the texts: that of the live blog, perhaps without the region. If we have no texts in the
         live blog's language, it is `en`."""
         self.tables = tables
         self._wanted = wanted

@@ -30,7 +30,7 @@ class ReachHour(NamedTuple):
 
 @dataclass(slots=True)
 class ConfirmationCounts:
-    """The numbers of viewers that were asked to confirm that a deleted entry is gone, and of their answers."""
+    """The numbers of viewers that were asked to confirm that a deleted entry is gone, that did so, and that left."""
 
     asked: int = 0
     """The number of viewers that were asked to confirm, plus the number of those that confirmed without being asked."""

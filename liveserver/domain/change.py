@@ -45,7 +45,7 @@ present state. The same goes for several changes of the live blog's own fields."
 class Position(NamedTuple):
     """A point in a live blog's history, written as `epoch-seq`.
 
-    A reader, a page or a hub at this position has all changes with a seq up to this one.
+    A reader, a page or a hub at this position has all changes up to the position's seq.
     """
 
     epoch: str
@@ -70,8 +70,8 @@ that can't be parsed or that is too old: the viewer then starts anew."""
 
 
 class Withdrawal(NamedTuple):
-    """A deleted entry that readers of a late topic may still have. Their viewers are notified at once that the entry is
-    gone."""
+    """A deleted entry that readers of a late topic may still have. All viewers of the topic are notified at once that
+    the entry is gone."""
 
     id: str
     seq: int

@@ -56,7 +56,8 @@ class Via(NamedTuple):
     name: str
     """The name of the newsroom that the entry comes from."""
     url: str
-    """The address to which the name links: that of the entry on the other server, or one that our editors have set."""
+    """The address to which the newsroom's name links: that of the entry on the other server, or one that our editors
+    have set."""
 
 
 @dataclass(frozen=True, slots=True)

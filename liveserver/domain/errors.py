@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class FieldError(NamedTuple):
-    """One bad field of an input, and its fault in words."""
+    """One bad field of an input, and in words what is wrong with the field."""
 
     pointer: str
     """The field: a JSON pointer (RFC 6901) into the body, `?name` for a parameter of the query, or a header's name."""

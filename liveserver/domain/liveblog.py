@@ -59,5 +59,5 @@ class Liveblog:
 
     @property
     def entity_version(self) -> EntityVersion:
-        """The version of the live blog's own fields. The name of its history is the epoch."""
+        """The version of the live blog's own fields, within the history that the epoch names."""
         return EntityVersion(self.version, self.epoch)

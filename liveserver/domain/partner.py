@@ -53,8 +53,9 @@ class Partner:
 
     @property
     def entity_version(self) -> EntityVersion:
-        """The partner's version. The name of its history is made of the time of the last edit.
+        """The partner's version, within a history whose name is made of the time of the partner's last edit.
 
-        After a backup was restored, another edit may lead to the same version number, but not in the same millisecond.
+        After a backup was restored, an edit may give the partner a version number that it had before the restoration.
+        As the two edits were made at different times, the names of the histories differ.
         """
         return EntityVersion(self.version, _history_since(self.updated_at))

@@ -27,8 +27,8 @@ class Snapshot(NamedTuple):
     began_at: datetime | None
     """The time at which the oldest published entry was published; None if no entry is published."""
     changed_at: datetime
-    """The time of the live blog's last change. In a snapshot of a past moment, it is that moment if the live blog has
-    changed since."""
+    """The time of the live blog's last change. If the snapshot is of a past moment and the live blog has changed since
+    that moment, `changed_at` is that moment."""
 
 
 class Deletion(NamedTuple):

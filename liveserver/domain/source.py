@@ -46,7 +46,8 @@ class Source:
     """The other newsroom's name, as our editors have set it for our readers. If it is None, readers see the name that
     the other server sends as attribution, or else the name of its host."""
     url: str | None
-    """The address to which the name links; None to link to each entry's address on the other server."""
+    """The address to which the other newsroom's name links; None to link to each entry's address on the other
+    server."""
     position: Position | None
     """The position up to which the source's changes are in our store. None until all entries that the source had at
     first have been taken over."""

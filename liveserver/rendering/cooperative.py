@@ -73,7 +73,7 @@ async def offloaded(make: Callable[[], T], entries: Iterable[Entry]) -> T:
 
     If the entries have more than `OFFLOAD_CHARACTERS`, `make` is called in another thread. So `make` must not use
     anything that another thread uses. Meanwhile the interpreter switches to the event loop's thread every 5 ms. It
-    can't switch within a single step (encoding, hashing or joining some megabytes), but each step is shorter than that.
+    can't switch within a single step (encoding, hashing or joining some megabytes), but no such step takes 5 ms.
     """
     characters = sum(len(entry.body) + PICTURE_CHARACTERS * entry.body.count("<img") for entry in entries)
     return await asyncio.to_thread(make) if characters > OFFLOAD_CHARACTERS else make()

@@ -37,11 +37,11 @@ LONG_TEXT = 600
 """A pinned entry whose text has more characters than this is folded."""
 
 ARTICLES_BYTES = 16 * 1024 * 1024
-"""The greatest number of bytes in which a renderer remembers the HTML of entries.
+"""The greatest number of bytes that the HTML of entries may take in the memory of a renderer.
 
 When one entry changes, the HTML of the others needn't be made again."""
 TEXTS_BYTES = 16 * 1024 * 1024
-"""The greatest number of bytes in which a renderer remembers the plain text of bodies.
+"""The greatest number of bytes that the plain text of bodies may take in the memory of a renderer.
 
 Titles and structured data are made from these texts: a page asks for each text three times. The texts of twenty bodies
 of the greatest length take half of this memory."""
@@ -99,7 +99,7 @@ class EntryRenderer:
         return entry.heading or shortened(self.text(entry), TITLE_LENGTH) or "…"
 
     def text(self, entry: Entry) -> str:
-        """Return the body as plain text, on one line."""
+        """Return the entry's body as plain text, on one line."""
         text = self._texts.get(entry.body)
         if text is None:
             text = plain_text(entry.body)
@@ -107,7 +107,7 @@ class EntryRenderer:
         return text
 
     def labelled_text(self, liveblog: Liveblog, entry: Entry) -> str:
-        """Return the body as plain text, on one line. The text of a claim begins with the claim's label."""
+        """Return the entry's body as plain text, on one line. The text of a claim begins with the claim's label."""
         return self._after_label(liveblog, entry, self.text(entry))
 
     def summary(self, liveblog: Liveblog, entry: Entry) -> str:

@@ -120,9 +120,9 @@ class PageRenderer:
     ) -> str:
         """Return the HTML of the page for a 403, a 404, a 410 (a deleted entry), a 429 or a 503.
 
-        `liveblog`: the live blog to which the page links, and whose language it has; None for a page without such a
-        link. That page is in `language`. `seconds`: for a 429, the number of seconds after which the browser will ask
-        again. The page tells this number to the reader.
+        `liveblog`: the live blog to which the page links; the page is then in the live blog's language. None for a page
+        without such a link; the page is then in `language`. `seconds`: for a 429, the number of seconds after which the
+        browser will ask again. The page tells this number to the reader.
         """
         kind = {403: "not_here", 404: "not_found", 410: "gone", 429: "too_many"}.get(status, "unavailable")
         return self.fill(
@@ -262,7 +262,7 @@ class End(NamedTuple):
     place: str
     """The time and id of the last entry at this end, for the page's script; empty if the list has no entries.
 
-    Pinned entries count, though the page may show them elsewhere."""
+    The last entry may be a pinned one, though the page may show pinned entries elsewhere."""
 
 
 def _end(url: str, cursor: str | None, last: list[Entry]) -> End:

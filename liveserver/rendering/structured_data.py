@@ -142,7 +142,8 @@ def _image(illustration: Illustration) -> dict[str, Any]:
 def _author(entry: Entry, renderer: EntryRenderer) -> dict[str, Any]:
     """Return the author of an entry without a byline.
 
-    If the entry was taken over from a live blog of another server, the author is that live blog; else it is this site.
+    If the entry was taken over from a live blog of another server, the author is the newsroom that the entry comes
+    from; otherwise this site.
     """
     return {"@type": "Organization", "name": entry.via.name} if entry.via else _publisher(renderer)
 

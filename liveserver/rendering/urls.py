@@ -30,7 +30,7 @@ class Urls:
     """The addresses of one site. They are absolute, except those of methods and attributes with `path` in their names.
 
     `public_url`: the site's address without a slash at the end, for example `https://live.example.org`. `media_url`:
-    the address below which the files of pictures are; None if this server answers for them.
+    the address below which the files of pictures are; None if this server serves them itself.
     """
 
     def __init__(self, public_url: str, *, media_url: str | None = None) -> None:

@@ -179,8 +179,8 @@ class WidgetRenderer:
     def oembed(self, liveblog: Liveblog, *, max_width: int | None, max_height: int | None) -> dict[str, Any]:
         """Return the answer of `/oembed` (https://oembed.com, 2.3.4.4), as a JSON object.
 
-        `max_width`, `max_height`: the greatest size in pixels that the consumer wants for the frame; None if it wants
-        none. Raises NotFound if nobody may embed the live blog.
+        `max_width`, `max_height`: the greatest size in pixels that the consumer permits for the frame; None for no
+        limit. Raises NotFound if nobody may embed the live blog.
 
         From the answer's HTML, WordPress keeps only `a`, `blockquote` and `iframe`, and it needs an `iframe`. If only
         some sites may embed the live blog, all consumers still get the same answer: the request doesn't say for which

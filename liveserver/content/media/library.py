@@ -64,8 +64,8 @@ class MediaLibrary:
         """Check that there is room for one more picture of an owner (an API key, or a source).
 
         Raises MediaFull if the disk is full or all pictures together have as many bytes as they may, and
-        TooManyRequests if the owner has used up its quota of today. Raises MediaUnavailable or StoreUnavailable if the
-        storage or the store doesn't answer.
+        TooManyRequests if the owner has used up its daily quota. Raises MediaUnavailable if the storage doesn't answer.
+        Raises StoreUnavailable if the store doesn't answer.
         """
         await self._quota.check(owner)
 
@@ -83,7 +83,7 @@ class MediaLibrary:
 
         `owner`: the API key or source that sends the picture. It has a line in the transcoder's queue, and a quota.
         `key_id`: an API key that must be valid at the moment when the store adds the picture; None if no key is used.
-        `media_id`: the id of the picture, a UUID that no other picture has or had; None for a new one.
+        `media_id`: the id of the picture, a UUID that no other picture has or had; None to make a new id.
 
         Raises InvalidInput if the file isn't a picture that can be served, Busy if too many pictures wait to be
         transcoded, Unauthorized if the API key isn't valid any more, and the errors of `check_room`.
@@ -140,8 +140,9 @@ class MediaLibrary:
     async def edit(self, media_id: str, patch: MediaPatch, *, version: EntityVersion | None) -> Media:
         """Change a picture's description and credit; return the picture as it is now.
 
-        `version`: the version that the editor has edited; None if any version will do. Raises NotFound, Gone if the
-        picture was deleted, VersionConflict if the picture has another version, and StoreUnavailable.
+        `version`: the version that the editor has edited; None if any version will do. Raises NotFound if there
+        is no such picture, Gone if the picture was deleted, and VersionConflict if the picture's current version
+        is another one. Raises StoreUnavailable.
         """
         at = self._clock()
 
@@ -155,10 +156,10 @@ class MediaLibrary:
     async def delete(self, media_id: str, *, version: EntityVersion | None) -> None:
         """Delete a picture and its files for good.
 
-        `version`: the version that the editor has seen; None if any version will do. Raises NotFound, Gone if the
-        picture was deleted before, and VersionConflict if the picture has another version. If MediaUnavailable or
-        StoreUnavailable is raised, the picture may still exist although some of its files are gone: call this method
-        again.
+        `version`: the version that the editor has seen; None if any version will do. Raises NotFound if there
+        is no such picture, Gone if the picture was deleted before, and VersionConflict if the picture's current
+        version is another one. If MediaUnavailable or StoreUnavailable is raised, the picture may still exist although
+        some of its files are gone: call this method again.
         """
         media = await self._store.media.find(media_id)
         check_version(media, version, media.entity_version.history)
@@ -174,7 +175,10 @@ class MediaLibrary:
         return self._file_cache.kept(picture.name)
 
     def check(self, picture: Picture) -> None:
-        """Raise NotFound or Gone if the file was found to be missing a few seconds ago. Reads nothing."""
+        """Raise an error if the file was found to be missing in the last few seconds. Reads nothing.
+
+        Raises Gone if the file's picture was deleted, otherwise NotFound.
+        """
         self._missing.check(picture)
 
     async def content(self, picture: Picture) -> bytes | None:

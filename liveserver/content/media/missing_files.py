@@ -53,7 +53,10 @@ class MissingFiles:
         """The earliest time of the next query, by the event loop's clock."""
 
     def check(self, picture: Picture) -> None:
-        """Raise NotFound or Gone if the file was missing less than `SECONDS` ago. Reads nothing."""
+        """Raise an error if the file was found to be missing less than `SECONDS` ago. Reads nothing.
+
+        Raises Gone if the file's picture was deleted, otherwise NotFound.
+        """
         remembered = self._remembered.get(picture.name)
         if remembered is not None and remembered[0] > self._clock():
             raise _error(picture, deleted=remembered[1])
@@ -74,7 +77,7 @@ class MissingFiles:
         self._remembered.drop(picture.name)
 
     async def close(self) -> None:
-        """Cancel the query that is under way, and the one that waits for it to end."""
+        """Cancel the query that is under way, and the next query, which waits for the end of the first."""
         await asyncio.gather(*self._query.cancel(), return_exceptions=True)
 
     async def _find(self) -> Collection[str]:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from liveserver.domain.media import Media
 
 WIDTHS = (480, 960, 1600)
-"""The widths, in pixels, in which pictures are stored. Every picture is stored in its own width, which is at most the
-last of these, and also in each of these widths that is smaller.
+"""The widths, in pixels, in which pictures are stored. The largest file of a picture is at most as wide as the last
+of these. The picture is also stored in each of these widths that is smaller than that of its largest file.
 
 The names of stored files depend on these widths. If the widths were to change, the names would need another form.
 """
@@ -63,8 +63,8 @@ class Picture(NamedTuple):
 
     @property
     def variants(self) -> list[Picture]:
-        """This file, and the files of the same picture in each width of WIDTHS that is smaller than its own; the
-        narrowest first, this one last."""
+        """This file, and the files of the same picture in each width of WIDTHS that is smaller than this file's
+        width; the narrowest first, this file last."""
         return [*(self._replace(width=w, height=self._height(w)) for w in WIDTHS if w < self.width), self]
 
     def _height(self, width: int) -> int:
@@ -98,7 +98,7 @@ def img_html(picture: Picture, alt: str, media_url: str) -> str:
 
 
 def figure_html(picture: Picture, alt: str, credit: str | None, media_url: str) -> str:
-    """Return a `<figure>` with a picture and its credit, which an editor puts into the body of an entry.
+    """Return a `<figure>` with a picture and its credit, for an editor to put into the body of an entry.
 
     `alt` and `credit` are plain text; without a credit there is no caption. `media_url`: as for `img_html`.
     """

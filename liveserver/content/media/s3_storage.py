@@ -32,8 +32,11 @@ log = structlog.get_logger(__name__)
 
 
 class Access(NamedTuple):
-    """The address of the service of a bucket, and the credentials for it. If a field is None, its value is looked for
-    where AWS clients usually look: in the environment variables `AWS_…`, and in the role of the machine."""
+    """The address of the service that keeps a bucket, and the credentials for that service.
+
+    If a field is None, its value is looked for where AWS clients usually look: in the environment variables `AWS_…`,
+    and in the role of the machine.
+    """
 
     endpoint: str | None = None
     """The service's address, for example `https://s3.example.org`. If it is None and the environment names no other,

@@ -34,17 +34,17 @@ VARIANT_MAX = 4 * 1024 * 1024
 greatest height has three million bytes. A picture of noise, which somebody may send to fill the disk, would have ten
 million."""
 LOWER_QUALITY = 40
-"""The quality with which a file is encoded anew if it has more than VARIANT_MAX bytes. If it then still has more, the
-picture is refused."""
+"""The quality, from 0 to 100, with which a file is encoded anew if it has more than VARIANT_MAX bytes. If the new file
+also has more, the picture is refused."""
 SCANS_MAX = 100
 """How many scans a JPEG may have; one with more is refused. Encoders write up to twelve. A scan can be as short as ten
 bytes of the file, and yet makes the decoder go through all pixels."""
 
 CPU_SECONDS = 6
 CPU_PIXELS = 32_000_000
-"""The number of pixels for which the program may use one second of processor time. The seconds for all of MAX_PIXELS
-are added to CPU_SECONDS: 8 s in all by default. The slowest usual pictures, of 64 million pixels or 8,000 pixels high,
-took 2.5 s on a processor of 2023."""
+"""The number of pixels for which the program may use one second of processor time. In all, it may use CPU_SECONDS plus
+MAX_PIXELS divided by this number: 8 s with the default settings. The slowest usual pictures, of 64 million pixels or
+8,000 pixels high, took 2.5 s on a processor of 2023."""
 MEMORY = 512 * 1024 * 1024
 MEMORY_PER_PIXEL = 16
 """The bytes of memory that the program may use for each pixel of MAX_PIXELS, in addition to MEMORY. Decoders hold up
@@ -117,8 +117,10 @@ class TranscodedPicture(NamedTuple):
 
     @classmethod
     def loads(cls, data: bytes) -> TranscodedPicture:
-        """Return the picture from the transcoder's output, which `dumps` made. Raises Unreadable if the output is a
-        refusal."""
+        """Return the picture that is the transcoder's output, in the form that `dumps` makes.
+
+        Raises Unreadable if the output is a refusal instead of a picture.
+        """
         line, _, contents = data.partition(b"\n")
         head = json.loads(line)
         if "refused" in head:

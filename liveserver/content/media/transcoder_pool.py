@@ -70,8 +70,9 @@ class TranscoderPool:
         """Transcode the picture in a file that is open for reading. The file is read from its beginning.
 
         `owner`: the key or source that sends the picture. Raises InvalidInput, with the field `/file`, if the picture
-        can't be served. Raises Busy if too many pictures wait already, of all owners together or of this owner. Raises
-        MediaUnavailable if the disk is full, or if no more files or processes can be opened.
+        can't be served. Raises Busy if too many pictures wait already, of all owners together or of this owner, or if
+        the server is stopping. Raises MediaUnavailable if the disk is full, or if no more files can be opened or
+        processes started.
         """
         await self._queue.enter(owner)
         start = time.monotonic()
@@ -96,8 +97,8 @@ class TranscoderPool:
         await asyncio.to_thread(self._threads.shutdown)
 
     def _submit(self, file: BinaryIO) -> asyncio.Future[TranscodedPicture]:
-        """Have a thread transcode the file, and return the future of the result. Raises Busy if the server is stopping,
-        and MediaUnavailable."""
+        """Have a thread transcode the file, and return the future of the result. Raises Busy if the server is stopping.
+        Raises MediaUnavailable if the disk is full or no more files can be opened."""
         if self._closed:
             raise Busy("the server is stopping")
         with _failures():
@@ -162,8 +163,10 @@ class TranscoderPool:
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    """Raise MediaUnavailable in place of an OSError: the disk is full, or there can be no more descriptors or
-    processes."""
+    """Raise MediaUnavailable in place of an OSError that is raised in this context.
+
+    The reason of such an OSError: the disk is full, or no more files can be opened or processes started.
+    """
     try:
         yield
     except OSError as error:

@@ -92,8 +92,8 @@ class TranscoderQueue:
         self._line_up(owner)
 
     def _line_up(self, owner: Hashable) -> None:
-        """Add the owner to those that may have a turn, if a picture of it waits and it isn't busy. Then begin as many
-        turns as can begin."""
+        """Add the owner to those that may have a turn, if a picture of the owner waits and the owner isn't in `_busy`.
+        Then begin as many turns as can begin."""
         if not self._lines.get(owner):
             self._lines.pop(owner, None)
             self._ring.pop(owner, None)

@@ -114,7 +114,7 @@ def _live_page(value: str) -> str:
 
 
 def live_page(url: str) -> tuple[str, str]:
-    """Return the server's address and the live blog's slug, given the address of the live blog's page or embed page.
+    """Split the address of a live blog's page or embed page into the server's address and the live blog's slug.
 
     Raises ValueError if `url` isn't the address of such a page.
     """
