@@ -33,7 +33,7 @@ Further changes aren't kept. They are read from the store."""
 RECENT_BYTES = 8 * 1024 * 1024
 """The greatest size in bytes that the messages of a channel's recent changes may have together.
 
-Beyond it, the oldest are forgotten. The last change is kept whatever its size."""
+Beyond it, the oldest changes are forgotten. The newest change is kept whatever its size."""
 
 
 _NOWHERE = Position("", 0)
@@ -116,8 +116,8 @@ class Channel:
     def offer(self, frame: ChangeFrame, now: float) -> Offer:
         """Deliver a change to all viewers if its seq is the next one. Returns what became of the change.
 
-        If changes before this one are missing (AHEAD), it is kept, and is delivered once the channel has them. If
-        AHEAD_MAX changes are kept already, it isn't kept.
+        If changes before this one are missing (AHEAD), this one is kept, and is delivered once the channel has the
+        missing ones. If AHEAD_MAX changes are kept already, this one isn't kept.
         """
         if frame.position.epoch != self.position.epoch:
             return Offer.FOREIGN

@@ -99,7 +99,7 @@ class ChannelRegistry:
         return await self._opening(topic) if synced_channel is None else synced_channel
 
     def drop(self, topic: Topic) -> None:
-        """Forget the topic's open channel. The caller must end the subscription of the topic to the bus."""
+        """Forget the topic's open channel. The caller must end the topic's subscription to the bus."""
         slug = self._channels.pop(topic).liveblog
         del self._by_liveblog[slug][topic]
         if not self._by_liveblog[slug]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from liveserver.realtime.viewer import Viewer, ViewerBatch, ViewerSet
 
 BUNDLE_BYTES = 32 * 1024
-"""The greatest size in bytes of a bundle of several messages. The send buffer of a viewer's socket should hold it."""
+"""The greatest size in bytes of a bundle of several messages. The send buffer of a socket should hold such a bundle."""
 
 BACKLOG_BYTES = 8 * 1024 * 1024
 """The greatest size in bytes of all waiting messages together. Beyond it, `add` refuses messages.
@@ -78,7 +78,7 @@ class FanoutQueue:
     def replace(self, frame: Frame, before: Position) -> None:
         """Drop all bundles whose writing hasn't begun, and add a message in their place.
 
-        `before`: the position that is noted for a viewer if it can't be sent this message, because it lags.
+        `before`: the position that is noted for a viewer that can't be sent this message, because the viewer lags.
         """
         while self._deliveries and self._deliveries[-1].rest is None:
             self._size -= self._deliveries.pop().size
@@ -106,7 +106,7 @@ class FanoutQueue:
         self._has.pop(viewer, None)
 
     def pump(self, viewer_set: ViewerSet) -> list[tuple[Viewer, Position]]:
-        """Write the first bundle to the next batch of viewers. If it was written to all batches, drop it instead.
+        """Write the first bundle to the next batch of viewers; or drop the bundle if all batches have got it.
 
         Returns the viewers that lag now, each with the position up to which it has received everything.
         """

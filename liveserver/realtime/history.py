@@ -103,7 +103,7 @@ class StoreHistory:
         return positions | {topic: past[moment] for topic, moment in late.items() if moment in past}
 
     def moment(self, topic: Topic) -> datetime:
-        """Return the time as of which a delayed topic shows the live blog now: the present minus the topic's delay."""
+        """Return the past moment whose state a delayed topic shows now: the present time minus the topic's delay."""
         return self._clock() - timedelta(seconds=topic.delay)
 
     async def pending(self, topic: Topic) -> PendingChanges:

@@ -1,8 +1,8 @@
 """The hub: the topics that viewers of this process follow. The hub makes sure that viewers get every change.
 
-The bus is fast, but may lose messages; the store has every change in order (see `docs/architecture.md`). If changes are
-missing before a message from the bus, or if a poll shows that the store has newer changes, the hub reads them from the
-store. The hub knows viewers only as `realtime/viewer.py` defines them. It knows nothing of sockets.
+The bus is fast, but may lose messages; the store has every change in order (see `docs/architecture.md`). If a message
+from the bus shows that earlier changes are missing, or a poll shows that the store has newer ones, the hub reads these
+changes from the store. The hub knows viewers only as `realtime/viewer.py` defines them. It knows nothing of sockets.
 """
 
 from __future__ import annotations
@@ -222,12 +222,12 @@ class Hub:
         self._bus.publish(slug, frame)
 
     def received(self, topic: Topic, message: TopicMessage) -> None:
-        """Take a message of a topic. This process or another one has published it."""
+        """Take a message of a topic. The message was published by this process or by another one."""
         if (synced_channel := self._registry.ready(topic, message)) is not None:
             synced_channel.take(message)
 
     def announced(self, message: bytes) -> None:
-        """Take an announcement of a node, which may be this node itself."""
+        """Take an announcement made by a node, which may be this node itself."""
         self._counts.announced(message)
         self._observers.announced(message)
 

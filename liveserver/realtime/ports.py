@@ -1,4 +1,4 @@
-"""The ports of realtime: what it needs of others. A history to read, an encoder of changes, observers of viewers."""
+"""The ports by which realtime uses other packages: a history, an encoder of changes, and observers of viewers."""
 
 from __future__ import annotations
 
@@ -66,4 +66,4 @@ class ViewerObserver(Protocol):
         """Note that a registered viewer has left."""
 
     def announced(self, message: bytes, /) -> None:
-        """Take an announcement of a node, which may be this node itself."""
+        """Take an announcement made by a node, which may be this node itself."""

@@ -74,7 +74,7 @@ class ReplayCache:
             self._replay = None
 
     def cancel(self) -> list[asyncio.Task[Replay]]:
-        """Cancel the read of the store that is under way. Returns its task, so that the caller can wait for its end.
+        """Cancel the read under way, and return its task in a list, so that the caller can wait for the task's end.
 
         Returns [] if no replay is being read or kept.
         """

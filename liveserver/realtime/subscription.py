@@ -22,9 +22,9 @@ class Subscription:
         self.topic = topic
         """The topic that the viewer follows."""
         self.permit: Permit | None = None
-        """The permit of the viewer's stream, which counts towards the limit of its address; None if there is no limit.
+        """The permit for the viewer's stream; None if there is no limit on the streams of an address.
 
-        The permit is released when the viewer's connection ends.
+        The stream counts towards that limit until the permit is released, when the viewer's connection ends.
         """
 
     async def enter(self) -> None:

@@ -146,7 +146,8 @@ class SyncedChannel:
     def join(self, viewer: Viewer, after: Position | None, older: Iterable[ChangeFrame]) -> None:
         """Register a viewer, send it the changes after `after`, and notify the observer.
 
-        `after` and `older`: the results of `bridge`. If the viewer has no position, they are None and empty.
+        `after` and `older`: the results of `bridge`. For a viewer without a position, `after` is None and `older` is
+        empty.
         """
         self.idle_since = None
         self.channel.join(viewer, after, now(), older)

@@ -39,6 +39,6 @@ class ViewerObservers:
             observer.left(slug, viewer)
 
     def announced(self, message: bytes, /) -> None:
-        """Pass an announcement of a node, which may be this node itself, on to all observers."""
+        """Pass on to all observers an announcement made by a node, which may be this node itself."""
         for observer in self._observers:
             observer.announced(message)

@@ -71,9 +71,10 @@ class ThreadConnections(Connections):
         self._opened: list[Connection] = []
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """Begin a transaction in a thread, call `work`, and commit; return its result. Rolls back if `work` raises.
+        """Begin a transaction in a thread, call `work`, and commit. Returns the result of `work`.
 
-        Raises TimeoutError if no connection becomes free within `patience` seconds (a constructor's argument).
+        Rolls back if `work` raises. Raises TimeoutError if no connection becomes free within `patience` seconds (an
+        argument of the constructor).
         """
         # Without a timeout if a connection is free, as usual: setting up a timeout takes time.
         async with asyncio.timeout(self._patience) if self._free.locked() else nullcontext():
@@ -233,9 +234,9 @@ def _patient_connections(url: URL, purpose: str, **options: Any) -> Connections:
 def migration_connections(url: URL) -> Connections:
     """Return connections for the transaction in which the schema is migrated, or its revision is read.
 
-    They wait for locks longer than PATIENCE: for 30 seconds on SQLite, and without a limit of ours on PostgreSQL. On
-    SQLite they don't enforce foreign keys: Alembic changes a table by making a new one and dropping the old one, and
-    with foreign keys SQLite would refuse to drop a table that others refer to.
+    These connections wait for locks longer than PATIENCE: for 30 seconds on SQLite, and without a limit of ours on
+    PostgreSQL. On SQLite they don't enforce foreign keys: Alembic changes a table by making a new one and dropping the
+    old one, and with foreign keys SQLite would refuse to drop a table that others refer to.
     """
     if not is_sqlite(url):
         connect_args = {"timeout": PATIENCE, "server_settings": {"application_name": "liveserver migrate"}}

@@ -56,5 +56,5 @@ def shown(url: URL) -> str:
 
 
 def is_sqlite(url: URL) -> bool:
-    """True if the URL names an SQLite file."""
+    """Return True if the URL names an SQLite file."""
     return url.get_backend_name() == "sqlite"

@@ -27,8 +27,8 @@ def newest_page(
 ) -> tuple[list[T], str | None]:
     """Return a page of the rows that a query finds, and the cursor of the next page (None: this is the last one).
 
-    `query`: selects rows from `table`, whose columns `created_at` and `id` order the page. `item_of`: returns the
-    object for a row; the page has these objects. Raises InvalidInput for a bad cursor.
+    `query`: selects rows from `table`, whose columns `created_at` and `id` order the page. `item_of`: a function
+    that makes an item of the page from a row. Raises InvalidInput for a bad cursor.
     """
     created_at, row_id = table.c.created_at, table.c.id
     query = query.order_by(created_at.desc(), row_id.desc()).limit(limit + 1)

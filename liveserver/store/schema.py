@@ -41,7 +41,7 @@ async def migrate(address: str, *, to: str = "head") -> tuple[str | None, str]:
 
 
 async def is_current(address: str) -> bool:
-    """True if the schema is at the newest revision.
+    """Return True if the schema is at the newest revision.
 
     Raises SettingsError if the database can't be opened, or was made by a newer liveserver.
     """
@@ -70,7 +70,7 @@ def newest() -> str:
 
 
 def is_known(revision: str) -> bool:
-    """True if this code has a migration to the revision: it is the newest or an earlier one."""
+    """Return True if this code has a migration to the revision, which is then the newest or an earlier one."""
     return revision in {script.revision for script in _script().walk_revisions()}
 
 

@@ -130,7 +130,7 @@ async def use_write_ahead_log(url: URL) -> None:
 
 
 def _is_busy(error: sqlite3.OperationalError) -> bool:
-    """True if the error says that another connection has locked the file.
+    """Return True if the error says that another connection has locked the file.
 
     SQLite has several extended codes for that. All have SQLITE_BUSY as their last byte.
     """

@@ -1,4 +1,4 @@
-"""The bus, which carries changes between server processes: within one process, or by Redis pub/sub."""
+"""The bus, which carries changes between hubs: within one process or, by Redis pub/sub, between several processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Bus", "Medium", "MemoryBus", "Receiver", "connect"]
 
 
 def connect(redis_url: str | None, *, prefix: str) -> Bus:
-    """Return the bus that the settings ask for: by Redis if there is a `redis_url`, else in-process.
+    """Return a bus over Redis if `redis_url` names a Redis server, else an in-process bus.
 
     The bus isn't started yet. `prefix`: the first part of the names of Redis channels.
     """

@@ -1,4 +1,4 @@
-"""The bus carries changes from the process that published them to the others. It is fast, and may lose messages."""
+"""The bus carries changes from the process that publishes them to other processes. It is fast, but may lose changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Receiver(Protocol):
         """
 
     def announced(self, message: bytes) -> None:
-        """Take an announcement of a process, perhaps of the receiver's own. The announcement may come late or twice."""
+        """Take an announcement made by a process, perhaps by the receiver's own. It may come late or twice."""
 
     def link_changed(self, up: bool) -> None:
         """Note that the bus went down (False) or came back (True). Messages published while it was down are lost."""
@@ -30,10 +30,10 @@ class Bus(Protocol):
 
     @property
     def up(self) -> bool:
-        """True if the bus works, as far as this process knows, so that messages arrive."""
+        """True if, as far as this process knows, the bus works and messages arrive."""
 
     async def start(self, receiver: Receiver) -> None:
-        """Begin to deliver messages to `receiver`. Raises nothing if the bus can't be reached: then it is down."""
+        """Begin to deliver messages to `receiver`. If the bus can't be reached, raises nothing, and `up` is False."""
 
     async def close(self) -> None:
         """Stop delivering messages, and free all resources."""
@@ -42,7 +42,7 @@ class Bus(Protocol):
         """Hand `message` to every process that subscribes to the live blog, this one included."""
 
     def announce(self, message: bytes) -> None:
-        """Hand `message` to every other process, whatever live blogs it subscribes to.
+        """Hand `message` to every other process, whichever live blogs that process subscribes to.
 
         This process may get the message, too.
         """

@@ -17,7 +17,7 @@ If a change doesn't fit, only its position waits. The change is read from the st
 
 
 class DelayQueue:
-    """A queue of one topic's changes, which viewers may not see yet. Times are in seconds of the caller's clock."""
+    """A queue of one topic's changes that viewers aren't to see yet. Times are in seconds of the caller's clock."""
 
     def __init__(self) -> None:
         self.position: Position | None = None

@@ -95,7 +95,7 @@ class PartnerEditions:
             delayed.stop()
 
     def origins(self, topics: Iterable[Topic]) -> set[Topic]:
-        """Return, for each delayed topic in `topics`, the topic of the whole live blog to which it belongs."""
+        """Return the topics of the whole live blogs to which the delayed topics in `topics` belong."""
         return {Topic(topic.slug) for topic in topics if topic in self._delayed}
 
     def check(self, positions: Mapping[Topic, Position]) -> None:

@@ -30,7 +30,7 @@ class TopicReceiver(Protocol):
         """
 
     def announced(self, message: bytes, /) -> None:
-        """Take an announcement of a process, perhaps of the receiver's own."""
+        """Take an announcement made by a process, perhaps by the receiver's own."""
 
     def link_changed(self, up: bool, /) -> None:
         """Note that the bus went down (False) or came back (True). Messages published while it was down are lost."""
@@ -53,7 +53,7 @@ class TopicBus:
 
     @property
     def up(self) -> bool:
-        """True if the bus works, as far as this process knows, so that messages arrive."""
+        """True if, as far as this process knows, the bus works and messages arrive."""
         return self._bus.up
 
     async def start(self, receiver: TopicReceiver) -> None:
@@ -69,7 +69,7 @@ class TopicBus:
         await self._derived.close()
 
     def publish(self, slug: str, frame: ChangeFrame) -> None:
-        """Deliver a live blog's change to its topics in this process, and hand it to the bus for other processes."""
+        """Deliver a change to the live blog's topics in this process, and hand it to the bus for other processes."""
         try:
             # The change is delivered now, and not when the bus brings the message back: the bus may be down.
             self._deliver(slug, frame)
@@ -80,7 +80,7 @@ class TopicBus:
             self._publishing = None
 
     def announce(self, message: bytes) -> None:
-        """Hand `message` to every other process, whatever it subscribes to. This process may get the message, too."""
+        """Hand `message` to every other process, whatever that process subscribes to. This process may get it, too."""
         self._bus.announce(message)
 
     async def subscribe(self, topic: Topic) -> None:
@@ -104,7 +104,7 @@ class TopicBus:
             await self._bus.unsubscribe(topic.slug)
 
     def origins(self, topics: Collection[Topic]) -> set[Topic]:
-        """Return, for each delayed topic in `topics`, the topic of the whole live blog to which it belongs.
+        """Return the topics of the whole live blogs to which the delayed topics in `topics` belong.
 
         `check` needs the positions of the returned topics, too.
         """
@@ -124,7 +124,7 @@ class TopicBus:
             self._deliver(slug, unpack(message))
 
     def announced(self, message: bytes) -> None:
-        """Pass an announcement of a process on to the receiver."""
+        """Pass on to the receiver an announcement made by a process."""
         if self._receiver is not None:
             self._receiver.announced(message)
 
@@ -134,7 +134,7 @@ class TopicBus:
             self._receiver.link_changed(up)
 
     def _deliver(self, slug: str, change: ChangeFrame | Position | None) -> None:
-        """Deliver a live blog's change to its subscribed topics. None stands for a message that can't be read.
+        """Deliver a change to the live blog's subscribed topics. None stands for a message that can't be read.
 
         None is delivered only to the topic of the whole live blog, and not to editions.
         """

@@ -88,12 +88,12 @@ def _one_by_one(descriptors: array[int], data: bytes) -> list[tuple[int, int]]:
 class IoUring:
     """io_uring's two queues: one of submissions (requests to the kernel), one of completions (their results).
 
-    Only the thread that makes the object may use it. When the system call returns, each submission has been done in
+    Only the thread that makes the object may use it. When io_uring_enter(2) returns, each submission has been done in
     whole, in part, or not at all: because of MSG_DONTWAIT, the kernel never keeps one for later. So both queues are
     empty between two calls. Making the object raises OSError if the kernel refuses io_uring.
 
-    The process and the kernel share the following memory, as `io_uring_setup(2)` describes it. That system call writes
-    the offsets into its parameters.
+    The process and the kernel share the following memory, as io_uring_setup(2) describes it. That system call writes
+    the offsets of the parts into its parameters.
 
     | mapping | content | attributes |
     |---|---|---|

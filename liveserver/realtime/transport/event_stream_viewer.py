@@ -22,7 +22,7 @@ class EventStreamViewer(SocketViewer):
         return frame.sse
 
     def close(self, code: int) -> None:
-        """End the stream after the messages that were written. SSE has no close code, so `code` isn't sent."""
+        """End the stream once all written messages are sent. SSE has no close code, so `code` isn't sent."""
         if self._state is not State.CLOSED:
             self.open()
             self._ended()

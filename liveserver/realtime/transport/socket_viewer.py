@@ -103,14 +103,14 @@ class SocketBatch(ViewerBatch):
         super().discard(viewer)
 
     def redirect(self, index: int, descriptor: int) -> None:
-        """Change the descriptor of the viewer at an index. If it is INDIRECT, `write` uses the viewer's transport."""
+        """Set the descriptor of the viewer at an index. With INDIRECT, `write` uses that viewer's transport."""
         self._indirect += (descriptor == INDIRECT) - (self._descriptors[index] == INDIRECT)
         self._descriptors[index] = descriptor
 
     def write(self, frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
         """Write messages to all viewers.
 
-        Returns the viewers that lagged before, each with 0: no message was written to it.
+        Returns those viewers that lagged before the call, each with 0: the viewer took none of these messages.
         """
         if self._indirect:
             return super().write(frames)
@@ -182,7 +182,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
     def write_all(cls, viewers: Sequence[Viewer], frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
         """Write messages to many viewers.
 
-        Returns the viewers that lagged before, each with 0: no message was written to it.
+        Returns those viewers that lagged before the call, each with 0: the viewer took none of these messages.
         """
         data = cls.joined(frames)
         ours = cast("Sequence[SocketViewer]", viewers)

@@ -28,7 +28,7 @@ Even the largest confirmation counts as one frame only."""
 
 
 def weight(frames: int, size: int) -> float:
-    """Return the weight of some frames: their number or, if it is greater, `size / FRAME_BYTES`.
+    """Return the weight of some frames: their number, or `size / FRAME_BYTES` if that is greater.
 
     `frames`: the number of the frames. `size`: the size in bytes of all of them together.
     """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 INTERVAL = 2.0
-"""Seconds between two announcements of a node."""
+"""Seconds between one announcement by a node and the next by the same node."""
 
 LIFETIME = 2.5 * INTERVAL
 """Seconds for which the numbers in a node's announcement are kept. Then they are forgotten."""
@@ -32,7 +32,7 @@ class _Count(NamedTuple):
 
 
 class Presence:
-    """The numbers of viewers that the other nodes have announced. It also makes this node's announcements."""
+    """The numbers of viewers that the other nodes have announced. The class also makes this node's announcements."""
 
     def __init__(self, node: str, counts_name: str = "viewers") -> None:
         """`node`: this node's id. `counts_name`: the name of the field that has the numbers in an announcement.
@@ -57,7 +57,7 @@ class Presence:
         return [json_encoding.dumps({"node": self._node, self._counts_name: dict(chunk)}) for chunk in chunks]
 
     def take(self, message: bytes, now: float) -> None:
-        """Take an announcement of a node. An announcement of this node itself is ignored.
+        """Take an announcement made by a node. One made by this node itself is ignored.
 
         An announcement that can't be read is ignored, too: a newer version of the server may have another format.
         """
@@ -70,7 +70,7 @@ class Presence:
         return sum(count.viewers for count in self._elsewhere.get(slug, {}).values())
 
     def slugs(self) -> list[str]:
-        """Return the slugs of all live blogs for which a number of another node is kept."""
+        """Return the slugs of all live blogs for which a number announced by another node is kept."""
         return list(self._elsewhere)
 
     def forget(self, before: float) -> None:
@@ -89,7 +89,7 @@ class Presence:
 
 
 def _read(message: bytes, counts_name: str) -> list[tuple[str, str, int]]:
-    """Return the node's id, the slug and the number for each live blog in `message`; [] if it can't be read."""
+    """Return the node's id, the slug and the number for each live blog in a message; [] if that can't be read."""
     try:
         content: Any = orjson.loads(message)
         node, viewers = content["node"], content[counts_name]

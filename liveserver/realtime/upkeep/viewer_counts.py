@@ -52,7 +52,7 @@ class ViewerCounts:
                 self._bus.announce(message)
 
     def announced(self, message: bytes) -> None:
-        """Take the announcement of a node, which may be this node itself."""
+        """Take an announcement made by a node, which may be this node itself."""
         self._presence.take(message, now())
 
     def renew(self) -> None:

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Stopped(Exception):
-    """The caller of the transaction was cancelled. This error makes the transaction roll back."""
+    """The error that makes a transaction roll back because the transaction's caller was cancelled."""
 
 
 class LongTransaction:

@@ -187,7 +187,7 @@ def _bad(archive: Archive, name: str, number: int, reason: str) -> BadBackup:
 
 
 class _Refused(Exception):
-    """The database refuses to insert a row. The error's text is the database's message."""
+    """The error raised if the database refuses to insert a row. Its text is the database's message."""
 
 
 def _insert(connection: Connection, query: Executable, rows: list[Row]) -> None:

@@ -1,4 +1,4 @@
-"""Checks whether liveserver could have written the rows of a backup. The file may come from somebody else.
+"""Checks that liveserver could have written the rows of a backup. Somebody else may have written the backup's file.
 
 Every value is checked against the type of its column. Some columns have a second, stricter check, with the types of the
 API's inputs: a bad value in them could make a server fail, or could harm readers. Two kinds of values do no harm, and
@@ -172,9 +172,9 @@ def values_of(row: Row, table: Table) -> Row:
 def check(name: str, row: Row, safe: Callable[[str], str]) -> None:
     """Check those columns of a row for which `_FIELDS` has a stricter type, and make the body of an entry safe.
 
-    `name`: the row's table, in the newest schema. `row`: is changed: if it has an entry's body, the body is replaced by
-    what `safe` returns for it. Raises ValueError, with a message for people, if no liveserver can have written the row.
-    Raises what `safe` raises.
+    `name`: the row's table, in the newest schema. `row`: the row to check. If it has an entry's body, what
+    `safe` returns for the body replaces it in `row`. Raises ValueError, with a message for people, if no liveserver can
+    have written the row. Raises what `safe` raises.
     """
     for column, adapter in _adapters(name):
         try:
@@ -193,7 +193,7 @@ def check(name: str, row: Row, safe: Callable[[str], str]) -> None:
 
 
 def moment_of(value: object) -> datetime:
-    """Return the moment that a text names, in UTC. Raises ValueError if that isn't an RFC 3339 time within YEARS."""
+    """Return the moment that a text names, in UTC. Raises ValueError if the text is no RFC 3339 time within YEARS."""
     try:
         moment = datetime.fromisoformat(value if isinstance(value, str) else "")
     except ValueError:

@@ -23,8 +23,8 @@ KEEP = timedelta(seconds=2 * DELAY_MAX)
 """The age after which rows of the table `moments` may be deleted: twice the longest delay that a partner may have."""
 
 SWEEP = 64
-"""The number of changes of a live blog from one clean-up of its rows in the table `moments` to the next. A clean-up
-deletes the rows that are older than KEEP."""
+"""The number of a live blog's changes after which the live blog's rows in the table `moments` are cleaned up again. A
+clean-up deletes the rows that are older than KEEP."""
 
 _t = tables.moments
 _INSERT = insert(_t)

@@ -1,4 +1,4 @@
-"""The queries that write entries. If readers see the change, it takes the live blog's next seq.
+"""The queries that write entries. A change that readers see takes the live blog's next seq.
 
 To avoid deadlocks, every function locks rows in the same order: idempotency key, entry, live blog.
 """
@@ -70,7 +70,7 @@ class Written(NamedTuple):
     """The live blog as it is after the write."""
     entry: Entry
     change: Change | None
-    """The change that readers see; None if the entry isn't published, and if nothing was written."""
+    """The change that readers see; None if they see none, as for a draft, or because nothing was written."""
     replayed: bool
     """True if an earlier request with the same idempotency key has made the entry."""
 
@@ -78,7 +78,8 @@ class Written(NamedTuple):
 def find(connection: Connection, liveblog_id: int, entry_id: str, *, lock: bool = False) -> Entry:
     """Return an entry that isn't deleted. With `lock`, its row is locked until the transaction ends.
 
-    Raises NotFound, Gone if the entry was deleted, and NeverSeen if it was deleted before readers saw it.
+    Raises NotFound if there is no such entry. Raises Gone if the entry was deleted after readers could see it, and
+    NeverSeen, which is a kind of Gone, if it was deleted before that.
     """
     entry = _find(connection, liveblog_id, entry_id, lock=lock)
     if entry.status is EntryStatus.DELETED:
@@ -90,7 +91,8 @@ def find(connection: Connection, liveblog_id: int, entry_id: str, *, lock: bool 
 def find_in(connection: Connection, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
     """Return the live blog, and an entry that isn't deleted.
 
-    Raises NotFound, Gone if the entry was deleted, and NeverSeen if it was deleted before readers saw it.
+    Raises NotFound if there is no such entry. Raises Gone if the entry was deleted after readers could see it, and
+    NeverSeen, which is a kind of Gone, if it was deleted before that.
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     return liveblog, find(connection, liveblog_id, entry_id)
@@ -117,10 +119,11 @@ def create(
 ) -> Written:
     """Insert an entry. If a request with the same idempotency key has made one already, return that one instead.
 
-    `refusal`: an error that is raised instead of inserting an entry; None to insert one. Raises NotFound, and Conflict
-    if an eleventh entry would be pinned. Raises KeyReused if the idempotency key came with a different request before,
-    and Gone if the entry that was made with it has been deleted. With `key_id`, raises Unauthorized unless this API key
-    is good now, and Forbidden if it is limited to other live blogs.
+    `refusal`: an error that is raised instead of inserting an entry; None to insert one. Raises NotFound if there is no
+    such live blog. Raises Conflict if an eleventh entry would be pinned. Raises KeyReused if a different request came
+    with the idempotency key before. Raises Gone if an entry was made with the idempotency key, and has been deleted.
+    With `key_id`, raises Unauthorized unless this API key is good now, and Forbidden if the API key is limited to other
+    live blogs.
     """
     if key_id is not None:
         api_keys.confirm(connection, key_id, slug)
@@ -154,13 +157,14 @@ def edit(
     key_id: str | None = None,
     epoch: str | None = None,
 ) -> Written:
-    """Replace the entry by the result of `change`, as an editor of our newsroom has edited it.
+    """Replace the entry by the result of `change`. Call this for an edit by our own newsroom.
 
-    If the result is equal to the present entry, nothing is written. Raises NotFound, and Gone if the entry was deleted.
-    Raises Conflict if a published entry would cease to be published, if an eleventh entry would be pinned, or if the
-    entry was taken over from a source that the live blog still follows: such an entry is edited only at the source.
-    Raises VersionConflict if `epoch` isn't the live blog's epoch (None: any). With `key_id`, raises Unauthorized unless
-    this API key is good now, and Forbidden if it is limited to other live blogs.
+    If the result is equal to the present entry, nothing is written. Raises NotFound if there is no such entry. Raises
+    Gone if the entry was deleted. Raises Conflict if a published entry would cease to be published, if an eleventh
+    entry would be pinned, or if the entry was taken over from a source that the live blog still follows: such an entry
+    is edited only at the source. Raises VersionConflict if `epoch` isn't the live blog's epoch (None: any). With
+    `key_id`, raises Unauthorized unless this API key is good now, and Forbidden if the API key is limited to other live
+    blogs.
     """
     if key_id is not None:
         api_keys.confirm(connection, key_id, slug)
@@ -170,10 +174,11 @@ def edit(
 def edit_as_source(
     connection: Connection, slug: str, entry_id: str, change: Callable[[Entry], Entry], *, actor: str
 ) -> Written:
-    """Replace an entry that was taken over from a source by the result of `change`, since the source has edited it.
+    """Replace our copy of a source's entry by the result of `change`. Call this for an edit by the source.
 
-    If the result is equal to the present entry, nothing is written. Raises NotFound, and Gone if the entry was deleted.
-    Raises Conflict if a published entry would cease to be published, or if an eleventh entry would be pinned.
+    If the result is equal to the present copy, nothing is written. Raises NotFound if there is no such entry of ours.
+    Raises Gone if our copy was deleted. Raises Conflict if a published copy would cease to be published, or if an
+    eleventh entry would be pinned.
     """
     return _edit(connection, slug, entry_id, change, actor=actor, epoch=None, as_source=True)
 
@@ -227,8 +232,8 @@ def remove(
     """Replace the entry by a tombstone, which has the entry's id and times, but no content.
 
     The deletion of a published entry takes the live blog's next seq. `check`: is called with the entry before the
-    deletion. If `check` raises, the entry isn't deleted. Raises NotFound, Gone if the entry was deleted already, and
-    VersionConflict if `epoch` isn't the live blog's epoch (None: any).
+    deletion. If `check` raises, the entry isn't deleted. Raises NotFound if there is no such entry. Raises Gone if the
+    entry was deleted already. Raises VersionConflict if `epoch` isn't the live blog's epoch (None: any).
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     old = find(connection, liveblog_id, entry_id, lock=True)
@@ -271,7 +276,7 @@ def revisions(
     """Return a page of an entry's revisions, oldest first, and the cursor of the next page (None: no more).
 
     The entry may be deleted. A page has at most `limit` revisions, and fewer if they would have more than
-    REVISIONS_CHARS characters. Raises NotFound, and InvalidInput for a bad cursor.
+    REVISIONS_CHARS characters. Raises NotFound if there never was such an entry. Raises InvalidInput for a bad cursor.
     """
     start = 0 if cursor is None else _version_of(cursor)
     liveblog_id, _ = liveblogs.find(connection, slug)

@@ -96,8 +96,9 @@ def page(
 ) -> EntryPage:
     """Return a page of a live blog's entries that meet all conditions, with the cursor of the next page.
 
-    `tags`: an entry must have at least one of these tags; empty for no condition. `moment`: the entries as they were
-    then (None: as they are now). Raises NotFound, and InvalidInput for a bad cursor.
+    `tags`: an entry must have at least one of these tags; empty for no condition. `moment`: a past moment, to get the
+    entries as they were then (None: as they are now). Raises NotFound if there is no such live blog. Raises
+    InvalidInput for a bad cursor.
     """
     lens = _lens(connection, slug, tags, moment, statuses)
     if key_events:
@@ -114,16 +115,18 @@ def page(
 def published(connection: Connection, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
     """Return the live blog, and a published entry.
 
-    Raises NotFound if there is no such entry or readers never saw it, and Gone if it was published and then deleted.
+    Raises NotFound if there is no such entry, or if readers never saw it. Raises Gone if the entry was published and
+    then deleted.
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     return liveblog, _published(connection, liveblog_id, entry_id)
 
 
 def _published(connection: Connection, liveblog_id: int, entry_id: str) -> Entry:
-    """Return a published entry. Raises NotFound, and Gone if it was published and then deleted.
+    """Return a published entry. Raises Gone if the entry was published and then deleted.
 
-    An entry that readers never saw raises the same NotFound as one that doesn't exist, so nobody learns that it exists.
+    Raises NotFound if there is no such entry. For an entry that readers never saw, the error is the same, so that
+    nobody learns that the entry exists.
     """
     with suppress(NeverSeen):
         entry = entries.find(connection, liveblog_id, entry_id)
@@ -135,7 +138,8 @@ def _published(connection: Connection, liveblog_id: int, entry_id: str) -> Entry
 def around(connection: Connection, slug: str, entry_id: str, *, before: int, after: int) -> Around:
     """Return a published entry with up to `after` newer and up to `before` older entries.
 
-    Raises NotFound, and Gone if the entry was deleted.
+    Raises NotFound if there is no such entry, or if readers never saw it. Raises Gone if the entry was published and
+    then deleted.
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     entry = _published(connection, liveblog_id, entry_id)
@@ -153,8 +157,8 @@ def snapshot(
 ) -> Snapshot:
     """Return the content that a page starts with: the newest entries, the pinned ones and the key events.
 
-    `tags`: an entry must have at least one of these tags; empty for no condition. `moment`: the content as it was then
-    (None: as it is now). Raises NotFound.
+    `tags`: an entry must have at least one of these tags; empty for no condition. `moment`: a past moment, to get the
+    content as it was then (None: as it is now). Raises NotFound.
     """
     lens = _lens(connection, slug, tags, moment)
     on_top = lens.only(_t.c.pinned, lambda entry: entry.pinned)
@@ -169,10 +173,10 @@ def snapshot(
 
 
 def feed(connection: Connection, slug: str, *, limit: int) -> Feed:
-    """Return the content of a feed: the newest published entries, and deletions of entries from the same period.
+    """Return the content of a feed: the newest published entries, and deletions of entries.
 
-    Programs that read the feed may still show the deleted entries. Both lists have at most `limit` items. Raises
-    NotFound.
+    The deleted entries are from the period that the published ones cover: programs that read the feed may still show
+    them. Both lists have at most `limit` items. Raises NotFound.
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     items, more = _run(connection, _select(liveblog_id), "newest", limit)
@@ -185,10 +189,10 @@ def feed(connection: Connection, slug: str, *, limit: int) -> Feed:
 
 
 def changes(connection: Connection, slug: str, after: int, *, limit: int) -> Changes:
-    """Return at most `limit` changes of a live blog with a seq above `after`, ascending by seq. Raises NotFound.
+    """Return the first `limit` of a live blog's changes after the seq `after`, ascending by seq. Raises NotFound.
 
-    Of each entry, only its last change is returned, with the entry as it is now; likewise for the live blog's own
-    fields. For an entry that was deleted, the change is its deletion.
+    Of the changes of an entry, only the last is returned, with the entry as it is now. Of the changes of the live
+    blog's own fields, too, only the last is returned. For an entry that was deleted, the change is its deletion.
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     query = select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.seq > after)
@@ -198,7 +202,7 @@ def changes(connection: Connection, slug: str, after: int, *, limit: int) -> Cha
 def changes_then(
     connection: Connection, slug: str, after: int, *, limit: int, moment: datetime
 ) -> tuple[Changes, list[Withdrawal]]:
-    """Return the changes after a seq, in the state of a past moment, and withdrawals of the entries deleted since then.
+    """Return the changes after a seq, as they were at a past moment, and withdrawals of the entries deleted since then.
 
     The text of an entry that has been deleted since the moment is never returned: such an entry is an EntryDeleted
     among the changes, with the seq that the entry had at the moment. Raises NotFound.
@@ -243,7 +247,7 @@ def _body_of(change: Change) -> str:
 
 
 def _take_while_fitting(items: Iterable[T], limit: int, size: int, body: Callable[[T], str]) -> tuple[list[T], bool]:
-    """Return the first of the items, and True if there are more.
+    """Return as many of the first items as fit, and True if there are more.
 
     Stops after `limit` items, or before that as soon as the bodies of the items have `size` bytes together. `body`:
     returns the body of an item.

@@ -110,8 +110,8 @@ def create(connection: Connection, liveblog: Liveblog) -> Liveblog:
 def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tuple[list[Liveblog], str | None]:
     """Return a page of live blogs, and the cursor of the next page (None: this is the last one).
 
-    The live blog that was created last comes first. A cursor contains the number of a live blog, not its slug: some of
-    those who get a cursor may not know that slug. Raises InvalidInput for a bad cursor.
+    The live blog that was created last comes first. A cursor contains the number of a live blog, not its slug: a client
+    that gets the cursor needn't be allowed to see that live blog. Raises InvalidInput for a bad cursor.
     """
     query = select(_t).order_by(_t.c.created_at.desc(), _t.c.slug.desc()).limit(limit + 1)
     if cursor is not None:

@@ -41,14 +41,14 @@ def add(connection: Connection, media: Media, *, key_id: str | None = None) -> M
 
 
 def find(connection: Connection, media_id: str) -> Media:
-    """Return the picture with this id. Raises NotFound, and Gone if the picture was deleted."""
+    """Return the picture with this id. Raises NotFound if there is none. Raises Gone if the picture was deleted."""
     return _find(connection, media_id)
 
 
 def _find(connection: Connection, media_id: str, *, lock: bool = False) -> Media:
     """Return the picture with this id. With `lock`, its row is locked until the transaction ends.
 
-    Raises NotFound, and Gone if the picture was deleted.
+    Raises NotFound if there is no such picture. Raises Gone if the picture was deleted.
     """
     if _ID.fullmatch(media_id):
         query = select(_t).where(_t.c.id == media_id)
@@ -89,7 +89,7 @@ def edit(connection: Connection, media_id: str, change: Callable[[Media], Media]
     """Replace the picture by the result of `change`, and return the new picture.
 
     `change` is called with the picture as it is now. If `change` returns an equal picture, nothing is written. Raises
-    NotFound, and Gone if the picture was deleted.
+    NotFound if there is no such picture. Raises Gone if the picture was deleted.
     """
     old = _find(connection, media_id, lock=True)
     new = replace(change(old), id=old.id, version=old.version, digest=old.digest, created_at=old.created_at)
@@ -103,8 +103,8 @@ def edit(connection: Connection, media_id: str, change: Callable[[Media], Media]
 def remove(connection: Connection, media_id: str, *, version: EntityVersion | None, at: datetime) -> None:
     """Replace the picture by a tombstone, which has no texts.
 
-    Raises NotFound, Gone if the picture was deleted already, and VersionConflict if `version` isn't the picture's
-    current version (None: any version is deleted).
+    Raises NotFound if there is no such picture. Raises Gone if the picture was deleted already. Raises VersionConflict
+    if `version` isn't the picture's current version (None: any version is deleted).
     """
     old = _find(connection, media_id, lock=True)
     check_version(old, version, old.entity_version.history)

@@ -21,7 +21,7 @@ _TAKE_SEQ = update(_t).where(_t.c.slug == bindparam("blog_slug")).values(seq=_t.
 
 
 def take_seq(connection: Connection, slug: str) -> liveblogs.Found:
-    """Raise the live blog's seq by 1, for a change. Returns the live blog with the new seq, and its internal id.
+    """Increase the live blog's seq by 1, for a change. Returns the live blog with the new seq, and its internal id.
 
     Another transaction that wants to take a seq of the live blog waits until this transaction ends. So the order of
     seqs is the order of commits, and a transaction that fails leaves no gap. Raises NotFound.

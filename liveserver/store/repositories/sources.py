@@ -38,7 +38,7 @@ _EVERY = select(_t, _l.c.slug).join(_l, _l.c.id == _t.c.liveblog_id)
 
 
 class NotHeld(Conflict):
-    """A process doesn't hold the source any more, or expects another position of the source than the store has."""
+    """The error of a process that doesn't hold the source any more, or whose `Hold` has an outdated position."""
 
 
 class Hold(NamedTuple):
@@ -52,7 +52,7 @@ class Hold(NamedTuple):
 
 
 class Incoming(NamedTuple):
-    """The new state of one entry of the source, to be taken over."""
+    """The new state of an entry at the source, which our copy of the entry is to take over."""
 
     id: str
     """The id of the entry at the source."""
@@ -68,7 +68,7 @@ class Incoming(NamedTuple):
 def add(connection: Connection, source: Source) -> Source:
     """Insert the source that a live blog follows, and return it.
 
-    Raises NotFound, and Conflict if the live blog follows a source already.
+    Raises NotFound if there is no such live blog. Raises Conflict if the live blog follows a source already.
     """
     liveblog_id, _ = liveblogs.find(connection, source.slug)
     values = {
@@ -90,9 +90,9 @@ def add(connection: Connection, source: Source) -> Source:
 
 
 def find(connection: Connection, slug: str, at: datetime) -> Source:
-    """Return the source that a live blog follows. Its state is `waiting` if no process holds it at the moment `at`.
+    """Return the source that a live blog follows. If no process holds it at the moment `at`, its state is `waiting`.
 
-    Raises NotFound if there is no such live blog, or it follows none.
+    Raises NotFound if there is no such live blog, or if the live blog follows no source.
     """
     liveblog_id, _ = liveblogs.find(connection, slug)
     row = connection.execute(_EVERY.where(_t.c.liveblog_id == liveblog_id)).mappings().one_or_none()
@@ -104,9 +104,9 @@ def find(connection: Connection, slug: str, at: datetime) -> Source:
 
 
 def remove(connection: Connection, slug: str) -> None:
-    """Delete the source of a live blog. The entries that were taken over from it stay.
+    """Delete the source of a live blog. The entries that were taken over from the source stay.
 
-    Raises NotFound if there is no such live blog, or it follows none.
+    Raises NotFound if there is no such live blog, or if the live blog follows no source.
     """
     liveblog_id, _ = liveblogs.find(connection, slug)
     if not connection.execute(delete(_t).where(_t.c.liveblog_id == liveblog_id)).rowcount:
@@ -114,12 +114,12 @@ def remove(connection: Connection, slug: str) -> None:
 
 
 def exist(connection: Connection) -> bool:
-    """True if any live blog follows a source."""
+    """Return True if any live blog follows a source."""
     return connection.execute(select(_t.c.id).limit(1)).first() is not None
 
 
 def hold(connection: Connection, holder: str, at: datetime, lease: timedelta) -> list[Source]:
-    """Let the process `holder` hold its own sources and all free ones until `at` plus `lease`.
+    """Let the process `holder` hold all free sources, and those that it holds already, until `at` plus `lease`.
 
     A source is free if no process holds it at the time `at`. Returns all sources that `holder` holds now.
     """

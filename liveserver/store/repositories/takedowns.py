@@ -21,7 +21,7 @@ _e = tables.entries
 
 
 def keep(connection: Connection, takedown: Takedown) -> None:
-    """Insert a takedown. If the entry has one already, replace only its counts and the time of its end."""
+    """Insert a takedown. If the entry has a takedown already, replace only that one's `by_partner` and `ended_at`."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     counts = {partner: asdict(counts) for partner, counts in takedown.by_partner.items()}
     query = dialect.insert(_t).values(
@@ -40,7 +40,10 @@ def keep(connection: Connection, takedown: Takedown) -> None:
 
 
 def find(connection: Connection, slug: str, entry_id: str) -> Takedown:
-    """Return the takedown of an entry. Raises NotFound if there is no such live blog, or no takedown of the entry."""
+    """Return the takedown of an entry.
+
+    Raises NotFound if there is no such live blog, or if the live blog has no such entry with a takedown.
+    """
     liveblog_id, _ = liveblogs.find(connection, slug)
     row = None
     if "\x00" not in entry_id:

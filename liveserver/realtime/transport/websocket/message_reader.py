@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 LATE_BYTES = 64 * 1024
-"""The number of bytes that are read and thrown away after the end of a connection.
+"""The greatest number of bytes that are read and thrown away after the end of a connection.
 
 The peer may have sent that many before it sees the end. Further bytes aren't read. They wait in the kernel, which takes
 no more once its buffer is full.

@@ -66,7 +66,7 @@ class PeerConnection(asyncio.Protocol):
         self._settings = settings
         self._server = server
         self._app_state = app_state
-        """The state that the application gets a copy of, in its scope."""
+        """The state that the application's lifespan has made. The scope of the connection gets a copy."""
         self._state = State.NEW
         self._inbound: MessageReader | None = None
         self._incoming = ReceiveQueue()
@@ -78,7 +78,7 @@ class PeerConnection(asyncio.Protocol):
         """True if the next call of `due` is to check whether the peer has answered a ping."""
         self._early = b""
         self._close_frame = b""
-        """Our close frame once the peer has ended the connection. It is sent after the application's last answers."""
+        """Our close frame after the peer has ended the connection. It is sent once the application has answered."""
         self._late = 0
         """The number of bytes that came after our close frame, or after the end of the connection."""
         self._timer: asyncio.TimerHandle | None = None
@@ -170,7 +170,7 @@ class PeerConnection(asyncio.Protocol):
             self._close_transport()
 
     def _read_answer(self, data: bytes) -> None:
-        """Look for the peer's close frame after ours. Frames that the peer sent before it saw ours may come first."""
+        """Look for the close frame that answers ours. Frames that the peer sent before it saw ours may come first."""
         inbound = self._open_inbound()
         for start in range(0, len(data), SLICE):
             self._read(data[start : start + SLICE])
