@@ -41,8 +41,8 @@ class PartnerDirectory:
     async def edit(self, partner_id: str, patch: PartnerPatch, *, version: EntityVersion | None) -> Partner:
         """Apply a patch to a partner, and return the changed partner.
 
-        `version`: the version that the client edited; None if the patch may apply to any version. Raises NotFound, and
-        VersionConflict if another version is current.
+        `version`: the version that the client edited; None if the patch may apply to any version. Raises NotFound if
+        there is no such partner. Raises VersionConflict if another version is current.
         """
         at = self._clock()
 
@@ -57,8 +57,8 @@ class PartnerDirectory:
     async def delete(self, partner_id: str, *, version: EntityVersion | None) -> None:
         """Delete a partner, and disconnect its viewers.
 
-        `version`: the version that the client wants to delete; None for any version. Raises NotFound, and
-        VersionConflict if another version is current.
+        `version`: the version that the client wants to delete; None for any version. Raises NotFound if there is no
+        such partner. Raises VersionConflict if another version is current.
         """
         await self._partners.delete(partner_id, version=version)
         await self._admission.changed()

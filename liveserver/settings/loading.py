@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 SHORT_FLAGS = {"database_url": "--database", "redis_url": "--redis"}
-"""The short flags of some settings, by setting. Each of these settings also has the flag made from its name."""
+"""The short flags of some settings, by the setting's name. Each such setting also has a flag made from its name."""
 
 
 _WORDS = {

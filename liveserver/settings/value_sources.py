@@ -1,4 +1,4 @@
-"""The places that settings come from: the environment, `.env`, and the secret files that either of these names."""
+"""The places that settings come from: the environment, `.env`, and the secret files that are named there."""
 
 from __future__ import annotations
 

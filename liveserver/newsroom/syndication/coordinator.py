@@ -108,7 +108,8 @@ class SyndicationCoordinator:
     async def follow(self, slug: str, source_input: SourceInput) -> Source:
         """Let a live blog of ours follow one of another server, and return the source.
 
-        Raises NotFound, InvalidInput, and Conflict if our live blog follows a source already.
+        Raises InvalidInput. Raises NotFound if our live blog doesn't exist. Raises Conflict if our live blog follows a
+        source already.
         """
         source = await self._store.sources.add(new_source(slug, source_input, now(), self._settings))
         self._look_now.set()

@@ -1,4 +1,4 @@
-"""Connections in groups, by address or by API key, so that one of the largest group can be ended if room is needed."""
+"""Connections in groups, by address or by API key. If room is needed, a connection of the largest group is ended."""
 
 from __future__ import annotations
 
