@@ -34,8 +34,9 @@ SEEN_MAX = 1_000
 PAUSE = 0.05
 """The least number of seconds between two queries of the store for API keys that this process doesn't remember.
 
-Anybody can invent keys, so one query asks for all keys that were sent since the last query: at most twenty queries a
-second. The first request with a valid key may have to wait for the next query; later ones don't.
+Anybody can invent keys. Therefore one query asks for all keys that were sent since the last query, and there are at
+most twenty queries a second. The first request with a valid key may have to wait for the next query; later requests
+don't.
 """
 
 

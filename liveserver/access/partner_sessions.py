@@ -146,8 +146,8 @@ class PartnerSubscription(Subscription):
     async def join(self, viewer: Viewer, after: Position | None, /) -> None:
         """Register the viewer with the hub, and add its partner session.
 
-        `after`: the viewer's position; None if it has none. Raises NotFound, StoreUnavailable and Draining; the viewer
-        then has no partner session.
+        `after`: the viewer's position; None if it has none. Raises NotFound, StoreUnavailable and Draining. After
+        such an error the viewer has no partner session.
         """
         viewer.partner = self._partner_id
         # The session is added first, as the partner may be switched off while the store is asked for the live blog.

@@ -95,7 +95,10 @@ class Limit:
             raise self._error(wait)
 
     def owe(self, key: Hashable, events: int) -> None:
-        """Count events of the key that have happened already, even if they are too many. Call `take` before this."""
+        """Count events of the key that have happened already, even if they are too many.
+
+        Call `take` before this: nothing is counted for a key that the limit doesn't know.
+        """
         if self._limiter is not None and events:
             self._limiter.owe(key, events)
 

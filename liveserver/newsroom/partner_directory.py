@@ -33,7 +33,7 @@ class PartnerDirectory:
         self._clock = clock
 
     async def create(self, content: PartnerInput) -> Partner:
-        """Create a partner, and return it. Raises Conflict if there are as many partners as there may be."""
+        """Create a partner, and return it. Raises Conflict if there are too many partners already."""
         partner = await self._partners.add(new_partner(content, self._clock()))
         await self._admission.changed()
         return partner
@@ -84,7 +84,7 @@ def new_partner(content: PartnerInput, at: datetime) -> Partner:
 
 
 def edited_partner(current: Partner, patch: PartnerPatch, at: datetime) -> Partner:
-    """Return the partner with the patch applied. If the patch changes nothing, that is `current` itself.
+    """Return the partner with the patch applied. If the patch changes nothing, the result is `current` itself.
 
     `at`: the moment of the change.
     """

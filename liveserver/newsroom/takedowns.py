@@ -47,7 +47,7 @@ MIN_EXTRA_SECONDS = 15.0
 """Seconds for which counting goes on after the time for the answers, even if all viewers have answered. In these
 seconds, readers that poll can answer, too."""
 MAX_SECONDS = 60.0
-"""Seconds after which counting is ended, even if some viewers haven't answered."""
+"""Seconds after a takedown's beginning at which its counting is ended, even if some viewers haven't answered."""
 GRACE_SECONDS = 60.0
 """Seconds after MAX_SECONDS in which the counts can still be written to the store, if it was unavailable. After that,
 all nodes forget the takedown."""

@@ -50,7 +50,7 @@ log = structlog.get_logger(__name__)
 
 
 def new_source(slug: str, source_input: SourceInput, at: datetime, settings: Settings) -> Source:
-    """Return the source that an editor's input names, to be stored. Raises InvalidInput.
+    """Return a new source made from an editor's input, for the caller to store. Raises InvalidInput.
 
     `slug`: our live blog that is to follow the source. `at`: the time now.
     """

@@ -60,10 +60,10 @@ CHANGES_MAX = 100_000
 """The greatest number of changes of a source. A source with more can't be followed."""
 EMPTY_MAX = 60
 """The greatest number of answers without changes that the follower accepts while it still lacks changes of the source.
-After each, it waits for a second. Such answers may come from a cache with an old state."""
+After each such answer, the follower waits for a second. The answer may come from a cache with an old state."""
 ANSWER_BYTES = 8 * 1024 * 1024
-"""The greatest size of an answer in bytes, enough for PAGE of the longest entries. Parsing such an answer blocks the
-event loop for 30 ms if its text is usual, and for 80 ms if every character needs four bytes."""
+"""The greatest size of an answer in bytes, enough for PAGE entries of the greatest length. Parsing such an answer
+blocks the event loop for 30 ms if its text is usual, and for 80 ms if every character needs four bytes."""
 
 MESSAGES_MOST = 2_000
 """The number of messages that the follower takes from a source without a pause, for example at the beginning. A large

@@ -1,4 +1,4 @@
-"""A guard for connections to servers that users have named. It permits only public addresses, and limits the answers.
+"""A guard for connections to servers that users have named. It permits only public addresses, and limits answers.
 
 Without the guard, a user could make this server send requests to addresses that only this server can reach: a
 database's port, a cloud's metadata (https://owasp.org/www-community/attacks/Server_Side_Request_Forgery). The guard

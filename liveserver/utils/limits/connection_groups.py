@@ -48,7 +48,7 @@ class ConnectionGroups:
         return self._groups.get(owner, ())
 
     def slowest(self) -> object | None:
-        """Return the connection that was added first to the largest group; None if no group has `SLOW_MIN` or more."""
+        """Return the oldest connection of the largest group; None if no group has `SLOW_MIN` connections or more."""
         group = max(self._groups.values(), key=len, default={})
         return next(iter(group)) if len(group) >= SLOW_MIN else None
 
