@@ -29,13 +29,14 @@ _KEY = re.compile(r"lv_([a-z0-9]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
 
 
 SEEN_MAX = 1_000
-"""The greatest number of API keys whose actors `ApiKeys` remembers. If more are sent, it forgets some of them."""
+"""The greatest number of API keys whose actors `ApiKeys` remembers. Beyond that, it forgets some of these actors."""
 
 PAUSE = 0.05
 """The least number of seconds between two queries of the store for API keys that this process doesn't remember.
 
-Anybody can invent keys, so one query asks for all keys that were sent since the last query: at most twenty queries a
-second. The first request with a valid key may have to wait for the next query; later ones don't.
+Anybody can invent keys. Therefore one query asks for all keys that were sent since the last query, and there are at
+most twenty queries a second. The first request with a valid key may have to wait for the next query; later requests
+don't.
 """
 
 
@@ -81,7 +82,7 @@ class ApiKeys:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._seen: LruCache[str, Actor] = LruCache(SEEN_MAX)
-        """The actors of API keys that were valid when they were last sent, by a hash of the API key."""
+        """Actors by the hash of their API key. Each of these keys was valid when a request last sent it."""
         self._unseen: set[str] = set()
         """The ids of API keys that were sent but aren't in `_seen`. The next query asks the store for them."""
         self._query = FreshFlight(self._find)
@@ -151,8 +152,8 @@ def require(actor: Actor | None, scope: str, slug: str | None, *, shared: bool =
 
     Raises Unauthorized if there is no actor. Raises Forbidden if the actor's key lacks the scope, or is limited to
     other live blogs. `slug`: None for a thing that belongs to no live blog; a key that is limited to live blogs may not
-    be used for such a thing. `shared`: True for a thing that every key with the scope may be used for, even a limited
-    one.
+    be used for such a thing. `shared`: True for a thing that every key with the scope may be used for, even a key that
+    is limited to live blogs.
     """
     if actor is None:
         raise Unauthorized("this needs an API key: Authorization: Bearer lv_<id>_<secret>")

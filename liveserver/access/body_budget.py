@@ -24,13 +24,14 @@ counts only until it has been received, so even an import of many entries needs 
 
 UPLOADS_MOST = 24
 """The number of uploaded pictures of the largest size (`LIVESERVER_MEDIA_MAX_SIZE`) that the budget has room for at a
-time. A picture counts until it has been decoded. With the default size, they take up to 480 MB of temporary files. In a
-container whose `/tmp` is in memory, these files take memory."""
+time. A picture counts until it has been decoded. With the default size, these pictures take up to 480 MB of temporary
+files. In a container whose `/tmp` is in memory, the files take memory."""
 UPLOADS_PER_KEY = 8
 """The number of uploaded pictures of the largest size that one API key may send at a time."""
 UPLOAD_LEAST = 1 / 2
-"""The size that smaller pictures count as when they are uploaded, as a share of the largest size. (Even a small picture
-takes a file descriptor.) So one API key can send at most sixteen pictures at a time."""
+"""The least size that is counted for an uploaded picture, as a share of the largest size. It is counted for smaller
+pictures, too, since each picture takes a file descriptor. So one API key can send at most sixteen pictures at a
+time."""
 
 AGAIN = 5
 """Seconds of the `Retry-After` header, for a client whose API key sends too much at once."""
@@ -42,7 +43,8 @@ class BodyBudget:
     def __init__(self, name: str, *, most: int, per_key: int) -> None:
         """`name`: the name of the quota, which clients see.
 
-        `most`: the greatest number of bytes that all API keys together may take. `per_key`: that of one API key.
+        `most`: the greatest number of bytes that all API keys together may take. `per_key`: the greatest number of
+        bytes that one API key may take.
         """
         self._quota = Quota(name, per_key, unit="content-bytes")
         self._most = most
@@ -59,9 +61,9 @@ class BodyBudget:
     def room(self, key_id: str, size: int) -> Iterator[None]:
         """Take room for a body of at most `size` bytes from the budget until the `with` block ends.
 
-        Raises TooManyRequests if the API key would then take more bytes than one key may. Raises Busy if the key would
-        then take more bytes, together with those that it takes already, than the budget has free now. So the fuller
-        the budget is, the less each key may take, and a few keys can't fill it.
+        Raises TooManyRequests if the API key would then take more bytes than one key may. Raises Busy if this body and
+        those that the key is sending already need more bytes together than the budget has free now. So the fuller the
+        budget is, the less each key may take, and a few keys can't fill it.
         """
         after = self._held.get(key_id, 0) + size
         if after > self._quota.most:
@@ -81,10 +83,10 @@ class BodyBudget:
 
 
 def json_budget(largest: int) -> BodyBudget:
-    """Return the budget of JSON bodies. `largest`: the bytes that one body may have."""
+    """Return the budget of JSON bodies. `largest`: the greatest number of bytes that one body may have."""
     return BodyBudget("bodies-held", most=JSON_MOST * largest, per_key=JSON_PER_KEY * largest)
 
 
 def upload_budget(largest: int) -> BodyBudget:
-    """Return the budget of uploaded pictures. `largest`: the bytes that one picture may have."""
+    """Return the budget of uploaded pictures. `largest`: the greatest number of bytes of one picture."""
     return BodyBudget("uploads-held", most=UPLOADS_MOST * largest, per_key=UPLOADS_PER_KEY * largest)

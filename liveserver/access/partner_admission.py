@@ -46,7 +46,7 @@ POLL = 1.5
 """Seconds between two reads of the rules from the store."""
 
 UNKNOWN_AGAIN = 0.5
-"""The least number of seconds between a read of the rules and the next that a request for an unknown partner causes."""
+"""The least number of seconds after a read of the rules until a request for an unknown partner causes another read."""
 
 SLICE = 500
 """The greatest number of viewers that are disconnected in one turn of the event loop."""
@@ -107,7 +107,7 @@ class PartnerAdmission:
         self._tasks = BackgroundTasks()
 
     async def start(self) -> None:
-        """Read the rules, and begin to read them every `poll` seconds. A first read that fails raises nothing."""
+        """Read the rules, and begin to read them every `poll` seconds. If the first read fails, nothing is raised."""
         with suppress(StoreUnavailable):
             await self.refresh()
         self._tasks.spawn(self._polls.run())
@@ -124,8 +124,8 @@ class PartnerAdmission:
     async def admit(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Admission:
         """Return what a request may see of a live blog. Whether the live blog exists isn't checked.
 
-        `partner_id`: None if the request names no partner. Raises EmbedRefused if the partner's rules or the live
-        blog's embed policy don't admit the request, and StoreUnavailable.
+        `partner_id`: None if the request names no partner. Raises StoreUnavailable. Raises EmbedRefused if the request
+        isn't admitted by the partner's rules (by the live blog's embed policy if `partner_id` is None).
         """
         partner = None if partner_id is None else await self._find(partner_id)
         if self._read_at is None:
@@ -177,8 +177,8 @@ class PartnerAdmission:
     async def frame_ancestors(self, slug: str, partner_id: str | None) -> str:
         """Return the sites that may show a page with the live blog in a frame.
 
-        They are returned as the value of `frame-ancestors` in a Content-Security-Policy. Raises EmbedRefused if the
-        partner may not show the live blog, and StoreUnavailable.
+        They are returned as the value of `frame-ancestors` in a Content-Security-Policy. Raises StoreUnavailable.
+        Raises EmbedRefused if the partner may not show the live blog.
         """
         if partner_id is not None:
             partner = (await self.admit(slug, partner_id, ())).partner

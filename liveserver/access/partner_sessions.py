@@ -30,13 +30,18 @@ class Caller(NamedTuple):
     """The page from which a request comes, as a browser names it."""
 
     origin: str | None
-    """The page's origin; None if the request isn't from a script of another page, or not from a browser."""
+    """The Origin header in lower case: the page's origin. `null` if the Origin or Host header has more than NAMED_MAX
+    bytes. None if there is no Origin: browsers send none with most requests of this server's own pages, and other
+    programs needn't send one."""
     host: str
     """The Host header: the name by which this server was addressed."""
 
     @classmethod
     def of(cls, headers: RawHeaders) -> Caller:
-        """Return the caller that a request's headers name. If a header is overlong, the origin fits no rule."""
+        """Return the caller that a request's headers name.
+
+        If the Origin or Host header has more than NAMED_MAX bytes, the caller has an origin that fits no rule.
+        """
         values = {name: value for name, value in headers if name in {b"origin", b"host"}}
         origin = values.get(b"origin")
         if any(len(value) > NAMED_MAX for value in values.values()):
@@ -97,7 +102,7 @@ class PartnerSessions:
     def review(self, partner_id: str, rules: Reviewed) -> bool:
         """Return True if a partner's sessions haven't been reviewed yet under the partner's present state.
 
-        `rules`: this state. If the result is True, the caller must review the sessions now.
+        `rules`: the partner's present state. If the result is True, the caller must review the sessions now.
         """
         if self._reviewed.get(partner_id) == rules:
             return False
@@ -141,8 +146,8 @@ class PartnerSubscription(Subscription):
     async def join(self, viewer: Viewer, after: Position | None, /) -> None:
         """Register the viewer with the hub, and add its partner session.
 
-        `after`: the viewer's position; None if it has none. Raises NotFound, StoreUnavailable and Draining; the viewer
-        then has no partner session.
+        `after`: the viewer's position; None if it has none. Raises NotFound, StoreUnavailable and Draining. After
+        such an error the viewer has no partner session.
         """
         viewer.partner = self._partner_id
         # The session is added first, as the partner may be switched off while the store is asked for the live blog.

@@ -57,13 +57,13 @@ REFUSALS_AT_ONCE = 200
 """The number of refusals that the server may send to one address all at once. After that, `REFUSALS` holds."""
 
 REFUSAL_REST_MAX = 10.0
-"""The greatest number of seconds for which the server reads nothing from a connection after a refusal. It isn't longer,
-as the connection may be an innocent client's. So an address with many connections is sent more refusals than
+"""The greatest number of seconds for which the server reads nothing from a connection after a refusal. The pause isn't
+longer, as the connection may be an innocent client's. So an address with many connections is sent more refusals than
 `REFUSALS`: with 2,000 connections, some 270 a second."""
 
 KEYS_KEPT = 4_096
-"""The number of hosts whose network prefixes are remembered, as most clients send several requests. Computing a prefix
-takes half of the time that the limits take for a new connection."""
+"""The greatest number of hosts whose network prefixes are remembered. Most clients send several requests, and
+computing a prefix takes half of the time that the limits take for a new connection."""
 
 
 class Limit:
@@ -95,7 +95,10 @@ class Limit:
             raise self._error(wait)
 
     def owe(self, key: Hashable, events: int) -> None:
-        """Count events of the key that have happened already, even if they are too many. Call `take` before this."""
+        """Count events of the key that have happened already, even if they are too many.
+
+        Call `take` before this: nothing is counted for a key that the limit doesn't know.
+        """
         if self._limiter is not None and events:
             self._limiter.owe(key, events)
 

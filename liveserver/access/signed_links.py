@@ -1,7 +1,8 @@
 """Links to the page of one live blog's reach, for people without an API key.
 
-Everybody that has the link can open the page, until the link expires or the API key that made it is revoked. A link's
-address has a secret of 256 random bits. The database keeps only the secret's SHA-256, so nobody that reads the database
+Everybody that has the link can open the page, until the link expires or the API key that made it is revoked. A link
+also ends when LINKS_MAX newer links of the live blog were made (`store/repositories/reach_links.py`). A link's address
+has a secret of 256 random bits. The database keeps only the secret's SHA-256, so nobody that reads the database
 or a backup learns a link.
 """
 

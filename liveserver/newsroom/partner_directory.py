@@ -33,7 +33,7 @@ class PartnerDirectory:
         self._clock = clock
 
     async def create(self, content: PartnerInput) -> Partner:
-        """Create a partner, and return it. Raises Conflict if there are as many partners as there may be."""
+        """Create a partner, and return it. Raises Conflict if there are too many partners already."""
         partner = await self._partners.add(new_partner(content, self._clock()))
         await self._admission.changed()
         return partner
@@ -41,8 +41,8 @@ class PartnerDirectory:
     async def edit(self, partner_id: str, patch: PartnerPatch, *, version: EntityVersion | None) -> Partner:
         """Apply a patch to a partner, and return the changed partner.
 
-        `version`: the version that the client edited; None if the patch may apply to any version. Raises NotFound, and
-        VersionConflict if another version is current.
+        `version`: the version that the client edited; None if the patch may apply to any version. Raises NotFound if
+        there is no such partner. Raises VersionConflict if another version is current.
         """
         at = self._clock()
 
@@ -57,8 +57,8 @@ class PartnerDirectory:
     async def delete(self, partner_id: str, *, version: EntityVersion | None) -> None:
         """Delete a partner, and disconnect its viewers.
 
-        `version`: the version that the client wants to delete; None for any version. Raises NotFound, and
-        VersionConflict if another version is current.
+        `version`: the version that the client wants to delete; None for any version. Raises NotFound if there is no
+        such partner. Raises VersionConflict if another version is current.
         """
         await self._partners.delete(partner_id, version=version)
         await self._admission.changed()
@@ -84,7 +84,7 @@ def new_partner(content: PartnerInput, at: datetime) -> Partner:
 
 
 def edited_partner(current: Partner, patch: PartnerPatch, at: datetime) -> Partner:
-    """Return the partner with the patch applied. If the patch changes nothing, that is `current` itself.
+    """Return the partner with the patch applied. If the patch changes nothing, the result is `current` itself.
 
     `at`: the moment of the change.
     """

@@ -89,8 +89,8 @@ class Publisher:
     async def edit_liveblog(self, slug: str, patch: LiveblogPatch, *, version: EntityVersion | None) -> Liveblog:
         """Edit a live blog's own fields, and return the live blog.
 
-        `version`: the version that the editor has edited (None: any). Raises NotFound, and VersionConflict if the
-        current version is another one.
+        `version`: the version that the editor has edited (None: any). Raises NotFound if there is no such live blog.
+        Raises VersionConflict if another version is current.
         """
         at = self._clock()
 
@@ -119,11 +119,12 @@ class Publisher:
         """Create an entry. If a request with the same idempotency key has created one before, return that one instead.
 
         `key_id`: the id of the request's API key. `idempotency_key`: only requests with the same API key are compared
-        with this one. Raises Unauthorized unless the API key is good when the entry is written, and Forbidden if the
-        API key is limited to other live blogs. If it takes long to make the body safe, the API key is also checked
-        before that. Raises InvalidInput, NotFound, Busy if too many long texts wait to be made safe, and Conflict if
-        one entry too many would be pinned. Raises KeyReused if a different request came with the idempotency key
-        before, and Gone if the entry that was created with the idempotency key has been deleted.
+        with this one. Raises Unauthorized unless the API key is good when the entry is written. (For a long body, the
+        API key is also checked before the body is made safe.) Raises Forbidden if the API key is limited to other live
+        blogs. Raises InvalidInput. Raises NotFound if there is no such live blog. Raises Busy if too many long texts
+        wait to be made safe. Raises Conflict if one entry too many would be pinned. Raises KeyReused if a different
+        request came with the idempotency key before. Raises Gone if the entry that was created with the idempotency key
+        has been deleted.
         """
         at = self._clock()
         refusal: InvalidInput | None = None
@@ -184,9 +185,11 @@ class Publisher:
 
         `version`: the version that the editor has edited (None: any). `key_id`: the id of the editor's API key; a long
         text takes this key's share of the sanitiser's threads. Raises Unauthorized unless the API key is good when the
-        entry is written, and Forbidden if the key is limited to other live blogs. Raises VersionConflict if the
-        current version isn't `version`, Conflict if the entry's state forbids the edit, InvalidInput, NotFound, Gone
-        if the entry was deleted, and Busy if too many long texts wait to be made safe.
+        entry is written. Raises Forbidden if the key is limited to other live blogs. Raises VersionConflict if the
+        current version isn't `version`. Raises Conflict if the entry's state forbids the edit, if the entry was taken
+        over from another live blog and ours follows one now, or if one entry too many would be pinned. Raises
+        InvalidInput. Raises NotFound if there is no such entry. Raises Gone if the entry was deleted. Raises Busy if
+        too many long texts wait to be made safe.
         """
         at = self._clock()
         # The body is made safe before the transaction, as other transactions would wait for this one meanwhile.
@@ -207,8 +210,8 @@ class Publisher:
         """Delete an entry for good. With `confirm`, viewers are asked to confirm that the entry is gone.
 
         `version`: the version that the editor has seen (None: any). Returns the takedown that begins; None without
-        `confirm`, or if readers never saw the entry. Raises NotFound, Gone if the entry was deleted already, and
-        VersionConflict if the current version isn't `version`.
+        `confirm`, or if readers never saw the entry. Raises NotFound if there is no such entry. Raises Gone if the
+        entry was deleted already. Raises VersionConflict if the current version isn't `version`.
         """
         takedown: Takedown | None = None
 
@@ -234,7 +237,7 @@ class Publisher:
     async def publish_due(self, slug: str, entry_id: str) -> None:
         """Publish a scheduled entry that is due. Does nothing if it is scheduled for later, or not scheduled any more.
 
-        Raises NotFound, and Gone if the entry was deleted.
+        Raises NotFound if there is no such entry. Raises Gone if the entry was deleted.
         """
         at = self._clock()
 
@@ -272,8 +275,8 @@ class Publisher:
 
         `markup`: the format of `body`, `html` or `markdown`. `owner`: the id of the API key whose share of the threads
         a long body takes. `key_id`: the id of an API key to check before a long body is worked on (None: none is
-        checked). Raises InvalidInput, Busy if too many long texts wait for a thread, and Unauthorized if this key
-        isn't good.
+        checked). Raises InvalidInput. Raises Busy if too many long texts wait for a thread. Raises Unauthorized if the
+        key to check isn't good.
         """
         if not is_dear(body, markup):
             return safe(body, markup)
@@ -318,7 +321,7 @@ def _timing_change(timing_input: EntryInput | EntryPatch) -> TimingChange:
 def _edited(current: Entry, patch: EntryPatch, body: str | None, at: datetime) -> Entry:
     """Return the entry that results if `patch` is applied to `current`.
 
-    `body`: the new body, made safe; None if the patch has none. `at`: the time of the edit. Raises InvalidInput, and
+    `body`: the new body, made safe; None if the patch has none. `at`: the time of the edit. Raises InvalidInput. Raises
     Conflict if the entry's state forbids the requested state or time.
     """
     names = patch.model_fields_set

@@ -115,7 +115,8 @@ class Reach:
 
         `until`: None for today. `since`: None for a report on the DAYS days up to `until`. `partner`: the only partner
         to report on (None: all). Counts of the last minute may be missing, as nodes write them once a minute. Raises
-        NotFound, StoreUnavailable, and InvalidInput if `since` is after `until`, or there are more than DAYS_MAX days.
+        StoreUnavailable. Raises NotFound if there is no such live blog. Raises InvalidInput if `since` is after
+        `until`, or if there are more than DAYS_MAX days.
         """
         liveblog = await self._store.liveblogs.find(slug)
         zone = ZoneInfo(liveblog.timezone)

@@ -47,7 +47,7 @@ MIN_EXTRA_SECONDS = 15.0
 """Seconds for which counting goes on after the time for the answers, even if all viewers have answered. In these
 seconds, readers that poll can answer, too."""
 MAX_SECONDS = 60.0
-"""Seconds after which counting is ended, even if some viewers haven't answered."""
+"""Seconds after a takedown's beginning at which its counting is ended, even if some viewers haven't answered."""
 GRACE_SECONDS = 60.0
 """Seconds after MAX_SECONDS in which the counts can still be written to the store, if it was unavailable. After that,
 all nodes forget the takedown."""
@@ -96,7 +96,10 @@ class Counting:
     entry until then."""
 
     def state(self, ended_at: datetime | None = None) -> Takedown:
-        """Return the takedown with the counts of all nodes, as they last reported them."""
+        """Return the takedown with the counts of all nodes, each as the node last reported them.
+
+        `ended_at`: the time at which the counting ended; None if it goes on.
+        """
         by_partner = total([self.counter.by_partner, *self.elsewhere.values()])
         return Takedown(self.entry_id, self.seq, self.at, ended_at, by_partner)
 
@@ -194,8 +197,9 @@ class Takedowns:
         return len(expiries)
 
     def announced(self, message: bytes, /) -> None:
-        """Note the counts that another node has announced, and count this node's viewers whose answers came with them.
+        """Note the counts that another node has announced.
 
+        Also counts answers of this node's viewers that were posted to the other node, and came with the announcement.
         Ignores announcements that aren't of takedowns.
         """
         try:

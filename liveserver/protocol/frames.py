@@ -115,9 +115,9 @@ class ChangeFrame(Frame):
         return self.message.startswith(b'{"type":"delete",')
 
     def withdrawn(self) -> ChangeFrame:
-        """Return a deletion to send in place of this change to viewers that may not see the entry.
+        """Return the deletion that viewers are sent in place of this change if they may not see the entry.
 
-        It deletes the entry, and has the same position as this change. Viewers aren't asked to confirm it.
+        The deletion has the same position as this change. Viewers aren't asked to confirm it.
         """
         return ChangeFrame(self.position, self.key, messages.delete_message(self.seq, self.key), ChangeDetails())
 

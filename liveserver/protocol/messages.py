@@ -84,7 +84,7 @@ def liveblog_message(seq: int, liveblog: JSON) -> bytes:
 def heartbeat(seq: int, viewers: int) -> bytes:
     """Return the message `heartbeat`, which is sent at intervals to show that the stream is alive.
 
-    `seq`: the seq of the last change of the stream. `viewers`: the number of viewers on all nodes.
+    `seq`: the seq of the stream's last change. `viewers`: the number of the live blog's viewers on all nodes.
     """
     return dumps({"type": "heartbeat", "seq": seq, "viewers": viewers})
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 SHORT_FLAGS = {"database_url": "--database", "redis_url": "--redis"}
-"""The short flags of some settings, by setting. Each of these settings also has the flag made from its name."""
+"""The short flags of some settings, by the setting's name. Each such setting also has a flag made from its name."""
 
 
 _WORDS = {
@@ -32,8 +32,8 @@ _WORDS = {
 def load(**flags: Any) -> Settings:
     """Return the settings from `flags`, the environment and `.env`. The first of these that has a setting wins.
 
-    `flags`: values by the names of settings; None for a flag that isn't given. Raises SettingsError, whose message is
-    one line, and names all bad settings, or `.env` if that file can't be read.
+    `flags`: values by the names of settings; None for a flag that isn't given. Raises SettingsError. The error's
+    message is one line, which names all bad settings. If `.env` can't be read, the message names only that file.
     """
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})

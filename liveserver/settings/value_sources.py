@@ -1,4 +1,4 @@
-"""The places that settings come from: the environment, `.env`, and the secret files that either of these names."""
+"""The places that settings come from: the environment, `.env`, and the secret files that are named there."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ logging.getLogger("dotenv").setLevel(logging.ERROR)
 
 
 class SecretFilesSource(PydanticBaseSettingsSource):
-    """The environment, or `.env`, as a source of settings. Instead of a secret, it may name a file with the secret."""
+    """The environment, or `.env`, as a source of settings. It may name a secret's file in place of the secret."""
 
     def __init__(self, settings: type[BaseSettings], source: PydanticBaseSettingsSource) -> None:
         super().__init__(settings)

@@ -76,7 +76,7 @@ class LruCache(Generic[K, V]):
         return item[0]
 
     def put(self, key: K, value: V, weight: int) -> None:
-        """Put a value in place of the key's old one, and forget other values until all fit.
+        """Put a value in place of the key's old one, and forget other values until all that remain fit into the budget.
 
         If the value is heavier than the whole budget, it isn't kept, and the old value is forgotten all the same.
         """

@@ -54,7 +54,7 @@ def tighten(path: Path) -> bool:
 
 
 def may_write(path: Path) -> bool:
-    """Return True if this process may read and write a file, or create files in a folder.
+    """Return True if this process may read and write the file `path`, or create files in the directory `path`.
 
     False if the path is missing, or lies on a read-only disk.
     """

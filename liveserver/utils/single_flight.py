@@ -79,7 +79,7 @@ class FreshFlight(Generic[T]):
         self._next: asyncio.Task[T] | None = None
 
     async def __call__(self) -> T:
-        """Wait for a run that begins after this call, and return its result. Raises the exception that it raises."""
+        """Wait for a run that begins after this call, and return the run's result. Raises the run's exception."""
         if self._next is None:
             self._next = asyncio.create_task(self._run(self._running))
         return await asyncio.shield(self._next)

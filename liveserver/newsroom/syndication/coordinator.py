@@ -50,7 +50,7 @@ log = structlog.get_logger(__name__)
 
 
 def new_source(slug: str, source_input: SourceInput, at: datetime, settings: Settings) -> Source:
-    """Return the source that an editor's input names, to be stored. Raises InvalidInput.
+    """Return a new source made from an editor's input, for the caller to store. Raises InvalidInput.
 
     `slug`: our live blog that is to follow the source. `at`: the time now.
     """
@@ -108,7 +108,8 @@ class SyndicationCoordinator:
     async def follow(self, slug: str, source_input: SourceInput) -> Source:
         """Let a live blog of ours follow one of another server, and return the source.
 
-        Raises NotFound, InvalidInput, and Conflict if our live blog follows a source already.
+        Raises InvalidInput. Raises NotFound if our live blog doesn't exist. Raises Conflict if our live blog follows a
+        source already.
         """
         source = await self._store.sources.add(new_source(slug, source_input, now(), self._settings))
         self._look_now.set()

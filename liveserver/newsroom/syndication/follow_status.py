@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 class FollowStatus:
     """The status of following one source: the state of the connection, the last error, and what the source has sent.
 
-    `hold`: returns the claim that this process holds the source. It is part of every write to the store.
+    `hold`: returns the claim that this process holds the source. The claim is part of every write to the store.
     """
 
     def __init__(self, source: Source, store: Store, hold: Callable[[], Hold]) -> None:

@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 
 
 AGAIN = 60.0
-"""Seconds until the follower tries a source again that doesn't admit us, or doesn't answer like a liveserver."""
+"""The pause, in seconds, before the next try of a source that doesn't admit us. It is also the first pause if a source
+doesn't answer like a liveserver. (Every pause is shortened at random, to no less than half.)"""
 AGAIN_MAX = 600.0
 """The longest pause, in seconds, before another try of a source that doesn't answer like a liveserver. The pause
 doubles with each try, until the source answers properly."""
@@ -59,10 +60,10 @@ CHANGES_MAX = 100_000
 """The greatest number of changes of a source. A source with more can't be followed."""
 EMPTY_MAX = 60
 """The greatest number of answers without changes that the follower accepts while it still lacks changes of the source.
-After each, it waits for a second. Such answers may come from a cache with an old state."""
+After each such answer, the follower waits for a second. The answer may come from a cache with an old state."""
 ANSWER_BYTES = 8 * 1024 * 1024
-"""The greatest size of an answer in bytes, enough for PAGE of the longest entries. Parsing such an answer blocks the
-event loop for 30 ms if its text is usual, and for 80 ms if every character needs four bytes."""
+"""The greatest size of an answer in bytes, enough for PAGE entries of the greatest length. Parsing such an answer
+blocks the event loop for 30 ms if its text is usual, and for 80 ms if every character needs four bytes."""
 
 MESSAGES_MOST = 2_000
 """The number of messages that the follower takes from a source without a pause, for example at the beginning. A large
@@ -108,9 +109,9 @@ class Follower:
         """Allows one write at a time. Without it, a new state of an entry from the stream, and an older state with
         pictures that came late, could be written at the same time."""
         self._wait = 1.0
-        """Seconds until the source is tried again after the last error."""
+        """The longest pause, in seconds, before the source is tried again."""
         self._again = AGAIN
-        """The pause in seconds after the next time that the source doesn't answer like a liveserver."""
+        """The value of `_wait` after the next answer that isn't like a liveserver's."""
 
     async def run(self) -> None:
         """Follow the source until cancelled, or until this process doesn't hold the source any more."""
@@ -165,7 +166,8 @@ class Follower:
     async def _follow(self) -> None:
         """Follow the source until it has got a new history. Then take over all of its entries, and return.
 
-        Raises NotHeld, NotFound, Unavailable, TimeoutError, ClientError, and the errors of answers that make no sense.
+        If our store has no position of the source, all entries are also taken over at the beginning. Raises NotHeld,
+        NotFound, Unavailable, TimeoutError, ClientError, and the errors of answers that make no sense.
         """
         source = await self._store.sources.find(self._slug, now())
         if source.id != self._source.id:
@@ -199,7 +201,7 @@ class Follower:
     async def _check_admission(self, client: Client) -> None:
         """Check that the source admits us, and read the name under which it wants to be shown.
 
-        Raises ClientError if the source doesn't admit us or doesn't answer properly, and TimeoutError.
+        Raises TimeoutError. Raises ClientError if the source doesn't admit us, or doesn't answer properly.
         """
         async with asyncio.timeout(ANSWER_SECONDS):
             answer = await client.embed(self._source.remote_slug)

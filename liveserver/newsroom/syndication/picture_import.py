@@ -39,8 +39,8 @@ PICTURES_WAIT = 3.0
 """The greatest number of seconds that an entry waits for its pictures. After that, it is published without them, and
 gets them later."""
 PICTURES_AGAIN = 30.0
-"""The pause in seconds until an entry that lacks pictures is tried again. It doubles with each further try of the
-entry."""
+"""The pause in seconds until an entry that lacks pictures is tried again. The pause doubles with each further try
+of the entry."""
 PICTURES_AGAIN_MAX = 3600.0
 PICTURES_MOST = 200
 """The number of pictures that may be fetched from a source without a pause between them."""
@@ -73,8 +73,8 @@ class Imported(NamedTuple):
 class PictureImport:
     """The import of one source's pictures, with the times at which entries that lack pictures are tried again.
 
-    `connect`: returns a client for the source whose connections use the given guard. `actor`: the name under which the
-    pictures are added to ours. `credit`: the name that the pictures are credited to.
+    `connect`: returns a client for the source, given the guard for the client's connections. `actor`: the name under
+    which the pictures are added to ours. `credit`: the name that the pictures are credited to.
     """
 
     def __init__(
@@ -185,7 +185,7 @@ class PictureImport:
         return Imported(pictures, complete)
 
     def _log_missing(self, name: str, error: Exception) -> None:
-        """Count a picture that couldn't be fetched. At most every MISSING_INTERVAL seconds, log the number of them."""
+        """Count a picture that couldn't be fetched. At most every MISSING_INTERVAL seconds, log the number of these."""
         self._missing += 1
         moment = asyncio.get_running_loop().time()
         if moment - self._missing_logged_at >= MISSING_INTERVAL:
@@ -202,8 +202,8 @@ class PictureImport:
         """Return our copy of a picture of the source. If there is none, fetch the picture, and add it to our pictures.
 
         `name`: the name of the picture's file at the source. `alt`: its description. Returns None if the picture can't
-        be imported, or if our copy was deleted. Raises ClientError if the source doesn't answer properly, Unavailable,
-        TimeoutError, and TooManyRequests if the source's pictures have used up their daily quota.
+        be imported, or if our copy was deleted. Raises Unavailable and TimeoutError. Raises ClientError if the source
+        doesn't answer properly. Raises TooManyRequests if the source's pictures have used up their daily quota.
         """
         media_id = remote_entry.media_id_of(self._source.slug, self._source.server, name)
         try:

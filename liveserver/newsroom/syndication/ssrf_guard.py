@@ -1,4 +1,4 @@
-"""A guard for connections to servers that users have named. It permits only public addresses, and limits the answers.
+"""A guard for connections to servers that users have named. It permits only public addresses, and limits answers.
 
 Without the guard, a user could make this server send requests to addresses that only this server can reach: a
 database's port, a cloud's metadata (https://owasp.org/www-community/attacks/Server_Side_Request_Forgery). The guard
@@ -26,8 +26,8 @@ HEAD_SECONDS = 20.0
 """Seconds within which the head of an answer must have come. Otherwise a server could send interim answers (RFC 9110,
 15.2) for ever."""
 PIECE_LEAST = 256
-"""The divisor that makes the limit of an answer's pieces from the limit of its bytes. An answer in more pieces is
-refused: a piece takes some 50 µs of work, even if it is one byte."""
+"""An answer that may have N bytes may come in at most N / PIECE_LEAST pieces. An answer in more pieces is refused: a
+piece takes some 50 µs of work, even if it is one byte."""
 PIECES_AT_ONCE = 100
 """The number of pieces of an answer after which the event loop has its turn."""
 
@@ -40,7 +40,7 @@ directories, which might act on an HTTP request."""
 
 
 class Forbidden(OSError):
-    """Connections mustn't go to this host, or to this port of the host."""
+    """The error of a connection that the guard doesn't permit, because of the connection's host or port."""
 
 
 class SsrfGuard:

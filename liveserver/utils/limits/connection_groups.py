@@ -1,4 +1,4 @@
-"""Connections in groups, by address or by API key, so that one of the largest group can be ended if room is needed."""
+"""Connections in groups, by address or by API key. If room is needed, a connection of the largest group is ended."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ConnectionGroups:
         return self._groups.get(owner, ())
 
     def slowest(self) -> object | None:
-        """Return the connection that was added first to the largest group; None if no group has `SLOW_MIN` or more."""
+        """Return the oldest connection of the largest group; None if no group has `SLOW_MIN` connections or more."""
         group = max(self._groups.values(), key=len, default={})
         return next(iter(group)) if len(group) >= SLOW_MIN else None
 

@@ -51,7 +51,7 @@ class Reason(StrEnum):
     STREAMS_HELD = "streams-held"
     """A stream beyond the number that its address may have open at a time."""
     BODIES = "bodies"
-    """A request with a body, while too many bodies are received already, from the same key or from all clients."""
+    """A request with a body, while too many bodies are being received from the same API key or from all clients."""
     KEY = "key"
     """A request with an API key that isn't good, or that lacks the scope that the request needs."""
     NOT_ADMITTED = "not-admitted"

@@ -3,7 +3,7 @@
 A connection reports when its transport can't send at once (it pauses), and when the transport can send again (it
 resumes). Between these two reports, the body that is being sent counts for its owner: an API key, or the client's
 address. If several connections of one owner are sent the same body, it counts only once. So `http/fair_queue.py` can
-let an owner of many unread bytes wait until they have been read. A client that reads at once is never counted.
+let an owner of many unread bytes wait until these have been read. A client that reads at once is never counted.
 """
 
 from __future__ import annotations
