@@ -129,14 +129,17 @@ class Client:
     async def reach_link(self, slug: str, *, days: int) -> Message:
         """Make a link to a page with plots of a live blog's reach, and return the link as an object.
 
-        The object has the link's `url`, and `expires_at`, when the link expires.
+        The object has the link's `url`, and the time at which the link expires (`expires_at`).
 
         `days`: for how many days the link is good.
         """
         return await self._requests.send("POST", f"/liveblogs/{quote(slug)}/reach/links", json={"days": days})
 
     async def takedown(self, slug: str, entry_id: str) -> Message:
-        """Return the takedown of an entry: how many viewers were asked to confirm the deletion, and how many did."""
+        """Return the takedown of an entry.
+
+        It has the number of viewers that were asked to confirm the deletion, and the number that have confirmed it.
+        """
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/takedowns/{quote(entry_id)}")
 
     async def snapshot(self, slug: str, *, limit: int = 20) -> Message:

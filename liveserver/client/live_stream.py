@@ -48,8 +48,8 @@ ROUNDS_MAX = 10
 attempt isn't always enough, as a cache or a replica of the database may answer with older data. If changes are still
 missing after the last attempt, the message is ignored."""
 BACK_AFTER_MAX = 600.0
-"""The greatest number of seconds that a follower waits if the server announces, by the message `reconnect`, that it
-ends. This holds even if the message names more seconds."""
+"""The greatest number of seconds that a follower waits before it connects again, if the server's message `reconnect`
+names a number of seconds to wait. A greater number in the message is replaced by this one."""
 FINAL_CODES = range(4500, 5000)
 """The close codes after which a follower doesn't connect again."""
 BROKEN_CODES = frozenset({1002, 1007, 1009})
@@ -70,7 +70,7 @@ class Reader(Protocol):
         """Return changes of a live blog after a position; the field `more` says whether there are more changes."""
 
     async def embed(self, slug: str) -> Message:
-        """Return an object that says whether other sites may show the live blog. If not, its `reason` says why."""
+        """Return an object that says whether other sites may show the live blog. If not, `reason` says why."""
 
 
 class Callbacks(NamedTuple):

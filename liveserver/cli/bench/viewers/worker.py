@@ -35,7 +35,7 @@ OPEN_SECONDS = 30.0
 """The greatest number of seconds to wait until a connection is made. For a viewer that never had a stream, also
 the greatest number of seconds from the connection to the beginning of the stream."""
 TRIES = 3
-"""The greatest number of attempts to connect a viewer for the first time. Then the viewer gives up."""
+"""The greatest number of attempts to connect a viewer for the first time. If all fail, the viewer gives up."""
 PAUSE_MAX = 10.0
 """The greatest number of seconds between two attempts of a viewer to connect again, if the server names no pause."""
 LEAVE_SECONDS = 2.0
