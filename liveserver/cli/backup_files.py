@@ -115,7 +115,7 @@ def _sync_directory(path: Path) -> None:
 
 @contextmanager
 def _input(path: Path) -> Iterator[Path]:
-    """Yield the path of a file with the backup to restore. The file is read twice: to verify it, and to restore it.
+    """Yield the path of a file with the backup to restore. The caller reads the file twice, to verify and to restore.
 
     Standard input can be read only once, so its content is copied to a temporary file.
     """

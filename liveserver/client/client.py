@@ -24,17 +24,17 @@ class Client:
     """A client for one server. Use it as an asynchronous context manager.
 
     Its methods raise ClientError if the server refuses a request, Unreachable if the server doesn't answer, and Broken
-    if its answer isn't a liveserver's. If a request gets no answer, or an answer with the status 429 or 503, the client
-    repeats the request a few times before it raises the error. If the server names the seconds to wait (`Retry-After`),
-    the client waits so many, but no more than 60. A repeated request doesn't publish an entry twice, as all repetitions
-    have the same Idempotency-Key.
+    if the server doesn't answer as a liveserver does. If a request gets no answer, or an answer with the status 429 or
+    503, the client repeats the request a few times before it raises the error. If the server names the seconds to wait
+    (`Retry-After`), the client waits so many, but no more than 60. A repeated request doesn't publish an entry twice,
+    as all repetitions have the same Idempotency-Key.
 
     `key`: the API key; reading needs none. `partner`: the id of the partner in whose name live blogs are read.
     `gate`: decides to which addresses the client may connect. `throttle`: for a server that isn't trusted, limits how
-    many messages the client takes from it. The other messages wait at the server, and a message that would take long to
-    parse raises Broken. `on_wait`: called before a pause that the server asked for, with the reason and the seconds.
-    `on_silence`: called with the server's address when a request gets no answer; only once if the request is
-    repeated.
+    fast the client takes the server's messages. Messages that come faster wait at the server, and a message that would
+    take long to parse raises Broken. `on_wait`: called before a pause that the server asked for, with the reason and
+    the seconds. `on_silence`: called with the server's address when a request gets no answer; only once if the request
+    is repeated.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Client:
         await self._requests.close()
 
     async def create_liveblog(self, liveblog: Mapping[str, Any]) -> Message:
-        """Open a live blog with these fields, and return it."""
+        """Create a live blog with these fields, and return it."""
         return await self._requests.send("POST", "/liveblogs", json=liveblog)
 
     async def liveblog(self, slug: str) -> Message:
@@ -86,18 +86,19 @@ class Client:
         """Edit an entry, and return it as it is now.
 
         `version`: the version that the caller has read. If the entry has another version now, the server refuses the
-        edit. None: the version doesn't matter. `epoch`: the epoch of the live blog when the entry was read, if the
-        caller knows it. After a backup was restored, an entry may have the same version with other content.
+        edit. None: the version doesn't matter. `epoch`: the epoch of the live blog when the entry was read; None if the
+        caller doesn't know it. If both are given, the server refuses the edit also if a backup was restored since then:
+        the entry may then have the same version with other content.
         """
         tag = f"{version}" if epoch is None else f"{epoch}-{version}"
         headers = {"If-Match": "*" if version is None else f'"{tag}"'}
         return await self._requests.send("PATCH", _entry(slug, entry_id), json=patch, headers=headers)
 
     async def delete(self, slug: str, entry_id: str) -> None:
-        """Delete an entry, without asking viewers to confirm that.
+        """Delete an entry, without asking viewers to confirm the deletion.
 
         Raises ClientError if the server refuses, or if the entry was deleted before. But if the client had to send the
-        request several times, an entry that is deleted already is no error: the first request may have done it.
+        request several times, an entry that is deleted already is no error: the first request may have deleted it.
         """
         try:
             await self._requests.send("DELETE", _entry(slug, entry_id))
@@ -126,26 +127,31 @@ class Client:
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/reach", params=query)
 
     async def reach_link(self, slug: str, *, days: int) -> Message:
-        """Make a link to a page with plots of a live blog's reach; return an object with its `url` and `expires_at`.
+        """Make a link to a page with plots of a live blog's reach, and return the link as an object.
+
+        The object has the link's `url`, and the time at which the link expires (`expires_at`).
 
         `days`: for how many days the link is good.
         """
         return await self._requests.send("POST", f"/liveblogs/{quote(slug)}/reach/links", json={"days": days})
 
     async def takedown(self, slug: str, entry_id: str) -> Message:
-        """Return the takedown of an entry: how many viewers were asked, and have confirmed that the entry is gone."""
+        """Return the takedown of an entry.
+
+        It has the number of viewers that were asked to confirm the deletion, and the number that have confirmed it.
+        """
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/takedowns/{quote(entry_id)}")
 
     async def snapshot(self, slug: str, *, limit: int = 20) -> Message:
-        """Return a live blog's snapshot: its newest entries (at most `limit`), and its position at the same moment."""
+        """Return a live blog's snapshot: its newest entries (at most `limit`) as of one position, and this position."""
         query = {"limit": limit, **self._reading}
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/snapshot", params=query)
 
     async def changes(self, slug: str, after: Position, *, limit: int | None = None) -> Message:
-        """Return the changes of a live blog after a position, as an object with `events`.
+        """Return the changes of a live blog after a position, as an object with a list `events`.
 
-        One answer may have only the first of these changes. Then its field `more` is true. `limit`: the greatest number
-        of changes in the answer; None: the server's default.
+        If there are more changes than fit into one answer, the answer has the earliest ones, and its field `more` is
+        true. `limit`: the greatest number of changes in the answer; None: the server's default.
         """
         query = {"after": str(after), **({} if limit is None else {"limit": limit}), **self._reading}
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/changes", params=query)
@@ -166,7 +172,7 @@ class Client:
         return response.content
 
     async def take_turn(self, size: int = 0) -> None:
-        """Charge the throttle with a message of `size` bytes, and wait until the throttle permits it.
+        """Charge the throttle with a message of `size` bytes, and wait until the throttle permits the message.
 
         Without a throttle, return at once.
         """
@@ -186,9 +192,9 @@ class Client:
     ) -> AsyncGenerator[Message, None]:
         """Yield the changes of a live blog after a position (None: from now), each once and in order, for ever.
 
-        The changes are messages of the types `entry`, `delete`, `gone` and `liveblog`. If the position is void, one
-        message of type `reset` with a whole snapshot is yielded instead. If the connection is lost, the client makes a
-        new one.
+        The changes are messages of the types `entry`, `delete`, `gone` and `liveblog`. If the position is void, a
+        message of type `reset` with a whole snapshot is yielded, and then the changes after the snapshot. If the
+        connection is lost, the client makes a new one.
 
         `on_state`: called with `live` when a connection is made, and with `lost` when it has ended or couldn't be made.
         `on_message`: called with each message of the stream, before it is handled. `on_error`: called with the error

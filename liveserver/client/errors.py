@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 
 DETAIL_MAX = 500
-"""The greatest number of characters of an error message. It may contain a text from the server; a longer message is
-cut."""
+"""The greatest number of characters of an error message. A longer message is cut. It may be longer because it
+contains a text from the server."""
 
 
 class ClientError(LiveserverError):
     """The error of a request that the server refused, or to which there was no usable answer.
 
     `status`: the HTTP status; 0 if there is none. `problem`: the JSON object of the server's refusal; empty if there is
-    none. `server`: the server's address if the server refused the request, as then the message doesn't contain it;
-    otherwise empty.
+    none. `server`: the server's address if the server refused the request (as the error message of a refusal
+    doesn't contain the address); otherwise empty.
     """
 
     def __init__(self, status: int, message: str, problem: Mapping[str, Any] | None = None, server: str = "") -> None:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 BACKOFF_MAX = 30.0
 MESSAGE_MAX = 2 * 1024 * 1024
-"""The greatest number of bytes of a message of the stream; Broken is raised if a message has more. The longest message
-that a liveserver sends has half as many bytes: a message that contains the body of an entry twice."""
+"""The greatest number of bytes of a message of the stream; Broken is raised if a message has more. A liveserver
+sends messages of at most half as many bytes: the longest are those that contain the body of an entry twice."""
 CONNECTION_MESSAGES = 100
 """The number of messages with which the throttle is charged for a new connection. So a follower can't connect
 again and again to a server that ends each connection at once."""
@@ -42,14 +42,14 @@ QUEUE_MAX = 4
 """How many messages may wait in this process until they are read, if the client has a throttle. Further messages
 wait at the server."""
 CLOSE_SECONDS = 2.0
-"""Seconds that we wait for the server's answer to our close frame, if the client has a throttle."""
+"""The greatest number of seconds to wait for the answer to our close frame, if the client has a throttle."""
 ROUNDS_MAX = 10
 """The greatest number of attempts to read, over HTTP, the changes that are missing before a message of the stream. One
 attempt isn't always enough, as a cache or a replica of the database may answer with older data. If changes are still
 missing after the last attempt, the message is ignored."""
 BACK_AFTER_MAX = 600.0
-"""The greatest number of seconds before a follower connects again to a server that has announced its end. This holds
-even if the server names more seconds."""
+"""The greatest number of seconds that a follower waits before it connects again, if the server's message `reconnect`
+names a number of seconds to wait. A greater number in the message is replaced by this one."""
 FINAL_CODES = range(4500, 5000)
 """The close codes after which a follower doesn't connect again."""
 BROKEN_CODES = frozenset({1002, 1007, 1009})
@@ -64,13 +64,13 @@ class Reader(Protocol):
     """The reads over HTTP that a `LiveStream` needs. `Client` implements them. They raise ClientError if they fail."""
 
     async def snapshot(self, slug: str) -> Message:
-        """Return a live blog's snapshot: its newest entries, and its position at the same moment."""
+        """Return a live blog's snapshot: its newest entries as of one position, and this position."""
 
     async def changes(self, slug: str, after: Position) -> Message:
-        """Return changes of a live blog after a position; the field `more` says if there are more."""
+        """Return changes of a live blog after a position; the field `more` says whether there are more changes."""
 
     async def embed(self, slug: str) -> Message:
-        """Return an object that says whether other sites may show the live blog; if not, with the `reason`."""
+        """Return an object that says whether other sites may show the live blog. If not, `reason` says why."""
 
 
 class Callbacks(NamedTuple):

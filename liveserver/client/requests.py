@@ -91,10 +91,11 @@ class Requests:
         await self._http.aclose()
 
     async def send(self, method: str, path: str, **options: Any) -> Message:
-        """Send a request of the API, and return the JSON object in the answer.
+        """Send a request to the API, and return the JSON object in the answer.
 
         Returns an empty object if the answer has no content. Raises ClientError if the server refuses, Unreachable if
-        it doesn't answer, and Broken if the content is no JSON object. The content of a refusal needn't be JSON.
+        it doesn't answer, and Broken if the content is no JSON object. If the content of a refusal isn't JSON, raises
+        ClientError nevertheless.
         """
         response = await self.answer(method, path, **options)
         content = response.content
@@ -151,7 +152,7 @@ class Requests:
         return seconds
 
     async def take_turn(self, size: int = 0) -> None:
-        """Charge the throttle with a message of `size` bytes, and wait until the throttle permits it.
+        """Charge the throttle with a message of `size` bytes, and wait until the throttle permits the message.
 
         Without a throttle, return at once.
         """
@@ -171,7 +172,7 @@ class Requests:
 
 
 def server_url(url: str) -> str:
-    """Return the URL of a server without slashes at its end. Raises ClientError if the text can't be a server's URL."""
+    """Return a server's URL without slashes at the end. Raises ClientError if `url` can't be the URL of a server."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0

@@ -23,8 +23,8 @@ MESSAGES = frozenset({Opcode.TEXT, Opcode.BINARY})
 other frames, the connection charges it."""
 
 SLICE = 2 * 1024
-"""How many bytes are parsed in one turn of the event loop. They contain at most a thousand frames. Parsing these takes
-some 15 ms."""
+"""The greatest number of bytes that are parsed in one turn of the event loop. They contain at most a thousand frames.
+Parsing so many frames takes some 15 ms."""
 
 
 class ThrottledConnection(ClientConnection):

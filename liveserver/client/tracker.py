@@ -22,7 +22,7 @@ class Step(Enum):
     IGNORE = auto()
     """Ignore the message: it was applied before, or it contains no change."""
     RESYNC = auto()
-    """Read the changes after the follower's position over HTTP: some changes before this message are missing."""
+    """Read, over HTTP, the changes after the follower's position: some changes before this message are missing."""
     RESET = auto()
     """Take a snapshot: the follower's position is void."""
 
@@ -30,7 +30,7 @@ class Step(Enum):
 class Tracker:
     """The tracker of a follower's position. It tells whether changes are missing between one message and the next.
 
-    `position`: the position up to which the follower has applied the changes; None if it begins with the position that
+    `position`: the position up to which the follower has applied the changes; None to begin with the position that
     the stream's first message names.
     """
 

@@ -11,8 +11,8 @@ RESERVE = 64
 """The number of files that a process of the benchmark may have open besides its viewers' sockets."""
 
 PER_SOURCE = 5_000
-"""How many viewers connect from each source address of the loopback network. With more of them, the kernel would search
-longer and longer for a free port of the address."""
+"""The greatest number of viewers that connect from one source address of the loopback network. With more viewers, the
+kernel would search longer and longer for a free port of the address."""
 
 _PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _PORTS = 28_232
@@ -20,7 +20,10 @@ _PORTS = 28_232
 
 
 def raise_open_files() -> int:
-    """Raise this process's limit of open files as far as possible. Return how many viewers' sockets it allows."""
+    """Raise this process's limit of open files as far as possible.
+
+    Returns how many sockets of viewers the process can then open.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:

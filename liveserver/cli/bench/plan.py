@@ -19,8 +19,8 @@ PROCESSES_MAX = 64
 SIZE_MIN, SIZE_MAX = 200, 50_000
 
 PER_PROCESS = 10_000
-"""The greatest number of viewers of a process, if the operator doesn't set the number of processes. If the machine has
-too few processors for that, its processes hold more viewers."""
+"""The greatest number of viewers of a process, if the operator doesn't set the number of processes. Processes hold
+more viewers if there would otherwise be more processes than the machine has processors."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def shares(plan: Plan, address: str) -> list[range]:
     """Divide the viewers among processes. Return for each process the range of the numbers of its viewers.
 
     This also raises the limit of open files of this process. `address`: the server's IP address. Raises Refused if this
-    machine has too few outgoing ports for the viewers, or if the processes can't open so many files.
+    machine has too few outgoing ports for the viewers, or if the processes can't open a socket for each viewer.
     """
     room = machine_limits.raise_open_files()
     if not machine_limits.has_many_sources(address) and plan.viewers > machine_limits.outgoing_ports():

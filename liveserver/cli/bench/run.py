@@ -64,7 +64,7 @@ class Present(Protocol):
     """A function that asks the server where the live blog stands at present."""
 
     async def __call__(self) -> int:
-        """Return the seq of the live blog's last change. Raises LiveserverError."""
+        """Return the seq of the live blog's last change. Raises LiveserverError if that fails."""
 
 
 @dataclass
@@ -76,7 +76,7 @@ class Moment:
     """Seconds since the run's beginning."""
     measurements: Measurements
     published: int
-    """How many entries were published."""
+    """How many entries have been published so far."""
     recent: Second
     """The counts of the last full second."""
 

@@ -12,7 +12,7 @@ from liveserver.cli.bench.errors import Refused
 
 @dataclass(frozen=True)
 class Target:
-    """The server that the operator named. The IP address of its host is looked up once, for all viewers."""
+    """The server that the operator named. The IP address of the server's host is looked up once, for all viewers."""
 
     url: str
     """The URL without a trailing slash."""
@@ -27,7 +27,7 @@ class Target:
 
     @classmethod
     async def find(cls, url: str) -> Target:
-        """Return the server at a URL. Raises Refused if it is no server's URL, or its host can't be found."""
+        """Return the server at a URL. Raises Refused if `url` is no server's URL, or the server's host isn't found."""
         try:
             parts = urlsplit(url)
             port = parts.port or (443 if parts.scheme == "https" else 80)

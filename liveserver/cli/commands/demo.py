@@ -101,8 +101,8 @@ async def keep_or_make_key(store: Store, path: Path) -> str:
     """Return the API key in the file at `path`, if it has all scopes for all live blogs. Otherwise make such a key,
     write it to the file and return it.
 
-    If a key is made, the demo's earlier keys are revoked, as nobody has their secrets any more. So no other demo server
-    may run on this database. If the file can't be written, prints a message.
+    If a key is made, the demo's earlier keys are revoked, as nobody has their secrets any more. The key
+    of another demo server on this database would be revoked, too. If the file can't be written, prints a message.
     """
     from liveserver.access.api_keys import ApiKeys, new_key
 
@@ -126,7 +126,7 @@ async def keep_or_make_key(store: Store, path: Path) -> str:
 
 
 def _read(path: Path) -> str:
-    """Return the text of the file, which should be an API key. Return an empty text if the file can't be read."""
+    """Return the text of a file, which should be an API key. Return an empty text if the file can't be read."""
     try:
         return path.read_text(encoding="ascii", errors="replace").strip()
     except OSError:

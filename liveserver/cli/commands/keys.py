@@ -96,7 +96,8 @@ def keys_revoke(settings: Settings, key_id: Annotated[str, typer.Argument(metava
 def _no_key(text: str, keys: list[ApiKey]) -> str:
     """Return the error message for a text that isn't the id of an API key.
 
-    If the text is a whole key, or the name of a key, the message names the key's id. It never contains a key's secret.
+    If the text is a whole key, or the name of a key, the message names the key's id. The message never contains
+    a key's secret.
     """
     if text.startswith("lv_"):
         return f"that is a whole key: give its id only, which is {text.split('_')[1]}"

@@ -98,7 +98,7 @@ OPTION_OF = {
 
 
 def _parse(model: type[InputType], fields: dict[str, Any]) -> InputType:
-    """Return the fields of a partner as a model.
+    """Return the fields of a partner as an instance of `model`.
 
     Raises InvalidInput if a field isn't valid. The error names the option that sets the field, not the API's field.
     """
@@ -111,9 +111,10 @@ def _parse(model: type[InputType], fields: dict[str, Any]) -> InputType:
 
 
 def _option(pointer: str) -> str:
-    """Return the option that sets a field of the API, or one item of the field: `--origin` for `/origins/0`.
+    """Return the command-line option that sets the field with this JSON pointer in the API.
 
-    If no option sets it, returns `pointer`.
+    For one item of a field (`/origins/0`), returns the option of the field (`--origin`). If no option sets the field,
+    returns `pointer`.
     """
     return OPTION_OF.get(pointer) or OPTION_OF.get(pointer.rpartition("/")[0]) or pointer
 

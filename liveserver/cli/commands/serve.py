@@ -1,4 +1,4 @@
-"""`liveserver serve` and `config`: runs the server, and prints the settings that it would have."""
+"""`liveserver serve` runs the server; `liveserver config` prints the settings with which the server would run."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 INTERVAL = 0.5
 """Seconds between two requests to the server for the counts of confirmations."""
 MIN_SECONDS = 2.0
-"""The least number of seconds before the command ends because no confirmation is missing. Until then, the counts may be
-too low, as some nodes may not have reported yet how many of their viewers have still to confirm."""
+"""The least number of seconds for which the command shows counts, even if no confirmation is missing. In this time, the
+counts may be too low, as some nodes may not have reported yet how many of their viewers have still to confirm."""
 
 
 def takedown(

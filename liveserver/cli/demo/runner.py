@@ -23,8 +23,7 @@ BACKLOG = 14
 """How many steps of the script are played at once when the story begins. Their entries look as if they had been
 published in the hours before."""
 BACKLOG_STEP = timedelta(minutes=7)
-"""The difference between the times of publication that are made up for two successive steps, when the first `BACKLOG`
-steps are played at once."""
+"""The time between one of the first `BACKLOG` steps and the next, by the times of publication made up for them."""
 REST = 5
 """The pause between the end of the story and its next beginning, as a multiple of the interval between two steps."""
 

@@ -112,14 +112,14 @@ class Measurements:
     behind: int = 0
     """How many viewers haven't got the run's last change; 0 while it isn't known which change is the last."""
     opened_at: float = 0.0
-    """The time on the monotonic clock when the last viewer was connected: its stream began for the first time."""
+    """The time on the monotonic clock when the most recent viewer got its first stream."""
     arrived_at: float = 0.0
-    """The time on the monotonic clock at which a change last came, to whichever viewer."""
+    """When any of the viewers last got a change: a time on the monotonic clock."""
     cpu: float = 0.0
     """Seconds of processor time that the processes that hold the viewers have used."""
     lateness: Histogram = field(default_factory=Histogram)
-    """The delays with which the processes that hold the viewers ran a timer. They are measured from the moment when all
-    viewers of the process are connected."""
+    """The delays with which the processes that hold the viewers ran a timer. Each process begins to measure them
+    when each of its viewers has been connected or given up connecting."""
     errors: Counter[str] = field(default_factory=Counter)
     """How many connections failed or ended, by reason."""
 

@@ -1,4 +1,4 @@
-"""The request that opens a viewer's stream, and the check of its answer (RFC 6455, 4; RFC 7692, 7.1). No I/O."""
+"""The request that opens a viewer's stream, and the check of the answer (RFC 6455, 4; RFC 7692, 7.1). No I/O."""
 
 from __future__ import annotations
 

@@ -48,7 +48,8 @@ class Mark(NamedTuple):
 
 
 class Hello(NamedTuple):
-    """The first message of a stream. The server also sends one before each replay, in which seqs may have gaps."""
+    """The first message of a stream. The server also sends this message before each replay. The seqs of the
+    changes in a replay may have gaps."""
 
     epoch: str
     seq: int

@@ -27,7 +27,7 @@ FINAL_CODES = range(4500, 5000)
 """The close codes after which a viewer doesn't connect again (docs/stream.md)."""
 
 MEANINGS = 512
-"""How many pieces of data `Meanings` holds. When it is full, it is emptied."""
+"""The greatest number of pieces of data in the cache `Meanings`. When the cache is full, it is emptied."""
 
 
 class Meanings:

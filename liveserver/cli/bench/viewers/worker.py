@@ -32,10 +32,10 @@ REPORT_EVERY = 0.5
 HANDSHAKES = 200
 """How many viewers may be connecting at the same time, in all processes together."""
 OPEN_SECONDS = 30.0
-"""The greatest number of seconds to wait until a connection is made. When a viewer connects for the first time, it is
-also the greatest number of seconds from then until the stream begins."""
+"""The greatest number of seconds to wait until a connection is made. For a viewer that never had a stream, also
+the greatest number of seconds from the connection to the beginning of the stream."""
 TRIES = 3
-"""How often a viewer that was never connected tries to connect before it gives up."""
+"""The greatest number of attempts to connect a viewer for the first time. If all fail, the viewer gives up."""
 PAUSE_MAX = 10.0
 """The greatest number of seconds between two attempts of a viewer to connect again, if the server names no pause."""
 LEAVE_SECONDS = 2.0
@@ -49,7 +49,7 @@ REASONS = 20
 
 @dataclass(frozen=True)
 class Orders:
-    """The orders for a worker process. The first process pickles it and sends it to the worker process."""
+    """The orders for a worker process. The first process pickles this object and sends it to the worker process."""
 
     opening: Opening
     greeted: bool
@@ -227,7 +227,7 @@ class Worker:
 
     async def _watch_the_clock(self) -> None:
         """Measure for ever how late this process runs its timers. This delay is a part of each latency that is
-        measured, but it isn't the server's."""
+        measured, but the server doesn't cause it."""
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + TICK

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 START_SECONDS = 30.0
 """The greatest number of seconds to wait for the first report of every worker process."""
 END_SECONDS = 15.0
-"""The greatest number of seconds to wait for the last reports of all worker processes; then as many seconds to wait
-until each process ends. A process that hasn't ended is killed."""
+"""The greatest number of seconds to wait for the last reports of all worker processes. Then it is the greatest number
+of seconds to wait for the end of each process; a process that hasn't ended by then is killed."""
 
 
 class Member:
@@ -86,7 +86,7 @@ class WorkerPool:
 
     @property
     def measurements(self) -> Measurements:
-        """What the viewers of all processes have measured, added up."""
+        """The measurements of all worker processes, added up."""
         total = Measurements()
         for member in self._members:
             total.merge(member.measurements)
