@@ -50,7 +50,7 @@ CLOSE_SECONDS = 1.0
 """Seconds for which the server tries to send the end of a stream (a WebSocket's close, or the end of an answer)."""
 
 RETRY = b"retry: 3000\n"
-"""Tells an EventSource to come back three seconds after it lost its connection.
+"""The line that tells an EventSource to connect again three seconds after its connection is lost.
 
 No empty line follows, so this line and the message `hello` are one block. If the line were a block of its own, some
 clients (not browsers) would take that block for an event without data."""
