@@ -106,7 +106,7 @@ def _log_fields(scope: Scope) -> Mapping[str, str | None]:
 
 
 def _key_id(scope: Scope) -> str | None:
-    """Return the id in the request's API key; None if the request has no key, or one that doesn't have the right form."""
+    """Return the id in the request's API key; None if there is no key, or if it doesn't have the right form."""
     for name, value in scope["headers"]:
         if name == b"authorization":
             match = _KEY_ID.fullmatch(value.decode("latin-1"))

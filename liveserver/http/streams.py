@@ -100,8 +100,8 @@ class WebSocketStream:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Accept the WebSocket, and either hand its connection over to the hub, or stream until one side ends it.
 
-        If the process is about to end, if there is no room for one more stream, or if the address has too many, the
-        handshake is refused.
+        If the process is about to end, if there is no room for one more stream, or if the client's address has too many
+        streams, the handshake is refused.
         """
         parts = scope["state"]["services"]
         if parts.hub.draining or _no_room(scope):

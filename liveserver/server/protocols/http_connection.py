@@ -40,8 +40,8 @@ nothing that the client sends is parsed for a while.
 An honest client is refused now and then, perhaps for what others behind the same address did."""
 
 HELD_MAX = 4 * 1024
-"""The greatest number of bytes that may come on a resting connection. They are kept, and are parsed
-when the connection rests no longer.
+"""The greatest number of bytes that may come on a resting connection. They are kept, and are
+parsed when the connection rests no longer.
 
 If more bytes come, the connection is ended."""
 
