@@ -1,4 +1,4 @@
-"""The container: an object with all parts of a running server process. Every request has it in its state.
+"""The container: an object with all parts of a running server process. Handlers find it in their request's state.
 
 The composition root makes the container.
 """
@@ -72,7 +72,7 @@ class Container:
     dated: DatedCache
     """The cache of sitemaps."""
     writable: FreshFlight[None]
-    """Checks, when it is called, that the database can be written to. Raises StoreUnavailable if it can't."""
+    """The check that the database can be written to. Calling it raises StoreUnavailable if that isn't possible."""
 
 
 def services(connection: HTTPConnection) -> Container:

@@ -241,7 +241,7 @@ class FairQueue:
         self._discharge(job)
 
     def _discharge(self, job: Job[Any]) -> None:
-        """Reduce by one the number `ahead` of the line that counts this job; do nothing if no line counts it."""
+        """If a line counts this job in its number `ahead`, reduce that number by one."""
         if job.charged_to is not None:
             job.charged_to.ahead -= 1
             job.charged_to = None

@@ -23,7 +23,7 @@ def _nothing() -> int:
 
 
 class Requester(NamedTuple):
-    """A request that asks for an answer: what the queue has to know of it."""
+    """What the queue has to know of a request that asks for an answer."""
 
     line: Hashable
     """The key of the requester's line. All requesters with the same key wait in the same line."""
@@ -102,8 +102,8 @@ class Line:
         self.ahead = 0
         """The number of the line's jobs that wait ahead of others."""
         self.places: dict[Job[Any], list[Callable[[], bool]]] = {}
-        """The jobs that wait in this line, oldest first. Each has a list: for every requester that waits for the job in
-        this line, its function `gone`."""
+        """The jobs that wait in this line, oldest first. Each has a list of functions: the `gone` of every requester
+        that waits for the job in this line."""
 
     @property
     def requesters(self) -> int:

@@ -50,11 +50,12 @@ def refused(scope: Scope, error: errors.LiveserverError) -> errors.LiveserverErr
 
 
 def slow_down(scope: Scope) -> None:
-    """Let the server parse nothing from the client's connection for some seconds, if its address was refused often.
+    """Count a refusal for the client's address. If the address was refused often, make the connection rest.
 
-    This slows down clients that ask again at once after each refusal. The refusal itself is sent without delay, so the
-    server keeps nothing in memory for it. If the connection comes from a proxy, or if the ASGI server isn't ours, this
-    function does nothing. Then only a proxy can slow down clients, by limits of its own.
+    The server parses nothing from a resting connection for some seconds. This slows down clients that ask again at once
+    after each refusal. The refusal itself is sent without delay, so the server keeps nothing in memory for it. If the
+    connection comes from a proxy, or if the ASGI server isn't ours, the connection doesn't rest. Then only a proxy can
+    slow down clients, by limits of its own.
     """
     client = scope.get("client")
     seconds = scope["state"]["services"].limits.refusal_wait(client)
@@ -105,7 +106,7 @@ def _log_fields(scope: Scope) -> Mapping[str, str | None]:
 
 
 def _key_id(scope: Scope) -> str | None:
-    """Return the id of the API key that the request has; None if it has none, or one without the form of a key."""
+    """Return the id in the request's API key; None if there is no key, or if it doesn't have the right form."""
     for name, value in scope["headers"]:
         if name == b"authorization":
             match = _KEY_ID.fullmatch(value.decode("latin-1"))

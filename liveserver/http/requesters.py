@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 
 def requester_of(scope: Scope, otherwise: Hashable = None) -> Requester:
-    """Return the requester of a request without an API key. It waits in the line of its address's network prefix.
+    """Return the requester of a request without an API key. All clients of one network prefix share one line.
 
-    `otherwise`: the key of the line in which it waits if requests aren't limited by address. Callers pass a name of
-    what the request asks for, such as a topic. Then many requests for one live blog can't hold up those for another.
+    `otherwise`: the key of the line in which the requester waits if requests aren't limited by address. Callers pass
+    a name of what the request asks for, such as a topic. Then many requests for one live blog can't hold up those for
+    another.
     """
     parts: Container = scope["state"]["services"]
     client = scope.get("client")
@@ -88,8 +89,9 @@ async def liveblog_of(scope: Scope, slug: str) -> Liveblog:
 
 async def published_of(scope: Scope, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
     """Return a live blog and one of its published entries, read from the store when the request has its turn.
-    Raises NotFound, Gone if the entry was deleted, StoreUnavailable, and the errors of `FairQueue.run`: Busy and
-    ClientGone.
+
+    Raises NotFound if there is no such live blog, or no such published entry. Raises Gone if the entry was published
+    and then deleted. Also raises StoreUnavailable, and the errors of `FairQueue.run`: Busy and ClientGone.
     """
     parts: Container = scope["state"]["services"]
     topic = Topic(slug)

@@ -50,7 +50,7 @@ CLOSE_SECONDS = 1.0
 """Seconds for which the server tries to send the end of a stream (a WebSocket's close, or the end of an answer)."""
 
 RETRY = b"retry: 3000\n"
-"""Tells an EventSource to come back three seconds after it lost its connection.
+"""The line that tells an EventSource to connect again three seconds after its connection is lost.
 
 No empty line follows, so this line and the message `hello` are one block. If the line were a block of its own, some
 clients (not browsers) would take that block for an event without data."""
@@ -100,8 +100,8 @@ class WebSocketStream:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Accept the WebSocket, and either hand its connection over to the hub, or stream until one side ends it.
 
-        If the process is about to end, if there is no room for one more stream, or if the address has too many, the
-        handshake is refused.
+        If the process is about to end, if there is no room for one more stream, or if the client's address has too many
+        streams, the handshake is refused.
         """
         parts = scope["state"]["services"]
         if parts.hub.draining or _no_room(scope):

@@ -31,7 +31,8 @@ class Certificate:
     def __init__(self, certificate: str, key: str) -> None:
         self._files = (certificate, key)
         self.context = self._new_context()
-        """The TLS context with which uvicorn listens. Each connection gets the newest context in its handshake."""
+        """The TLS context with which uvicorn listens. Each connection is switched to the newest context
+        during its handshake."""
         self._newest = self.context
         self.context.sni_callback = self._use_newest
 

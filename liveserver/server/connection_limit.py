@@ -24,7 +24,7 @@ RESERVE_MAX = 1_000
 A request needs its connection for milliseconds only. So this is enough even if there is room for 10,000 connections."""
 
 UNLIMITED = 1_048_576
-"""The number of descriptors that the kernel allows a process without a limit of its own (`fs.nr_open`)."""
+"""The number of descriptors that a process may have if its own limit is infinite (`fs.nr_open`, set by the kernel)."""
 
 
 class Capacity(NamedTuple):

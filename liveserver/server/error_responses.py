@@ -67,7 +67,7 @@ async def http_error(request: Request, error: Exception) -> Response:
 
 
 async def left(_request: Request, _error: Exception) -> Response:
-    """Return an answer to a request that the client didn't send to its end. The client has gone, so nobody reads it."""
+    """Return an answer to a request whose client left before the whole body had come. Nobody reads the answer."""
     return _to_nobody()
 
 

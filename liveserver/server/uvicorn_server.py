@@ -42,7 +42,9 @@ if TYPE_CHECKING:
 GC_THRESHOLD = 50_000
 """The number of new objects after which the garbage collector looks for reference cycles again."""
 CTRL_C_SECONDS = 1.0
-"""The greatest number of seconds within which all viewers leave after Ctrl+C, as somebody waits at the terminal."""
+"""The greatest number of seconds within which all viewers leave after Ctrl+C.
+
+It is small, as somebody waits at the terminal."""
 SECOND = 1.0
 """Seconds for which answers get the same Date header. Then the header is made anew."""
 TICK = 0.1

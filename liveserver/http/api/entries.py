@@ -70,8 +70,9 @@ async def create(request: Request) -> Response:
 async def listing(request: Request) -> Response:
     """Answer with a page of a live blog's entries.
 
-    A request with an API key that may publish gets drafts and scheduled entries, too, unless it names a partner or one
-    status.
+    With an API key that may publish, the list has drafts and scheduled entries, too. If the query names a status, the
+    list has only entries of that status. Without such a key, or if the query names a partner, the list has only
+    published entries.
     """
     query = query_of(request, EntriesQuery)
     actor = await actor_of(request)
@@ -99,9 +100,9 @@ async def listing(request: Request) -> Response:
 
 
 def _variant(query: EntriesQuery) -> Variant:
-    """Return the page cache's variant for a list of entries.
+    """Return the part of the page cache's key that tells one list of entries from other lists of the same topic.
 
-    The query's partner is part of the variant, as the list's link to its next page names the partner.
+    The query's partner is in it, because the answer links to the list's next page, and this link names the partner.
     """
     return (query.limit, query.cursor, query.order, query.key_events, query.tag, query.verification, query.partner)
 

@@ -114,7 +114,7 @@ class HostCheck:
 
 
 def _name(host: str) -> str | None:
-    """Return the name or address of a Host header, in lower case and without its port; None if it can't be read."""
+    """Return the name or address in a Host header, in lower case, without a port; None if the header isn't valid."""
     match = _HOST.fullmatch(host)
     return match and (match[1] or match[2]).lower()
 

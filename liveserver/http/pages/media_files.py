@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LINES = 4
-"""The number of lines that one address has in the fair queue, and so of the files that are read for it at the same
+"""The number of lines that one address has in the fair queue. So at most this many files are read for one address at a
 time. A browser asks for a few files at once. If the files are on a disk, more lines would gain nothing. If they are in
 a bucket (S3), more lines would let one address use too much of the bucket."""
 REST_MAX = 0.01
@@ -112,8 +112,11 @@ async def _read(
     """Call `read` with the picture when the request has its turn in the fair queue, and return the result.
 
     `aspect`: tells what `read` reads: the size, the whole file, or which range of it. Requests for the same picture and
-    aspect share one call. Raises NotFound, Gone if the picture was deleted, TooManyRequests if the address asked for
-    too many pictures that don't exist, and the errors of `FairQueue.run`.
+    aspect share one call.
+
+    Raises Gone if the picture was deleted. Raises NotFound if the file doesn't exist for another reason. Raises
+    TooManyRequests if the address asked for too many pictures that don't exist. Also raises StoreUnavailable, and the
+    errors of `FairQueue.run`.
     """
     parts = services(request)
     parts.library.check(picture)

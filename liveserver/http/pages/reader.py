@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from liveserver.rendering.page_renderer import PageRenderer
 
 PAGE_SIZE = 20
-"""The greatest number of entries on one page of a live blog."""
+"""The greatest number of entries on one page of a live blog, besides the pinned ones."""
 AHEAD = 12
 """The page of one entry shows at most this many further entries below that entry."""
 BEHIND = 4
@@ -121,7 +121,7 @@ NEWEST_FIRST = Choice()
 
 
 def _choice(query: QueryParams) -> Choice:
-    """Return a query as a choice. Raises InvalidInput if the query's verification, cursor or tag isn't valid."""
+    """Return a query as a `Choice`. Raises InvalidInput if the query's verification, cursor or tag isn't valid."""
     cursor, tag = query.get("cursor"), query.get("tag")
     if tag is not None and len(tag) > TAG_MAX:
         raise errors.InvalidInput([errors.FieldError("?tag", "is longer than any tag")])

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from liveserver.rendering.widget_renderer import WidgetRenderer
 
 LIMIT_MAX = 100
-"""The greatest number of entries that a widget shows at first."""
+"""The greatest number of entries that a widget shows at first, besides the pinned ones."""
 LOADABLE = {
     # A page that isolates itself (Cross-Origin-Embedder-Policy) loads only files with this header.
     "Cross-Origin-Resource-Policy": "cross-origin",
@@ -137,7 +137,7 @@ async def _page(parts: Container, admitted: Admission, options: WidgetOptions, a
 
 
 async def _find_liveblog(request: Request, slug: str) -> Liveblog | None:
-    """Return the live blog with a slug, to which the error page links; None if there is no such live blog."""
+    """Return the live blog that has this slug; None if there is none. The error page links to this live blog."""
     with suppress(errors.NotFound):
         return await liveblog_of(request.scope, slug)
     return None
@@ -185,8 +185,9 @@ async def _preview(parts: Container, slug: str, partner: str | None) -> CachedPa
 async def oembed(request: Request) -> Response:
     """Answer with the oEmbed JSON about an address. A CMS asks for it when somebody pastes a live blog's address.
 
-    Raises InvalidInput if the address or a size in the query isn't valid, NotFound if the address isn't that of a live
-    blog, and EmbedRefused. See https://oembed.com.
+    Raises InvalidInput if the query has no address, or a size that isn't valid. Raises NotFound if the address isn't
+    that of a live blog. Raises EmbedRefused if the live blog's embed policy doesn't admit the request's origin. See
+    https://oembed.com.
     """
     parts, query = services(request), request.query_params
     if query.get("format", "json") != "json":
@@ -223,7 +224,7 @@ def _script(request: Request, body: bytes, cache: str) -> Response:
 
 @lru_cache(maxsize=2)
 def _script_representation(body: bytes, cache: str) -> Representation:
-    """Return a script as a representation: `loader` or `pinned` of the widget's assets.
+    """Return one of the widget's scripts as a representation. `body`: the script. `cache`: its Cache-Control.
 
     The representation is kept for later calls, as gzipping the larger script takes a millisecond.
     """

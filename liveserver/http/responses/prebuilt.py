@@ -123,8 +123,8 @@ def part(content: bytes, range_header: str, headers: Mapping[str, str]) -> Respo
     """Return a response with the requested range of a file (RFC 9110, 14).
 
     The response has the whole file if several ranges are requested, or if the Range header can't be read.
-    `range_header`: the value of the Range header. `headers`: the headers of a response with the whole file, with its
-    media type.
+    `range_header`: the value of the Range header. `headers`: the headers of a response with the whole file, among
+    them the Content-Type.
     """
     size = len(content)
     span = span_of(range_header, size)
@@ -178,9 +178,9 @@ def _whole(body: bytes | memoryview) -> bytes:
 
 
 def _joined(before: str | None, value: bytes) -> str:
-    """Return the values of a header that is sent several times, joined by commas (RFC 9110, 5.3).
+    """Add one more value to the earlier values of a header that a request has several times (RFC 9110, 5.3).
 
-    `before`: the values before this one; None if there are none.
+    Returns all values, joined by commas. `before`: the earlier values, already joined; None if there are none.
     """
     text = value.decode("latin-1")
     return text if before is None else f"{before}, {text}"

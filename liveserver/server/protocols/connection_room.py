@@ -31,7 +31,10 @@ class ConnectionLimits(NamedTuple):
     For a later request, they begin with the first byte of its head.
     """
     body_seconds: int = 30
-    """Seconds in which a request's body must be complete. If the body comes at `BODY_RATE` or faster, they restart."""
+    """Seconds in which a request's body must be complete.
+
+    If at least `BODY_RATE` bytes a second have come in this time, the body gets as much time again.
+    """
     connections: int = sys.maxsize
     streams: int = sys.maxsize
     """The number of connections above which no new stream is accepted."""

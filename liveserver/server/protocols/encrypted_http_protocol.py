@@ -30,7 +30,7 @@ class EncryptedHttpProtocol(HttpProtocol):
         super().connection_made(transport)
 
     def on_headers_complete(self) -> None:
-        """Give back the cost of one TLS record, because a request has come. Then check its head, as without TLS."""
+        """Give back the cost of one TLS record, because a request has come. Then check the request's head."""
         self.handshake.records.pay()
         super().on_headers_complete()
 

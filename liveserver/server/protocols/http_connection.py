@@ -1,7 +1,7 @@
 """An HTTP connection of uvicorn, with limits on time and on the number of connections.
 
-This module knows how long a connection may last, when it ends to make room for another, and with which last answer.
-What comes on it is parsed in `http_protocol.py`.
+This module decides how long a connection may last, when it is ended to make room for another one, and which last answer
+is sent on it. The data that comes on a connection is parsed in `http_protocol.py`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ nothing that the client sends is parsed for a while.
 An honest client is refused now and then, perhaps for what others behind the same address did."""
 
 HELD_MAX = 4 * 1024
-"""The greatest number of bytes that may come on a resting connection. They are kept unparsed until the rest is over.
+"""The greatest number of bytes that may come on a resting connection. They are kept, and are
+parsed when the connection rests no longer.
 
 If more bytes come, the connection is ended."""
 
@@ -102,7 +103,7 @@ class HttpConnection(HttpToolsProtocol):
         self._held = b""
         """The bytes that have come while the connection rests. They aren't parsed yet."""
         self._rest_timer = None
-        """The timer at which the connection stops resting; None if it doesn't rest."""
+        """The timer that calls `_end_rest`; None while the connection doesn't rest."""
         if not self.room.has_room(self.connections):
             self._turn_away(transport)
             return
@@ -148,7 +149,7 @@ class HttpConnection(HttpToolsProtocol):
         self.room.forget(self)
 
     def pause_writing(self) -> None:
-        """Note that the client reads its answer too slowly, and count the bytes that wait (`room.unread`)."""
+        """Note that the client reads its answer too slowly. `room.unread` then counts the bytes that wait."""
         HttpToolsProtocol.pause_writing(self)
         cycle = self._answering
         client = self.client if cycle is None else cycle.scope["client"]

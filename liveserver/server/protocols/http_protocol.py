@@ -47,9 +47,10 @@ LATE_BYTES = 1024 * 1024
 Any further bytes stay in the kernel until the connection ends, since reading costs time, too."""
 
 BODY_WAITING = 16 * 1024
-"""If more bytes of a body than this wait for the application, reading is paused. The rest waits in the kernel.
+"""The number of bytes of a body that may wait for the application. If more wait, the connection isn't read meanwhile.
 
-Most JSON bodies are smaller. With the last piece that was read, more bytes than this may wait."""
+Bytes that aren't read wait in the kernel. As data is read in pieces, more bytes than this may wait for the application.
+Most JSON bodies are smaller."""
 
 BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 """The methods whose body has no meaning (RFC 9110, 9.3). No endpoint reads such a body."""
@@ -135,7 +136,7 @@ class HttpProtocol(HttpConnection):
         self._retire()
 
     def on_headers_complete(self) -> None:
-        """Check the head of a request, start the application, and give the scope its extension.
+        """Check the head of a request, start the application, and put our extension into the ASGI scope.
 
         The parser calls this. Raises Denied if the head breaks a limit, and TooManyWaiting if too many requests wait on
         this connection.

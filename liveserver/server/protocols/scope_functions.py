@@ -70,7 +70,7 @@ def rest(protocol: ref[HttpProtocol], client: tuple[str, int] | None, seconds: f
 
 
 def no_bytes() -> int:
-    """Return 0. If several clients are sent the same bytes of a body, no bytes wait for one of these clients alone."""
+    """Return 0: the number of bytes that wait for one client alone, if all waiting bytes are those of a shared body."""
     return 0
 
 

@@ -108,7 +108,7 @@ class RecordGate(asyncio.BufferedProtocol):
     def stand_before(self) -> None:
         """Become the transport's protocol in place of TLS, so that data comes to this gate first.
 
-        Call this after TLS has become the transport's protocol, and before its `connection_made` is called.
+        Call this after TLS has become the transport's protocol, and before the `connection_made` of TLS is called.
         """
         tls = self._transport.get_protocol()
         if tls is not None:

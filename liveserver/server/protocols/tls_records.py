@@ -55,7 +55,7 @@ class RecordBudget:
         """The bytes that have come of a record's header, if the header isn't complete."""
 
     def came(self, data: memoryview, now: float) -> bool:
-        """Count the records in data from the connection. Returns False if too many have come.
+        """Count the TLS records in `data`, which came from the connection. Returns False if too many records have come.
 
         If the result is False, the data must not be given to TLS.
         """

@@ -168,7 +168,7 @@ def _operation(operation: Operation) -> JSON:
 
 
 def _security(operation: Operation) -> list[JSON]:
-    """Return an operation's security schemes: an API key, or none, or both if the operation shows more with a key."""
+    """Return an operation's security schemes: an API key, no key, or a choice of the two if the key is optional."""
     if operation.scope:
         return [{"key": []}]
     return [{}, {"key": []}] if 401 in operation.problems else []

@@ -1,1 +1,1 @@
-"""The code that all resources of the API share: for the reading of a request, and for its answer."""
+"""The code that all handlers of the API share. It reads and checks requests, and makes answers."""

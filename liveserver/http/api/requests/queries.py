@@ -97,7 +97,7 @@ class UploadQuery(Query):
 
 
 class ChangesQuery(PartnerQuery):
-    """The parameters that choose changes: the position after which they came, how many, and for which partner."""
+    """The parameters that choose changes: the position after which the changes came, their number, and the partner."""
 
     after: str = Field(description="A position, for example `k3f9x2ab-42`", max_length=100)
     limit: int = Field(100, ge=1, le=200, description="Events to return at most; fewer where they are long")
