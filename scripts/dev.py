@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -25,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 import hatch_build  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
 INTERVAL = 0.3
@@ -33,6 +34,9 @@ INTERVAL = 0.3
 
 STOP_SECONDS = 5.0
 """The number of seconds that a process has to end after SIGTERM. After that, it is killed."""
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals that end this program."""
 
 Stamps = Mapping[Path, int]
 """The time at which each file was last written, in nanoseconds since 1970, by the file's path."""
@@ -95,6 +99,24 @@ class Watch:
             time.sleep(INTERVAL / 3)
 
 
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Let the signals that end this program wait until the block has ended.
+
+    Without this, a signal that came after a process was started, and before its `Popen` was assigned, would leave that
+    process running for ever.
+    """
+    held: list[int] = []
+    handlers = [signal.signal(number, lambda number, _: held.append(number)) for number in ENDING]
+    try:
+        yield
+    finally:
+        for number, handler in zip(ENDING, handlers, strict=True):
+            signal.signal(number, handler)
+        if held:
+            signal.raise_signal(held[0])
+
+
 def start(command: Sequence[str | Path], *, folder: Path, output: int | None = None) -> subprocess.Popen[str]:
     """Start a process in a process group of its own. So Ctrl+C in the terminal ends only this program, not the process.
 
@@ -114,8 +136,13 @@ def start(command: Sequence[str | Path], *, folder: Path, output: int | None = N
     )
 
 
-def stop(process: subprocess.Popen[str]) -> None:
-    """End a process that `start` started, and its child processes. Does nothing if they have ended already."""
+def stop(process: subprocess.Popen[str] | None) -> None:
+    """End a process that `start` started, and its child processes.
+
+    Does nothing if they have ended already. `process`: None if no process was started.
+    """
+    if process is None:
+        return
     for kind, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, None)):
         try:
             os.killpg(process.pid, kind)
@@ -143,8 +170,10 @@ def build(root: Path) -> bool:
             shutil.copyfile(path, target)
         (copy / hatch_build.SOURCES / "node_modules").symlink_to((sources / "node_modules").resolve())
         npm: list[str | Path] = [sys.executable, copy / "hatch_build.py", "npm", "--silent", "run", "build"]
-        process = start(npm, folder=copy, output=subprocess.PIPE)
+        process = None
         try:
+            with signals_held():
+                process = start(npm, folder=copy, output=subprocess.PIPE)
             output, _ = process.communicate()
         finally:
             stop(process)
@@ -164,9 +193,10 @@ def run(arguments: Sequence[str], root: Path) -> NoReturn:
     """
     command = [sys.executable, "-m", "liveserver", *arguments]
     package, web = Watch(lambda: package_files(root)), Watch(lambda: web_files(root))
-    server = start(command, folder=root)
-    ended = False
+    server, ended = None, False
     try:
+        with signals_held():
+            server = start(command, folder=root)
         while True:
             time.sleep(INTERVAL)
             if not ended and server.poll() is not None:
@@ -180,7 +210,8 @@ def run(arguments: Sequence[str], root: Path) -> NoReturn:
             if built or files:
                 say(f"Restarting: {named(files, root) or 'front end'}")
                 stop(server)
-                server, ended = start(command, folder=root), False
+                with signals_held():
+                    server, ended = start(command, folder=root), False
     finally:
         stop(server)
 
@@ -199,11 +230,11 @@ def main(arguments: Sequence[str]) -> int:
     """Run the program that the module's docstring describes."""
 
     def leave(number: int, _frame: FrameType | None) -> NoReturn:
-        for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for other in ENDING:
             signal.signal(other, signal.SIG_IGN)
         raise SystemExit(128 + number)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         signal.signal(number, leave)
     run(arguments or ["demo"], ROOT)
 

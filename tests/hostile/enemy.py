@@ -29,6 +29,8 @@ NICENESS = 10
 """What attackers add to theirs: a tenth of the server's weight where both want a processor."""
 ADDRESSES = 4
 """Addresses from which one attack comes."""
+FIRST_SECONDS = 40.0
+"""Seconds after the end in which each attack may still do its first thing."""
 PATIENCE = 10.0
 """Seconds for which an attacker waits for anything."""
 READ = 64 * 1024
@@ -97,8 +99,17 @@ class Enemy:
         self.ground = ground
         self.done: Counter[str] = Counter()
         """What came of it: statuses of answers, connections that were closed, and so on."""
+        self._begun = asyncio.Event()
         self._sources = [f"127.0.{100 + number}.{1 + host}" for host in range(ADDRESSES)]
         self._number = number
+
+    async def begun(self) -> None:
+        """Return once something has come of it."""
+        await self._begun.wait()
+
+    def _note(self, what: str) -> None:
+        self.done[what] += 1
+        self._begun.set()
 
     def be_limited(self) -> None:
         """Come from addresses for which limits hold, as a stranger's do."""
@@ -119,7 +130,7 @@ class Enemy:
         except BaseException:
             sock.close()
             raise
-        self.done["connected"] += 1
+        self._note("connected")
         try:
             yield Link(reader, writer)
         finally:
@@ -134,7 +145,7 @@ class Enemy:
             async with asyncio.timeout(PATIENCE):
                 head = await link.reader.readuntil(b"\r\n\r\n")
             status = head.split(b" ", 2)[1].decode()
-            self.done[status] += 1
+            self._note(status)
             if status not in {"101", "200"}:
                 raise ConnectionRefusedError
             yield link
@@ -144,7 +155,7 @@ class Enemy:
         async with self.link() as link:
             for request in requests:
                 await link.send(request)
-                self.done[await link.answer()] += 1
+                self._note(await link.answer())
 
     async def repeat(self, act: Callable[[], Awaitable[None]], *, clients: int = 1, pause: float = 0.0) -> None:
         """For ever, so many at once: do it again, however it ended."""
@@ -154,7 +165,7 @@ class Enemy:
                 try:
                     await act()
                 except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError) as error:
-                    self.done[type(error).__name__] += 1
+                    self._note(type(error).__name__)
                 # One that is refused at once would keep its processor from doing anything else.
                 await asyncio.sleep(max(pause, 0.001))
 
@@ -204,6 +215,10 @@ def main(ground: Ground, attacks: Sequence[tuple[int, Attack]], pipe: Connection
                 stack.callback(task.cancel)
             pipe.send(None)
             await over.wait()
+            # On a busy machine some have only begun: each attacks once at least.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_SECONDS):
+                    await together(enemy.begun() for enemy in enemies)
 
     asyncio.run(loose())
     with suppress(BrokenPipeError):

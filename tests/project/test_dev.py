@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -129,6 +129,51 @@ def test_restarts_and_leaves_nothing_running(checkout: Path, number: signal.Sign
         # Orphans are there until the system has taken note of their end.
         wait_for(partial(_ended, server))
         wait_for(partial(_ended, helper))
+
+
+def test_a_signal_that_comes_while_a_process_is_started_waits() -> None:
+    """The process would be known to nobody, and run for ever."""
+    told: list[int] = []
+    handler = signal.signal(signal.SIGHUP, lambda number, _: told.append(number))
+    try:
+        with dev.signals_held():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert told == []
+        assert told == [signal.SIGHUP]
+    finally:
+        signal.signal(signal.SIGHUP, handler)
+
+
+@pytest.mark.parametrize("restarts", [0, 1])
+def test_no_server_is_left_whose_start_was_disturbed(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, restarts: int
+) -> None:
+    """The signal comes as early as it can: before the program knows the process that it has just started."""
+    started: list[subprocess.Popen[str]] = []
+    start = dev.start
+
+    def disturbed(*args: Any, **options: Any) -> subprocess.Popen[str]:
+        process = start(*args, **options)
+        started.append(process)
+        if len(started) > restarts:
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            wait_for(lambda: len(starts(checkout)) == 1)
+            os.utime(checkout / "liveserver/__init__.py", (1, 1))
+        return process
+
+    monkeypatch.setattr(dev, "start", disturbed)
+    monkeypatch.setattr(dev, "ROOT", checkout)
+    monkeypatch.setattr(dev, "INTERVAL", 0.03)
+    handlers = {number: signal.getsignal(number) for number in dev.ENDING}
+    try:
+        with pytest.raises(SystemExit):
+            dev.main(["serve"])
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert len(started) == 1 + restarts
+    assert all(process.returncode is not None for process in started)
 
 
 def test_a_server_that_does_not_end_is_killed(checkout: Path) -> None:
