@@ -122,6 +122,11 @@ class HttpProtocol(HttpConnection):
             # An earlier request isn't answered yet, and may hand the connection over itself.
             self._end_after_answers(Reason.MALFORMED)
             return
+        if self.flow.write_paused:
+            # As in `hand_over`. The transport still sends what waits, and then closes.
+            self._stop(Reason.TOO_MANY_WAITING)
+            self.transport.close()
+            return
         if self.ws_protocol_class is not ViewerProtocol:
             super().handle_websocket_upgrade()
             return
@@ -236,12 +241,17 @@ class HttpProtocol(HttpConnection):
         After this, the application must return without sending anything. `status`, `headers` and `body`: the beginning
         of the answer.
 
-        Raises Conflict if other requests wait behind this one, since they would never be answered. Raises
-        ClientDisconnected if the client has gone, and RuntimeError if an answer was begun already.
+        Raises Conflict if other requests wait behind this one, since they would never be answered, or if the client
+        hasn't read earlier answers. Raises ClientDisconnected if the client has gone, and RuntimeError if an answer was
+        begun already.
         """
         cycle = self.cycle
         if self.pipeline:
             raise Conflict("a stream ends with its connection: no request can follow it there")
+        if self.flow.write_paused:
+            # Only a client that doesn't wait for answers can come here. The transport reports once that it can't send
+            # on, and has done so to this object: the viewer would never know that its client doesn't read.
+            raise Conflict("earlier answers on this connection haven't been read: open another one for the stream")
         if cycle.disconnected:
             raise ClientDisconnected
         if cycle.response_started:

@@ -28,8 +28,8 @@ def hand_over(
 ) -> SocketViewer:
     """Answer the request with an event stream, and make its connection a viewer. Returns the viewer.
 
-    Raises Conflict if other requests wait on the connection, ClientDisconnected if the connection has ended, and
-    RuntimeError if an answer was begun already.
+    Raises Conflict if other requests wait on the connection, or if its client hasn't read earlier answers. Raises
+    ClientDisconnected if the connection has ended, and RuntimeError if an answer was begun already.
     """
     connection = protocol()
     if connection is None:

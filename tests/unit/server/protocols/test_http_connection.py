@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 import uvicorn
 
+from liveserver.domain.errors import Conflict
 from liveserver.realtime.transport.scope_extension import EXTENSION
 from liveserver.server.protocols.connection_room import LEAVING_MAX, ConnectionLimits, HandshakeRoom
 from liveserver.server.protocols.encrypted_http_protocol import limited
@@ -262,7 +263,7 @@ async def test_a_handshake_has_no_place_where_all_are_taken(stage: Stage) -> Non
 async def test_what_is_unread_counts_for_the_client_that_asked(
     stage: Stage, body: bytes | None, waiting: int, size: int
 ) -> None:
-    """Until it is read, or the connection has ended, or is a viewer's."""
+    """Until it is read, or the connection has ended. It can't become a viewer's before."""
     kind = limited(ConnectionLimits())
     prefix = bytes([192, 0, 2, 9])
 
@@ -291,7 +292,10 @@ async def test_what_is_unread_counts_for_the_client_that_asked(
         elif end == "lost":
             peer.protocol.connection_lost(None)
         else:
-            peer.protocol.hand_over(cast("Any", None), 200, (), b"")
+            with pytest.raises(Conflict, match="haven't been read"):
+                peer.protocol.hand_over(cast("Any", None), 200, (), b"")
+            assert size_of(prefix) == size
+            peer.protocol.connection_lost(None)
         assert (size_of(prefix), len(kind.room.unread)) == (0, 0)
 
 

@@ -353,6 +353,27 @@ async def test_no_upgrade_behind_a_request_that_waits(stage: Stage) -> None:
     assert peer.transport is owner
 
 
+async def test_no_stream_begins_behind_answers_that_are_not_read(stage: Stage) -> None:
+    """The transport has told that it can't send on. It wouldn't tell the viewer, whose backlog nothing would bound."""
+    peers = [stage.connect(), stage.connect()]
+    for peer in peers:
+        peer.send(GET)
+        await peer.settled()
+        peer.protocol.pause_writing()
+    asking, upgrading = peers
+    upgrading.send(UPGRADE % (b"/", b""))
+    assert upgrading.transport.over == "closed"
+    assert stage.refused() == {Reason.TOO_MANY_WAITING: 1}
+    stage.gate.clear()
+    asking.send(GET)
+    with pytest.raises(Conflict, match="haven't been read"):
+        asking.protocol.hand_over(cast("Any", None), 200, (), b"")
+    assert asking.protocol in asking.protocol.connections
+    stage.gate.set()
+    asking.protocol.resume_writing()
+    assert await asking.settled() == OK * 2
+
+
 async def test_a_request_that_others_wait_for_is_not_handed_over(stage: Stage) -> None:
     """They would never be answered."""
     stage.gate.clear()

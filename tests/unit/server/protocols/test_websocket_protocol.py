@@ -744,7 +744,7 @@ CYCLE = {
     "response_started",
     "scope",
 }
-FLOW = {"pause_reading", "read_paused", "resume_reading"}
+FLOW = {"pause_reading", "read_paused", "resume_reading", "write_paused"}
 PARSER = {"feed_data", "get_http_version"}
 SERVER_STATE = set(connection_state.ServerState.__annotations__)
 CONFIG = {
