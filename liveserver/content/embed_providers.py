@@ -34,7 +34,7 @@ class EmbedFrame(NamedTuple):
     """The frame that shows an embed, and the page of the provider that has the same content."""
 
     kind: str
-    """What the frame shows: `video`, `post` or `audio`."""
+    """The kind of content that the frame shows: `video`, `post` or `audio`."""
     url: str
     """The address of the provider's page, without parameters that track readers."""
     src: str

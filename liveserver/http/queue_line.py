@@ -23,7 +23,7 @@ def _nothing() -> int:
 
 
 class Requester(NamedTuple):
-    """What the queue has to know of a request that asks for an answer."""
+    """A request that asks for an answer, as far as the fair queue has to know it."""
 
     line: Hashable
     """The key of the requester's line. All requesters with the same key wait in the same line."""

@@ -103,7 +103,7 @@ def _read(file: IO[bytes]) -> str:
 
 
 def open_nothing() -> IO[bytes]:
-    """What is read by processes that are told nothing."""
+    """An empty file, which processes have as their standard input."""
     return Path(os.devnull).open("rb")
 
 

@@ -1,4 +1,4 @@
-"""What a server does about slow clients, and about clients for which there is no room: with true sockets."""
+"""Slow clients, and clients for which there is no room: how a server treats them, with true sockets."""
 
 from __future__ import annotations
 

@@ -79,8 +79,13 @@ class Stage:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
 
-    def connect(self, limits: ConnectionLimits | None = None, kind: type[HttpProtocol] = HttpProtocol) -> Connected:
-        config = uvicorn.Config(self.app, log_config=None, ws=ViewerProtocol, http=kind, interface="asgi3")
+    def connect(
+        self,
+        limits: ConnectionLimits | None = None,
+        kind: type[HttpProtocol] = HttpProtocol,
+        ws: type[asyncio.Protocol] | str = ViewerProtocol,
+    ) -> Connected:
+        config = uvicorn.Config(self.app, log_config=None, ws=ws, http=kind, interface="asgi3")
         config.load()
         protocol = (limited(limits) if limits else kind)(config, self.state, {})
         connected = Connected(protocol, self.state)

@@ -136,7 +136,7 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
         del self._protocol
 
     def pause_writing(self) -> None:
-        """Give the TLS transport no more data for now, because the socket hasn't taken everything.
+        """Stop giving data to the TLS transport until `resume_writing`, because the socket hasn't taken everything.
 
         The TLS transport calls this.
         """

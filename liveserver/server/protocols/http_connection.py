@@ -129,16 +129,11 @@ class HttpConnection(HttpToolsProtocol):
         # requests in memory.
         self._unset_keepalive_if_required()
 
-    def _retire(self) -> None:
-        """Stop handling the connection, which has another protocol now.
-
-        The parser is deleted, because it refers to methods of this object: that is a reference cycle.
-        """
-        self._leave_room()
-        del self.parser
-
     def _leave_room(self) -> None:
-        """Stop the timers, and remove the connection from the timer wheel and from the room."""
+        """Stop the timers, and remove the connection from the timer wheel and from the room.
+
+        Whichever way a connection goes, it goes through this method: it has ended, or it has another protocol now.
+        """
         self._leave_wheel()
         if self._end_timer is not None:
             self._end_timer.cancel()

@@ -127,10 +127,10 @@ class HttpProtocol(HttpConnection):
             self._stop(Reason.TOO_MANY_WAITING)
             self.transport.close()
             return
+        self._leave_room()
         if self.ws_protocol_class is not ViewerProtocol:
             super().handle_websocket_upgrade()
             return
-        self.room.idle.pop(self, None)
         full = self._full()
         self.connections.discard(self)
         protocol = ViewerProtocol(self.config, self.server_state, self.app_state)
@@ -138,7 +138,7 @@ class HttpProtocol(HttpConnection):
         self.transport.set_protocol(protocol)
         request = Request(self.scope["method"].encode(), self.url, self.headers, self.scope["http_version"])
         protocol.begin(request, self.server, self.client, "wss" if self.scheme == "https" else "ws", full=full)
-        self._retire()
+        self._drop_parser()
 
     def on_headers_complete(self) -> None:
         """Check the head of a request, start the application, and put our extension into the ASGI scope.
@@ -266,5 +266,13 @@ class HttpProtocol(HttpConnection):
         self.flow.resume_reading()
         answer = answer_head(status, (*self.server_state.default_headers, *headers, (b"connection", b"close"))) + body
         viewer = EventStreamViewer(self.transport, events, self.connections, answer)
-        self._retire()
+        self._leave_room()
+        self._drop_parser()
         return viewer
+
+    def _drop_parser(self) -> None:
+        """Delete the parser of a connection that has another protocol now.
+
+        The parser refers to methods of this object: that is a reference cycle.
+        """
+        del self.parser

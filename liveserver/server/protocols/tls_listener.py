@@ -71,7 +71,7 @@ class Handshake:
 
 
 class HandshakePlaces(Protocol):
-    """What `TlsListener` needs of the room for connections in their TLS handshake."""
+    """The interface by which `TlsListener` asks for room for connections in their TLS handshake."""
 
     def take(self, handshake: Handshake) -> bool:
         """Add a handshake if there is room for it. Returns False if there isn't.

@@ -71,7 +71,7 @@ class Section(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """What the manifest of a backup's archive says about the archive."""
+    """The manifest of a backup's archive: its schema, its time, and its sections."""
 
     schema: str
     """The revision of the schema of the database that was backed up."""

@@ -42,7 +42,7 @@ _SINCE = select(_t).where(_t.c.liveblog_id == bindparam("blog"), _t.c.seq >= bin
 
 
 class Past(NamedTuple):
-    """What was different in a live blog at a past moment: its own fields, and the entries that have changed since."""
+    """The differences of a live blog at a past moment: its own fields, and the entries that have changed since."""
 
     liveblog: Liveblog
     """The live blog's own fields and its seq, as they were at the moment."""

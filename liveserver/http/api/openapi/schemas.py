@@ -213,7 +213,7 @@ class SnapshotObject(Shape):
 
 
 class ChangesObject(Shape):
-    """What changed since a position, as messages of the stream, in ascending order of seq.
+    """The changes since a position, as messages of the stream, in ascending order of seq.
 
     Of each thing that changed, only the latest state is there.
     """

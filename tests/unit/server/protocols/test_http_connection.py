@@ -22,12 +22,8 @@ from liveserver.utils.limits.refusals import Reason
 from tests.support.http_stage import GET, OK, PEER, UPGRADE, Connected, Handed, Stage, head
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from liveserver.server.protocols.encrypted_http_protocol import EncryptedHttpProtocol
-
-    Receive = Callable[[], Awaitable[dict[str, Any]]]
-    Send = Callable[[dict[str, Any]], Awaitable[None]]
+    from tests.support.http_stage import Receive, Send
 
 ELSEWHERE = ("203.0.113.7", 50_000)
 
@@ -246,6 +242,15 @@ async def test_a_slow_body_counts_for_its_key_once_the_key_is_known(stage: Stage
     assert (await editor.settled()).endswith(b"ok")
     stage.scopes[0]["extensions"][EXTENSION]["claim"](("key", "2zgpnh3zf4od"))
     assert not receiving
+
+
+async def test_an_upgrade_by_another_websocket_protocol_leaves_the_room(stage: Stage) -> None:
+    """It would be idle there for ever, and be ended in place of a connection that is."""
+    peer = stage.connect(ws="websockets-sansio")
+    room = peer.protocol.room
+    peer.send(UPGRADE % (b"/", b""))
+    kept = (room.idle, room.resting, room.leaving, room.receiving, room.unread, stage.wheel)
+    assert [len(collection) for collection in kept] == [0] * len(kept)
 
 
 async def test_a_handshake_has_no_place_where_all_are_taken(stage: Stage) -> None:
