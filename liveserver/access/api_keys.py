@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from liveserver.domain.errors import Forbidden, Unauthorized
 from liveserver.domain.ids import now
 from liveserver.store import ApiKey
-from liveserver.store.repositories.api_keys import UNKNOWN, check_liveblog
+from liveserver.store.repositories.people.api_keys import UNKNOWN, check_liveblog
 from liveserver.utils.lru_cache import LruCache
 from liveserver.utils.single_flight import FreshFlight
 

@@ -91,6 +91,8 @@ class Entry:
     updated_at: datetime
     via: Via | None = None
     """The origin of an entry that was taken over from a source; None for the newsroom's own entries."""
+    created_by: str | None = None
+    """The principal that created the entry (`Principal.ref`); None if that was before there were users."""
 
     @property
     def is_claim(self) -> bool:

@@ -38,6 +38,8 @@ class Media:
     updated_at: datetime
     deleted_at: datetime | None = None
     """The time at which the picture was deleted; None if it wasn't."""
+    created_by: str | None = None
+    """The principal that added the picture (`Principal.ref`); None if that was before there were users."""
 
     @property
     def entity_version(self) -> EntityVersion:

@@ -15,13 +15,14 @@ from liveserver.content.sanitiser import safe
 from liveserver.content.sanitiser_pool import SanitiserPool, is_dear
 from liveserver.domain.change import Position
 from liveserver.domain.entry import CORRECTIONS_MAX, Correction, Entry, EntryStatus
-from liveserver.domain.errors import Conflict, FieldError, InvalidInput, Unauthorized, check_version
+from liveserver.domain.errors import Conflict, FieldError, InvalidInput, check_version
 from liveserver.domain.ids import new_epoch, new_id, now, slugify
 from liveserver.domain.liveblog import EmbedPolicy, Liveblog
+from liveserver.domain.people.principal import SCHEDULE
+from liveserver.domain.people.rights import Verb
 from liveserver.newsroom.entry_states import Timing, TimingChange, timing_of_edited, timing_of_new
 from liveserver.protocol import json_encoding
 from liveserver.store import Idempotency, Store, Written
-from liveserver.store.repositories.api_keys import UNKNOWN
 from liveserver.utils.after_commit import AfterCommit
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from liveserver.domain.change import Change
     from liveserver.domain.ids import EntityVersion
     from liveserver.domain.inputs.models import EmbeddingInput, EntryInput, EntryPatch, LiveblogInput, LiveblogPatch
+    from liveserver.domain.people.principal import Principal
     from liveserver.newsroom.presenter import Presenter
     from liveserver.newsroom.takedowns import Takedowns
     from liveserver.realtime.hub import Hub
@@ -59,10 +61,11 @@ class Publisher:
         self.has_scheduled = asyncio.Event()
         """Set by each write of this process whose result is a scheduled entry. The scheduler waits for this event."""
 
-    async def create_liveblog(self, liveblog_input: LiveblogInput) -> Liveblog:
+    async def create_liveblog(self, liveblog_input: LiveblogInput, by: Principal) -> Liveblog:
         """Create a live blog, and return it. Without a slug in the input, one is made from the title.
 
-        Raises Conflict if the slug is taken, and InvalidInput if no slug can be made from the title.
+        Raises Conflict if the slug is taken, and InvalidInput if no slug can be made from the title. Raises
+        Unauthorized or Forbidden if the principal `by` may not open a live blog now.
         """
         slug = liveblog_input.slug or slugify(liveblog_input.title)
         if not slug:
@@ -83,14 +86,18 @@ class Publisher:
                 created_at=at,
                 updated_at=at,
                 embedding=_embedding(liveblog_input.embedding),
-            )
+            ),
+            by,
         )
 
-    async def edit_liveblog(self, slug: str, patch: LiveblogPatch, *, version: EntityVersion | None) -> Liveblog:
+    async def edit_liveblog(
+        self, slug: str, patch: LiveblogPatch, by: Principal, *, version: EntityVersion | None
+    ) -> Liveblog:
         """Edit a live blog's own fields, and return the live blog.
 
         `version`: the version that the editor has edited (None: any). Raises NotFound if there is no such live blog.
-        Raises VersionConflict if another version is current.
+        Raises VersionConflict if another version is current. Raises Unauthorized or Forbidden if the principal `by` may
+        not change the settings now.
         """
         at = self._clock()
 
@@ -103,7 +110,7 @@ class Publisher:
             return current if edited == current else replace(edited, updated_at=at)
 
         liveblog, _ = await self._commit(
-            self._store.liveblogs.edit(slug, edit), lambda written: self._announce(written[0], written[1])
+            self._store.liveblogs.edit(slug, edit, by), lambda written: self._announce(written[0], written[1])
         )
         return liveblog
 
@@ -111,17 +118,15 @@ class Publisher:
         self,
         slug: str,
         entry_input: EntryInput,
+        by: Principal,
         *,
-        actor: str,
-        key_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> Written:
         """Create an entry. If a request with the same idempotency key has created one before, return that one instead.
 
-        `key_id`: the id of the request's API key. `idempotency_key`: only requests with the same API key are compared
-        with this one. Raises Unauthorized unless the API key is good when the entry is written. (For a long body, the
-        API key is also checked before the body is made safe.) Raises Forbidden if the API key is limited to other live
-        blogs. Raises InvalidInput. Raises NotFound if there is no such live blog. Raises Busy if too many long texts
+        `idempotency_key`: only requests of the same principal are compared with this one. Raises Unauthorized or
+        Forbidden if the principal `by` may not create such an entry when it is written. (For a long body, this is also
+        checked before the body is made safe.) Raises InvalidInput. Raises NotFound if there is no such live blog. Raises Busy if too many long texts
         wait to be made safe. Raises Conflict if one entry too many would be pinned. Raises KeyReused if a different
         request came with the idempotency key before. Raises Gone if the entry that was created with the idempotency key
         has been deleted.
@@ -140,7 +145,7 @@ class Publisher:
             version=1,
             status=timing.status,
             heading=entry_input.heading,
-            body=await self._safe(entry_input.body, entry_input.format, owner=key_id, key_id=key_id),
+            body=await self._safe(entry_input.body, entry_input.format, by, slug),
             authors=tuple(entry_input.authors),
             key_event=entry_input.key_event,
             breaking=entry_input.breaking,
@@ -155,17 +160,15 @@ class Publisher:
             updated_at=at,
         )
         idempotency = None
-        if key_id is not None and idempotency_key is not None:
-            content = json_encoding.dumps([slug, entry_input.model_dump(mode="json", exclude_unset=True)])
-            idempotency = Idempotency(key_id, idempotency_key, hashlib.sha256(content).hexdigest())
+        if idempotency_key is not None:
+            idempotency = _idempotency(idempotency_key, [slug, entry_input.model_dump(mode="json", exclude_unset=True)])
         elif refusal is not None:
             raise refusal
         return await self._write(
             self._store.entries.create(
                 slug,
                 entry,
-                actor=actor,
-                key_id=key_id,
+                by=by,
                 idempotency=idempotency,
                 refusal=refusal,
             )
@@ -176,16 +179,17 @@ class Publisher:
         slug: str,
         entry_id: str,
         patch: EntryPatch,
+        by: Principal,
         *,
         version: EntityVersion | None,
-        actor: str,
-        key_id: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Written:
         """Edit an entry, and return the result of the write.
 
-        `version`: the version that the editor has edited (None: any). `key_id`: the id of the editor's API key; a long
-        text takes this key's share of the sanitiser's threads. Raises Unauthorized unless the API key is good when the
-        entry is written. Raises Forbidden if the key is limited to other live blogs. Raises VersionConflict if the
+        `version`: the version that the editor has edited (None: any). `idempotency_key`: if a request of the same
+        principal with this key has edited the entry already, it isn't edited again. Raises Unauthorized or Forbidden if
+        the principal `by` may not make this edit when the entry is written. Raises KeyReused if a different request
+        came with the idempotency key before. Raises VersionConflict if the
         current version isn't `version`. Raises Conflict if the entry's state forbids the edit, if the entry was taken
         over from another live blog and ours follows one now, or if one entry too many would be pinned. Raises
         InvalidInput. Raises NotFound if there is no such entry. Raises Gone if the entry was deleted. Raises Busy if
@@ -193,7 +197,11 @@ class Publisher:
         """
         at = self._clock()
         # The body is made safe before the transaction, as other transactions would wait for this one meanwhile.
-        body = await self._safe(patch.body, patch.format, owner=key_id) if "body" in patch.model_fields_set else None
+        body = await self._safe(patch.body, patch.format, by, slug) if "body" in patch.model_fields_set else None
+        idempotency = None
+        if idempotency_key is not None:
+            content = [slug, entry_id, patch.model_dump(mode="json", exclude_unset=True)]
+            idempotency = _idempotency(idempotency_key, content)
 
         def edit(current: Entry) -> Entry:
             check_version(current, version, None)
@@ -201,17 +209,18 @@ class Publisher:
 
         epoch = version.history if version else None
         return await self._write(
-            self._store.entries.edit(slug, entry_id, edit, actor=actor, key_id=key_id, epoch=epoch)
+            self._store.entries.edit(slug, entry_id, edit, by=by, epoch=epoch, idempotency=idempotency)
         )
 
     async def delete_entry(
-        self, slug: str, entry_id: str, *, version: EntityVersion | None, actor: str, confirm: bool = False
+        self, slug: str, entry_id: str, by: Principal, *, version: EntityVersion | None, confirm: bool = False
     ) -> Takedown | None:
         """Delete an entry for good. With `confirm`, viewers are asked to confirm that the entry is gone.
 
         `version`: the version that the editor has seen (None: any). Returns the takedown that begins; None without
         `confirm`, or if readers never saw the entry. Raises NotFound if there is no such entry. Raises Gone if the
-        entry was deleted already. Raises VersionConflict if the current version isn't `version`.
+        entry was deleted already. Raises VersionConflict if the current version isn't `version`. Raises Unauthorized or
+        Forbidden if the principal `by` may not delete this entry now.
         """
         takedown: Takedown | None = None
 
@@ -226,7 +235,7 @@ class Publisher:
                 slug,
                 entry_id,
                 lambda current: check_version(current, version, None),
-                actor=actor,
+                by=by,
                 at=self._clock(),
                 epoch=version.history if version else None,
             ),
@@ -248,13 +257,13 @@ class Publisher:
             return replace(current, status=EntryStatus.PUBLISHED, published_at=due, publish_at=None, updated_at=due)
 
         try:
-            await self._write(self._store.entries.edit(slug, entry_id, edit, actor="schedule"))
+            await self._write(self._store.entries.edit(slug, entry_id, edit, by=SCHEDULE))
         except Conflict:
             # So many other entries have been pinned meanwhile that this one can't be pinned, too. It is better to
             # publish the entry unpinned than not at all.
             await self._write(
                 self._store.entries.edit(
-                    slug, entry_id, lambda current: replace(edit(current), pinned=False), actor="schedule"
+                    slug, entry_id, lambda current: replace(edit(current), pinned=False), by=SCHEDULE
                 )
             )
 
@@ -270,22 +279,18 @@ class Publisher:
 
         await self._commit(writing, announce)
 
-    async def _safe(self, body: str, markup: str, *, owner: str | None, key_id: str | None = None) -> str:
+    async def _safe(self, body: str, markup: str, by: Principal, slug: str) -> str:
         """Return a body made safe. A long body is made safe in a thread.
 
-        `markup`: the format of `body`, `html` or `markdown`. `owner`: the id of the API key whose share of the threads
-        a long body takes. `key_id`: the id of an API key to check before a long body is worked on (None: none is
-        checked). Raises InvalidInput. Raises Busy if too many long texts wait for a thread. Raises Unauthorized if the
-        key to check isn't good.
+        `markup`: the format of `body`, `html` or `markdown`. `by`: the principal that sends the body. Each principal
+        has a share of the threads, and a long body counts against this share. Raises InvalidInput. Raises Busy if too
+        many long texts wait for a thread. If the body is long, raises Unauthorized or Forbidden if the principal may
+        not write on this live blog.
         """
         if not is_dear(body, markup):
             return safe(body, markup)
-        if key_id is not None:
-            key = await self._store.keys.find(key_id)
-            if key is None:
-                raise Unauthorized(UNKNOWN)
-            key.check()
-        return await self._sanitising.run(partial(safe, markup=markup), body, owner=owner)
+        await self._store.permissions.confirm(by, Verb.WRITE, slug)
+        return await self._sanitising.run(partial(safe, markup=markup), body, owner=by.ref)
 
     async def _write(self, writing: Coroutine[Any, Any, Written]) -> Written:
         def announce(written: Written) -> None:
@@ -304,6 +309,11 @@ class Publisher:
             # this turn, so the editor doesn't wait for the fan-out.
             frame = self._presenter.frame(liveblog, change)
             asyncio.get_running_loop().call_soon(self._hub.publish, liveblog.slug, frame)
+
+
+def _idempotency(key: str, content: json_encoding.JSON) -> Idempotency:
+    """Return an idempotency key with the hash of what the request asks for."""
+    return Idempotency(key, hashlib.sha256(json_encoding.dumps(content)).hexdigest())
 
 
 def _embedding(embedding_input: EmbeddingInput) -> EmbedPolicy:

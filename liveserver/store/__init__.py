@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from liveserver.store.repositories.api_keys import ApiKey
-from liveserver.store.repositories.entries import Idempotency, Written
+from liveserver.store.repositories.entries import Written
 from liveserver.store.repositories.entry_queries import Around, Order
+from liveserver.store.repositories.idempotency import Idempotency
+from liveserver.store.repositories.people.api_keys import ApiKey
 from liveserver.store.repositories.reach import ReachLink
 from liveserver.store.repositories.sources import Hold, Incoming, NotHeld
 from liveserver.store.schema import migrate

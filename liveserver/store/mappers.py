@@ -105,6 +105,7 @@ def entry_from(row: RowMapping | Values) -> Entry:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         via=Via(**via) if (via := row.get("via")) else None,
+        created_by=row.get("created_by"),
     )
 
 
@@ -131,6 +132,7 @@ def entry_values(entry: Entry) -> Values:
         "updated_at": entry.updated_at,
         "sort_at": entry.published_at or entry.publish_at or entry.created_at,
         "via": entry.via._asdict() if entry.via else None,
+        "created_by": entry.created_by,
     }
 
 

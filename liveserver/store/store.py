@@ -10,6 +10,7 @@ from liveserver.store.database_url import is_sqlite, parse_url, shown
 from liveserver.store.groups.audience import Reach, Takedowns
 from liveserver.store.groups.content import Changes, Entries, Liveblogs, Media
 from liveserver.store.groups.parties import ApiKeys, Partners, Sources
+from liveserver.store.groups.people import Acts, Credentials, Permissions, Secrets, Sessions, Users
 from liveserver.store.outages import opening
 from liveserver.store.sqlite_file import use_write_ahead_log
 
@@ -37,6 +38,12 @@ class Store:
         self.takedowns = Takedowns(database)
         self.reach = Reach(database)
         self.keys = ApiKeys(database)
+        self.users = Users(database)
+        self.credentials = Credentials(database)
+        self.sessions = Sessions(database)
+        self.permissions = Permissions(database)
+        self.acts = Acts(database)
+        self.secrets = Secrets(database)
 
     @classmethod
     async def open(

@@ -74,22 +74,20 @@ class MediaLibrary:
         file: BinaryIO,
         media_input: MediaInput,
         *,
-        actor: str,
-        owner: Hashable,
-        key_id: str | None = None,
+        by: Principal,
         media_id: str | None = None,
     ) -> Media:
         """Transcode a picture, write its files, and add it to the store; return the picture.
 
-        `owner`: the API key or source that sends the picture. It has a line in the transcoder's queue, and a quota.
-        `key_id`: an API key that must be valid at the moment when the store adds the picture; None if no key is used.
+        `by`: the user, API key or source that sends the picture. It has a line in the transcoder's queue, and a quota.
         `media_id`: the id of the picture, a UUID that no other picture has or had; None to make a new id.
 
         Raises InvalidInput if the file isn't a picture that can be served, Busy if too many pictures wait to be
-        transcoded, Unauthorized if the API key isn't valid any more, and the errors of `check_room`.
+        transcoded, Unauthorized or Forbidden if the principal may not add pictures any more, and the errors of
+        `check_room`.
         """
-        await self.check_room(owner)
-        transcoded = await self._transcoder_pool.develop(file, owner=owner)
+        await self.check_room(by.ref)
+        transcoded = await self._transcoder_pool.develop(file, owner=by.ref)
         media_id = media_id or new_id()
         largest = transcoded.variants[-1]
         # The hash includes the id. So a file that is sent twice makes two pictures, whose files have different names.
@@ -99,7 +97,7 @@ class MediaLibrary:
             (Picture(digest, variant.width, variant.height, transcoded.suffix).name, variant.content)
             for variant in transcoded.variants
         ]
-        self._quota.add(owner, sum(len(content) for _, content in named_files))
+        self._quota.add(by.ref, sum(len(content) for _, content in named_files))
         await self._write(named_files)
         at = self._clock()
         media = Media(
@@ -112,12 +110,13 @@ class MediaLibrary:
             size=len(largest.content),
             alt=media_input.alt,
             credit=media_input.credit,
-            actor=actor,
+            actor=by.name,
             created_at=at,
             updated_at=at,
         )
         try:
-            return await self._store.media.add(media, key_id=key_id)
+            added, _ = await self._store.media.add(media, by)
+            return added
         except StoreUnavailable:
             # The store may have added the picture although it didn't say so.
             raise
@@ -137,7 +136,7 @@ class MediaLibrary:
         """Remove files whose addresses nobody has got. If a file can't be removed, it stays, and no error is raised."""
         await asyncio.gather(*(self._files.remove(name) for name in names), return_exceptions=True)
 
-    async def edit(self, media_id: str, patch: MediaPatch, *, version: EntityVersion | None) -> Media:
+    async def edit(self, media_id: str, patch: MediaPatch, by: Principal, *, version: EntityVersion | None) -> Media:
         """Change a picture's description and credit; return the picture as it is now.
 
         `version`: the version that the editor has edited; None if any version will do. Raises NotFound if there
@@ -151,9 +150,9 @@ class MediaLibrary:
             edited = replace(current, **patch.sent())
             return current if edited == current else replace(edited, updated_at=at)
 
-        return await self._store.media.edit(media_id, edit)
+        return await self._store.media.edit(media_id, edit, by)
 
-    async def delete(self, media_id: str, *, version: EntityVersion | None) -> None:
+    async def delete(self, media_id: str, by: Principal, *, version: EntityVersion | None) -> None:
         """Delete a picture and its files for good.
 
         `version`: the version that the editor has seen; None if any version will do. Raises NotFound if there
@@ -161,13 +160,13 @@ class MediaLibrary:
         version is another one. If MediaUnavailable or StoreUnavailable is raised, the picture may still exist although
         some of its files are gone: call this method again.
         """
-        media = await self._store.media.find(media_id)
+        media = await self._store.media.confirm_deletion(media_id, by)
         check_version(media, version, media.entity_version.history)
         for picture in Picture.of(media).variants:
             await self._files.remove(picture.name)
             self._file_cache.forget(picture.name)
             self._missing.forget(picture)
-        await self._store.media.delete(media_id, version=version, at=self._clock())
+        await self._store.media.delete(media_id, by, version=version, at=self._clock())
 
     def kept(self, picture: Picture) -> bytes | None:
         """Return the content of a picture's file if the file is in the cache in memory; otherwise None. Reads

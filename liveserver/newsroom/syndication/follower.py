@@ -27,6 +27,7 @@ from liveserver.domain.change import Position
 from liveserver.domain.entry import Via
 from liveserver.domain.errors import Conflict, InvalidInput, NotFound, Unavailable
 from liveserver.domain.ids import now
+from liveserver.domain.people.principal import Principal, PrincipalKind
 from liveserver.domain.source import Source, SourceState
 from liveserver.newsroom.syndication import remote_entry
 from liveserver.newsroom.syndication.follow_status import FollowStatus
@@ -99,11 +100,11 @@ class Follower:
         self._throttle = Throttle(MESSAGES_MOST, MESSAGES_RATE)
         self._gate = SsrfGuard(private=settings.follow_private, most=ANSWER_BYTES)
         self._name = source.name or urlsplit(source.server).hostname or source.server
-        self._actor = f"via {urlsplit(source.server).hostname}"
+        self._principal = Principal(PrincipalKind.SERVER, source.id, f"via {urlsplit(source.server).hostname}")
         self._position = source.position
         self._status = FollowStatus(source, store, self._hold)
         self._pictures = PictureImport(
-            source, store, library, settings, self._client, actor=self._actor, credit=self._name
+            source, store, library, settings, self._client, by=self._principal, credit=self._name
         )
         self._writing = asyncio.Lock()
         """Allows one write at a time. Without it, a new state of an entry from the stream, and an older state with
@@ -305,7 +306,7 @@ class Follower:
                 self._position = reached
 
     def _take_over(self, incoming: Incoming, reached: Position | None) -> Coroutine[Any, Any, Any]:
-        return self._store.sources.take_over(self._slug, self._hold(), reached, incoming, actor=self._actor, at=now())
+        return self._store.sources.take_over(self._slug, self._hold(), reached, incoming, by=self._principal, at=now())
 
     def _hold(self) -> Hold:
         return Hold(self._source.id, self._node, self._position)

@@ -73,8 +73,8 @@ class Imported(NamedTuple):
 class PictureImport:
     """The import of one source's pictures, with the times at which entries that lack pictures are tried again.
 
-    `connect`: returns a client for the source, given the guard for the client's connections. `actor`: the name under
-    which the pictures are added to ours. `credit`: the name that the pictures are credited to.
+    `connect`: returns a client for the source, given the guard for the client's connections. `by`: the principal that
+    adds the pictures to ours. `credit`: the name that the pictures are credited to.
     """
 
     def __init__(
@@ -85,14 +85,14 @@ class PictureImport:
         settings: Settings,
         connect: Callable[[SsrfGuard], Client],
         *,
-        actor: str,
+        by: Principal,
         credit: str,
     ) -> None:
         self._source = source
         self._store = store
         self._library = library
         self._connect = connect
-        self._actor = actor
+        self._principal = by
         self.credit = credit
         self._media_max = settings.media_max_size
         self._gate = SsrfGuard(private=settings.follow_private, most=settings.media_max_size)
@@ -224,9 +224,7 @@ class PictureImport:
             with TemporaryFile() as file:
                 await asyncio.to_thread(file.write, content)
                 file.seek(0)
-                media = await self._library.add(
-                    file, media_input, actor=self._actor, owner=self._source.id, media_id=media_id
-                )
+                media = await self._library.add(file, media_input, by=self._principal, media_id=media_id)
         except ClientError as error:
             if 400 <= error.status < 500 and error.status != TOO_MANY:
                 return None

@@ -9,6 +9,7 @@ from liveserver.store.repositories import reach, takedowns
 from liveserver.utils import audit_log
 
 if TYPE_CHECKING:
+    from liveserver.domain.people.principal import Principal
     from liveserver.store.repositories.reach import ReachLink
 
 
@@ -28,14 +29,15 @@ class Reach(QueryGroup):
     (None: of all partners).
     """
 
-    async def add_link(self, digest: str, link: ReachLink) -> None:
+    async def add_link(self, digest: str, link: ReachLink, by: Principal) -> None:
         """Insert a link under the hash of its secret. Raises NotFound if there is no such live blog.
 
-        Also deletes all expired links, and the live blog's oldest ones if it has more than LINKS_MAX.
+        Also deletes all expired links, and the live blog's oldest ones if it has more than LINKS_MAX. Raises
+        Unauthorized or Forbidden if the principal `by` may not manage the live blog now.
         """
         fields = {"liveblog": link.slug, "expires_at": link.expires_at.isoformat()}
         await self._commit(
-            self._database.write(reach.add_link, digest, link),
+            self._database.write(reach.add_link, digest, link, by),
             lambda _: audit_log.done("reach_link.created", **fields),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liveserver.store.groups.queries import QueryGroup, Read, Write
-from liveserver.store.repositories import entries, entry_queries, liveblogs, media, past
+from liveserver.store.repositories import entries, entry_queries, idempotency, liveblogs, media, past
 
 if TYPE_CHECKING:
     from liveserver.domain.liveblog import Liveblog
@@ -77,8 +77,8 @@ class Entries(QueryGroup):
     `refusal`: an error that is raised instead of making an entry; None to make one. For a repeated request, the error
     isn't raised: nothing was wrong with that request when it came first.
 
-    `key_id`: the API key of the request. Raises Unauthorized unless this key is good at the moment of writing, and
-    Forbidden if the key is limited to other live blogs.
+    `by`: the principal for whom the entry is written. Raises Unauthorized if its session or API key isn't valid at the
+    moment of writing, and Forbidden if it may not create such an entry.
 
     Raises Conflict if the entry is published and pinned, and ten other published entries of the live blog are pinned.
     """
@@ -104,8 +104,9 @@ class Entries(QueryGroup):
 
     Raises NotFound if there is no such entry. Raises Gone if it was deleted. Raises Conflict if a published entry would
     cease to be published, if an eleventh entry would be pinned, or if the entry was taken over from a source that the
-    live blog still follows. `epoch`: raises VersionConflict if this isn't the live blog's epoch. `key_id`: as for
-    `create`.
+    live blog still follows. `epoch`: raises VersionConflict if this isn't the live blog's epoch. `by`: as for
+    `create`. `idempotency`: if a request with the same idempotency key has edited the entry already, the entry is
+    returned as it is now, marked `replayed`.
     """
 
     delete = Write(entries.remove)
@@ -143,7 +144,7 @@ class Entries(QueryGroup):
     The entry that is due next comes first.
     """
 
-    forget_idempotency = Write(entries.forget_idempotency)
+    forget_idempotency = Write(idempotency.forget)
     """Delete the idempotency keys that were first used before a moment. Returns the number of deleted keys."""
 
 
@@ -183,9 +184,17 @@ class Media(QueryGroup):
     """The queries of pictures: their ids, sizes and texts. The pictures' files aren't in the store."""
 
     add = Write(media.add)
-    """Insert a picture, and return it. The caller has written the picture's files before.
+    """Insert a picture. The caller has written the picture's files before.
 
-    `key_id`: an API key. Raises Unauthorized unless this key is good at the moment of writing.
+    Returns the picture, and True if an earlier request with the idempotency key has inserted it. `by`: the principal
+    that adds the picture. Raises Unauthorized if its session or API key isn't valid at the moment of writing, and
+    Forbidden if it may not add pictures. Raises KeyReused if a different request came with the idempotency key before.
+    """
+
+    confirm_deletion = Write(media.confirm_deletion)
+    """Return a picture that the principal may delete now. The caller deletes the picture's files after that.
+
+    Raises NotFound if there is no such picture, Gone if it was deleted, and Unauthorized or Forbidden.
     """
 
     find = Read(media.find)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liveserver.store.groups.queries import QueryGroup, Read, Write
-from liveserver.store.repositories import api_keys, partners, sources
+from liveserver.store.repositories import partners, sources
+from liveserver.store.repositories.people import api_key_changes, api_keys
 from liveserver.utils import audit_log
 
 if TYPE_CHECKING:
@@ -14,17 +15,21 @@ if TYPE_CHECKING:
 
     from liveserver.domain.ids import EntityVersion
     from liveserver.domain.partner import Partner
+    from liveserver.domain.people.principal import Principal
     from liveserver.domain.source import Source
-    from liveserver.store.repositories.api_keys import ApiKey
+    from liveserver.store.repositories.people.api_keys import ApiKey
 
 
 class Partners(QueryGroup):
     """The queries of partners. Each change is recorded in the audit log."""
 
-    async def add(self, partner: Partner) -> Partner:
-        """Insert a partner, with version 1, and return it. Raises Conflict if there are PARTNERS_MAX already."""
+    async def add(self, partner: Partner, by: Principal) -> Partner:
+        """Insert a partner, with version 1, and return it. Raises Conflict if there are PARTNERS_MAX already.
+
+        Raises Unauthorized or Forbidden if the principal `by` may not add this partner now.
+        """
         return await self._commit(
-            self._database.write(partners.add, partner),
+            self._database.write(partners.add, partner, by),
             lambda added: audit_log.done("partner.created", partner=added.id, name=added.name),
         )
 
@@ -37,8 +42,11 @@ class Partners(QueryGroup):
     Raises InvalidInput for a bad cursor.
     """
 
-    async def edit(self, partner_id: str, edit: Callable[[Partner], Partner]) -> Partner:
-        """Replace the partner by the result of a function, as `Entries.edit` does, and return it. Raises NotFound."""
+    async def edit(self, partner_id: str, edit: Callable[[Partner], Partner], by: Principal) -> Partner:
+        """Replace the partner by the result of a function, as `Entries.edit` does, and return it. Raises NotFound.
+
+        Raises Unauthorized or Forbidden if the principal `by` may not change this partner now.
+        """
         before: list[Partner] = []
 
         def edit_noting_old(old: Partner) -> Partner:
@@ -49,15 +57,16 @@ class Partners(QueryGroup):
             if changed := partners.changed(before[0], new):
                 audit_log.done("partner.edited", partner=new.id, name=new.name, version=new.version, changed=changed)
 
-        return await self._commit(self._database.write(partners.edit, partner_id, edit_noting_old), record)
+        return await self._commit(self._database.write(partners.edit, partner_id, edit_noting_old, by), record)
 
-    async def delete(self, partner_id: str, *, version: EntityVersion | None) -> None:
+    async def delete(self, partner_id: str, by: Principal, at: datetime, *, version: EntityVersion | None) -> None:
         """Delete the partner. Raises NotFound.
 
+        Raises Unauthorized or Forbidden if the principal `by` may not delete this partner now.
         Raises VersionConflict if `version` isn't the partner's current version (None: any version is deleted).
         """
         await self._commit(
-            self._database.write(partners.remove, partner_id, version=version),
+            self._database.write(partners.remove, partner_id, by, at, version=version),
             lambda _: audit_log.done("partner.deleted", partner=partner_id),
         )
 
@@ -132,12 +141,17 @@ class Sources(QueryGroup):
 class ApiKeys(QueryGroup):
     """The queries of API keys. The store has hashes of their secrets. Each change is recorded in the audit log."""
 
-    async def add(self, key: ApiKey) -> None:
-        """Insert an API key. Raises NotFound if the key is limited to a live blog that doesn't exist."""
+    async def add(self, key: ApiKey, by: Principal) -> None:
+        """Insert an API key. Raises NotFound if the key is limited to a live blog that doesn't exist.
+
+        Raises Unauthorized or Forbidden if the principal `by` may not make keys now.
+        """
         limited = {"liveblogs": sorted(key.liveblogs)} if key.liveblogs else {}
         expires = {"expires_at": key.expires_at.isoformat()} if key.expires_at else {}
         fields = {"key": key.id, "name": key.name, "scopes": sorted(key.scopes), **limited, **expires}
-        await self._commit(self._database.write(api_keys.add, key), lambda _: audit_log.done("key.created", **fields))
+        await self._commit(
+            self._database.write(api_key_changes.add, key, by), lambda _: audit_log.done("key.created", **fields)
+        )
 
     all = Read(api_keys.every)
     """Return all API keys, oldest first. Revoked and expired keys are among them."""
@@ -151,11 +165,14 @@ class ApiKeys(QueryGroup):
     An id that no key has is left out.
     """
 
-    async def revoke(self, key_id: str, at: datetime) -> None:
+    async def revoke(self, key_id: str, at: datetime, by: Principal) -> None:
         """Mark an API key as revoked at the time `at`. Raises NotFound.
+
+        Raises Unauthorized or Forbidden if the principal `by` may not revoke keys now.
 
         A key that is revoked already keeps the time of its first revocation.
         """
         await self._commit(
-            self._database.write(api_keys.revoke, key_id, at), lambda _: audit_log.done("key.revoked", key=key_id)
+            self._database.write(api_key_changes.revoke, key_id, at, by),
+            lambda _: audit_log.done("key.revoked", key=key_id),
         )

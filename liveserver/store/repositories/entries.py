@@ -9,17 +9,19 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from sqlalchemy import Text, bindparam, cast, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Text, bindparam, cast, func, insert, select, update
 
 from liveserver.domain.change import Change, EntryChanged, EntryDeleted
 from liveserver.domain.entry import Entry, EntryStatus, Revision
 from liveserver.domain.errors import Conflict, Gone, KeyReused, NeverSeen, NotFound, check_history
-from liveserver.domain.ids import ID_PATTERN
+from liveserver.domain.ids import ID_PATTERN, now
+from liveserver.domain.people.rights import Verb
 from liveserver.store import tables
 from liveserver.store.cursors import SortKey, bad_cursor
 from liveserver.store.mappers import entry_document, entry_from, entry_values, revision_from
-from liveserver.store.repositories import api_keys, change_times, liveblogs
+from liveserver.store.repositories import change_times, liveblogs
+from liveserver.store.repositories.idempotency import claim, target_of
+from liveserver.store.repositories.people import acts, permissions
 from liveserver.store.repositories.sequence import take_seq
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
     from liveserver.domain.errors import LiveserverError
     from liveserver.domain.liveblog import Liveblog
+    from liveserver.domain.people.principal import Principal
+    from liveserver.domain.people.rights import Rights
+    from liveserver.store.repositories.idempotency import Idempotency
 
 _t = tables.entries
 
@@ -49,18 +54,10 @@ _FOLLOWS = select(tables.sources.c.id).where(tables.sources.c.liveblog_id == bin
 PINNED_MAX = 10
 """The greatest number of pinned entries of a live blog. The page shows all of them at its top, whatever their age."""
 
+_OUTGOING = frozenset({EntryStatus.PUBLISHED, EntryStatus.SCHEDULED})
+"""The states of entries that readers see, or will see by themselves. Only who may publish may touch such an entry."""
+
 _ID = re.compile(ID_PATTERN, re.ASCII)
-
-
-class Idempotency(NamedTuple):
-    """The idempotency key that came with a request, the id of the request's API key, and a hash of the request.
-
-    Requests with the same idempotency key must have the same hash.
-    """
-
-    key_id: str
-    key: str
-    request_hash: str
 
 
 class Written(NamedTuple):
@@ -112,8 +109,7 @@ def create(
     slug: str,
     entry: Entry,
     *,
-    actor: str,
-    key_id: str | None = None,
+    by: Principal,
     idempotency: Idempotency | None = None,
     refusal: LiveserverError | None = None,
 ) -> Written:
@@ -122,13 +118,11 @@ def create(
     `refusal`: an error that is raised instead of inserting an entry; None to insert one. Raises NotFound if there is no
     such live blog. Raises Conflict if an eleventh entry would be pinned. Raises KeyReused if a different request came
     with the idempotency key before. Raises Gone if an entry was made with the idempotency key, and has been deleted.
-    With `key_id`, raises Unauthorized unless this API key is good now, and Forbidden if the API key is limited to other
-    live blogs.
+    Raises Unauthorized or Forbidden if the principal `by` may not create such an entry now.
     """
-    if key_id is not None:
-        api_keys.confirm(connection, key_id, slug)
-    if idempotency is not None and not _claim(connection, idempotency, entry):
-        return _replay(connection, slug, idempotency)
+    permissions.confirm(connection, by, Verb.PUBLISH if entry.status in _OUTGOING else Verb.WRITE, slug)
+    if idempotency is not None and not claim(connection, by, idempotency, entry.id, entry.created_at):
+        return _replay(connection, slug, by, idempotency)
     if refusal is not None:
         liveblogs.find(connection, slug)
         raise refusal
@@ -136,14 +130,14 @@ def create(
         raise Conflict("an entry can't begin as deleted")
     published = entry.status is EntryStatus.PUBLISHED
     liveblog_id, liveblog = take_seq(connection, slug) if published else liveblogs.find(connection, slug)
-    entry = replace(entry, version=1, seq=liveblog.seq if published else None)
+    entry = replace(entry, version=1, seq=liveblog.seq if published else None, created_by=by.ref)
     change: Change | None = None
     if published:
         _check_pinned(connection, liveblog_id, entry)
         change = EntryChanged(liveblog.seq, entry)
         change_times.record(connection, liveblog_id, liveblog.seq, entry)
     connection.execute(_INSERT, {"liveblog_id": liveblog_id, **entry_values(entry)})
-    _record(connection, entry, actor=actor, action="created" if change is None else "published")
+    _record(connection, slug, entry, by=by, action="created" if change is None else "published")
     return Written(liveblog, entry, change, replayed=False)
 
 
@@ -153,26 +147,27 @@ def edit(
     entry_id: str,
     change: Callable[[Entry], Entry],
     *,
-    actor: str,
-    key_id: str | None = None,
+    by: Principal,
     epoch: str | None = None,
+    idempotency: Idempotency | None = None,
 ) -> Written:
     """Replace the entry by the result of `change`. Call this for an edit by our own newsroom.
 
     If the result is equal to the present entry, nothing is written. Raises NotFound if there is no such entry. Raises
     Gone if the entry was deleted. Raises Conflict if a published entry would cease to be published, if an eleventh
     entry would be pinned, or if the entry was taken over from a source that the live blog still follows: such an entry
-    is edited only at the source. Raises VersionConflict if `epoch` isn't the live blog's epoch (None: any). With
-    `key_id`, raises Unauthorized unless this API key is good now, and Forbidden if the API key is limited to other live
-    blogs.
+    is edited only at the source. Raises VersionConflict if `epoch` isn't the live blog's epoch (None: any). Raises
+    Unauthorized or Forbidden if the principal `by` may not edit this entry now.
+
+    If a request with the same idempotency key has edited the entry already, returns the entry as it is now. Raises
+    KeyReused if a different request came with the idempotency key before.
     """
-    if key_id is not None:
-        api_keys.confirm(connection, key_id, slug)
-    return _edit(connection, slug, entry_id, change, actor=actor, epoch=epoch, as_source=False)
+    rights = permissions.confirm(connection, by, Verb.WRITE, slug)
+    return _edit(connection, slug, entry_id, change, by=by, epoch=epoch, rights=rights, idempotency=idempotency)
 
 
 def edit_as_source(
-    connection: Connection, slug: str, entry_id: str, change: Callable[[Entry], Entry], *, actor: str
+    connection: Connection, slug: str, entry_id: str, change: Callable[[Entry], Entry], *, by: Principal
 ) -> Written:
     """Replace our copy of a source's entry by the result of `change`. Call this for an edit by the source.
 
@@ -180,7 +175,7 @@ def edit_as_source(
     Raises Gone if our copy was deleted. Raises Conflict if a published copy would cease to be published, or if an
     eleventh entry would be pinned.
     """
-    return _edit(connection, slug, entry_id, change, actor=actor, epoch=None, as_source=True)
+    return _edit(connection, slug, entry_id, change, by=by)
 
 
 def _edit(
@@ -189,18 +184,33 @@ def _edit(
     entry_id: str,
     change: Callable[[Entry], Entry],
     *,
-    actor: str,
-    epoch: str | None,
-    as_source: bool,
+    by: Principal,
+    epoch: str | None = None,
+    rights: Rights | None = None,
+    idempotency: Idempotency | None = None,
 ) -> Written:
+    """`rights`: the rights of our own newsroom's principal; None for an edit by the source."""
+    if idempotency is not None and not claim(connection, by, idempotency, entry_id, now()):
+        return _replay(connection, slug, by, idempotency)
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     old = find(connection, liveblog_id, entry_id, lock=True)
+    if rights is not None:
+        rights.require(verb_for(old, by), slug)
     check_history(old, epoch, liveblog.epoch)
-    if old.via is not None and not as_source and connection.execute(_FOLLOWS, {"blog_id": liveblog_id}).first():
+    if old.via is not None and rights is not None and connection.execute(_FOLLOWS, {"blog_id": liveblog_id}).first():
         raise Conflict(f"the entry is {old.via.name}'s and is edited there: delete it to hide it, or stop following")
-    new = replace(change(old), id=old.id, seq=old.seq, version=old.version, created_at=old.created_at)
+    new = replace(
+        change(old),
+        id=old.id,
+        seq=old.seq,
+        version=old.version,
+        created_at=old.created_at,
+        created_by=old.created_by,
+    )
     if new == old:
         return Written(liveblog, old, None, replayed=False)
+    if rights is not None and new.status in _OUTGOING:
+        rights.require(Verb.PUBLISH, slug)
     if new.status is EntryStatus.DELETED or (
         old.status is EntryStatus.PUBLISHED and new.status is not EntryStatus.PUBLISHED
     ):
@@ -215,7 +225,7 @@ def _edit(
         change_times.record(connection, liveblog_id, liveblog.seq, new)
     _update(connection, new)
     published_now = visible is not None and old.status is not EntryStatus.PUBLISHED
-    _record(connection, new, actor=actor, action="published" if published_now else "edited")
+    _record(connection, slug, new, by=by, action="published" if published_now else "edited")
     return Written(liveblog, new, visible, replayed=False)
 
 
@@ -225,7 +235,7 @@ def remove(
     entry_id: str,
     check: Callable[[Entry], None],
     *,
-    actor: str,
+    by: Principal,
     at: datetime,
     epoch: str | None = None,
 ) -> Written:
@@ -233,10 +243,13 @@ def remove(
 
     The deletion of a published entry takes the live blog's next seq. `check`: is called with the entry before the
     deletion. If `check` raises, the entry isn't deleted. Raises NotFound if there is no such entry. Raises Gone if the
-    entry was deleted already. Raises VersionConflict if `epoch` isn't the live blog's epoch (None: any).
+    entry was deleted already. Raises VersionConflict if `epoch` isn't the live blog's epoch (None: any). Raises
+    Unauthorized or Forbidden if the principal `by` may not delete this entry now.
     """
+    rights = permissions.confirm(connection, by, Verb.WRITE, slug)
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     old = find(connection, liveblog_id, entry_id, lock=True)
+    rights.require(verb_for(old, by), slug)
     check_history(old, epoch, liveblog.epoch)
     check(old)
     new = Entry(
@@ -258,6 +271,7 @@ def remove(
         published_at=old.published_at,
         created_at=old.created_at,
         updated_at=at,
+        created_by=old.created_by,
     )
     change: Change | None = None
     if old.status is EntryStatus.PUBLISHED:
@@ -266,7 +280,7 @@ def remove(
         change = EntryDeleted(liveblog.seq, new.id)
         change_times.record(connection, liveblog_id, liveblog.seq, new)
     _update(connection, new)
-    _record(connection, new, actor=actor, action="deleted")
+    _record(connection, slug, new, by=by, action="deleted")
     return Written(liveblog, new, change, replayed=False)
 
 
@@ -307,12 +321,6 @@ def _version_of(cursor: str) -> int:
     return int(name)
 
 
-def forget_idempotency(connection: Connection, before: datetime) -> int:
-    """Delete the idempotency keys that were first used before a moment. Returns the number of deleted keys."""
-    t = tables.idempotency
-    return connection.execute(delete(t).where(t.c.created_at < before)).rowcount
-
-
 def _check_pinned(connection: Connection, liveblog_id: int, entry: Entry) -> None:
     """Raise Conflict if the entry is pinned, and PINNED_MAX other published entries of the live blog are pinned.
 
@@ -334,48 +342,48 @@ def _update(connection: Connection, entry: Entry) -> None:
     connection.execute(_UPDATE, {"entry_id": entry.id, **entry_values(entry)})
 
 
+def verb_for(entry: Entry, by: Principal) -> Verb:
+    """Return the verb that somebody needs to edit or delete the entry: `write` for one's own unpublished entries."""
+    mine = entry.created_by == by.ref and entry.status not in _OUTGOING
+    return Verb.WRITE if mine else Verb.PUBLISH
+
+
 def _record(
     connection: Connection,
+    slug: str,
     entry: Entry,
     *,
-    actor: str,
+    by: Principal,
     action: Literal["created", "edited", "published", "deleted"],
 ) -> None:
+    """Insert the revision that the entry is now, and the act in the audit log."""
     revision = {
         "entry_id": entry.id,
         "version": entry.version,
         "at": entry.updated_at,
-        "actor": actor,
+        "actor": by.name,
+        "principal": by.ref,
         "action": action,
         "entry": entry_document(entry),
     }
     connection.execute(_INSERT_REVISION, revision)
-
-
-def _claim(connection: Connection, idempotency: Idempotency, entry: Entry) -> bool:
-    """Insert the idempotency key. Returns False if an earlier request has inserted it already, otherwise True.
-
-    If another transaction has inserted the same key and hasn't ended yet, waits until that transaction ends.
-    """
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    query = dialect.insert(tables.idempotency).values(
-        api_key_id=idempotency.key_id,
-        key=idempotency.key,
-        request_hash=idempotency.request_hash,
+    acts.record(
+        connection,
+        by,
+        f"entry.{action}",
+        entry.updated_at,
+        liveblog=slug,
         entry_id=entry.id,
-        created_at=entry.created_at,
+        version=entry.version,
     )
-    return connection.execute(query.on_conflict_do_nothing()).rowcount == 1
 
 
-def _replay(connection: Connection, slug: str, idempotency: Idempotency) -> Written:
-    t = tables.idempotency
-    query = select(t.c.request_hash, _t).where(
-        t.c.api_key_id == idempotency.key_id, t.c.key == idempotency.key, _t.c.id == t.c.entry_id
-    )
-    row = connection.execute(query).mappings().one()
-    liveblog = liveblogs.find_by_id(connection, row["liveblog_id"])
-    if row["request_hash"] != idempotency.request_hash or liveblog.slug != slug:
+def _replay(connection: Connection, slug: str, by: Principal, idempotency: Idempotency) -> Written:
+    """Return the entry that an earlier request with the same idempotency key made or changed, as it is now."""
+    entry_id = target_of(connection, by, idempotency)
+    row = connection.execute(select(_t).where(_t.c.id == entry_id)).mappings().one_or_none()
+    liveblog = None if row is None else liveblogs.find_by_id(connection, row["liveblog_id"])
+    if row is None or liveblog is None or liveblog.slug != slug:
         raise KeyReused
     entry = entry_from(row)
     if entry.status is EntryStatus.DELETED:

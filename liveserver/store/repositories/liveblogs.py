@@ -13,12 +13,14 @@ from liveserver.domain.change import LiveblogChanged, Position
 from liveserver.domain.entry import EntryStatus
 from liveserver.domain.errors import Conflict, NotFound
 from liveserver.domain.ids import SLUG_MAX, SLUG_PATTERN
+from liveserver.domain.people.rights import Verb
 from liveserver.domain.snapshot import Listing
 from liveserver.store import tables
 from liveserver.store.chunks import chunks
 from liveserver.store.cursors import SortKey, bad_cursor
 from liveserver.store.mappers import liveblog_from, liveblog_values
 from liveserver.store.repositories import change_times
+from liveserver.store.repositories.people import acts, permissions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Executable, RowMapping, Select
 
     from liveserver.domain.liveblog import Liveblog
+    from liveserver.domain.people.principal import Principal
 
 _t = tables.liveblogs
 _SLUG = re.compile(SLUG_PATTERN)
@@ -54,6 +57,9 @@ _LISTINGS: Select[Any] = select(_t, _began_at.label("began_at"), _changed_at.lab
     _last, and_(_last.c.liveblog_id == _t.c.id, _last.c.seq == _t.c.seq)
 )
 _LISTING = _LISTINGS.where(_t.c.id == bindparam("liveblog_id"))
+
+
+_SETTINGS = ("title", "summary", "language", "timezone", "status", "embedding")
 
 
 class Found(NamedTuple):
@@ -97,13 +103,18 @@ def find_by_id(connection: Connection, liveblog_id: int) -> Liveblog:
     return liveblog_from(connection.execute(select(_t).where(_t.c.id == liveblog_id)).mappings().one())
 
 
-def create(connection: Connection, liveblog: Liveblog) -> Liveblog:
-    """Insert a live blog, with version 1 and seq 0, and return it. Raises Conflict if the slug is taken."""
+def create(connection: Connection, liveblog: Liveblog, by: Principal) -> Liveblog:
+    """Insert a live blog, with version 1 and seq 0, and return it. Raises Conflict if the slug is taken.
+
+    Raises Unauthorized or Forbidden if the principal `by` may not open a live blog now.
+    """
+    permissions.confirm(connection, by, Verb.OPEN, None)
     liveblog = replace(liveblog, version=1, seq=0, changed_seq=0)
     try:
-        connection.execute(_INSERT, liveblog_values(liveblog))
+        connection.execute(_INSERT, {**liveblog_values(liveblog), "opened_by": by.ref})
     except IntegrityError as error:
         raise Conflict(f"there is already a live blog {liveblog.slug!r}") from error
+    acts.record(connection, by, "liveblog.opened", liveblog.created_at, liveblog=liveblog.slug, version=1)
     return liveblog
 
 
@@ -157,13 +168,15 @@ def _listing(row: RowMapping) -> Listing:
 
 
 def edit(
-    connection: Connection, slug: str, change: Callable[[Liveblog], Liveblog]
+    connection: Connection, slug: str, change: Callable[[Liveblog], Liveblog], by: Principal
 ) -> tuple[Liveblog, LiveblogChanged | None]:
     """Replace the live blog's own fields by the result of `change`. Raises NotFound.
 
     `change` is called with the live blog as it is now. Returns the new live blog, and the change that readers see. If
-    `change` returns an equal live blog, nothing is written, and the change that readers see is None.
+    `change` returns an equal live blog, nothing is written, and the change that readers see is None. Raises
+    Unauthorized or Forbidden if the principal `by` may not change the live blog's settings now.
     """
+    permissions.confirm(connection, by, Verb.MANAGE, slug)
     liveblog_id, old = find(connection, slug, lock=True)
     new = replace(
         change(old),
@@ -180,6 +193,8 @@ def edit(
     new = replace(new, version=old.version + 1, seq=seq, changed_seq=seq)
     connection.execute(update(_t).where(_t.c.id == liveblog_id).values(liveblog_values(new)))
     change_times.record_liveblog(connection, liveblog_id, seq, old)
+    changed = [name for name in _SETTINGS if getattr(new, name) != getattr(old, name)]
+    acts.record(connection, by, "liveblog.changed", new.updated_at, liveblog=slug, version=new.version, changed=changed)
     return new, LiveblogChanged(seq, new)
 
 

@@ -11,10 +11,12 @@ from sqlalchemy import func, insert, select, update
 from liveserver.domain.errors import Gone, NotFound, check_version
 from liveserver.domain.ids import ID_PATTERN
 from liveserver.domain.media import Media
+from liveserver.domain.people.rights import Verb
 from liveserver.store import tables
 from liveserver.store.chunks import chunks
 from liveserver.store.pages import newest_page
-from liveserver.store.repositories import api_keys
+from liveserver.store.repositories.idempotency import claim, target_of
+from liveserver.store.repositories.people import acts, permissions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
 
     from liveserver.domain.ids import EntityVersion
+    from liveserver.domain.people.principal import Principal
+    from liveserver.store.repositories.idempotency import Idempotency
 
 _t = tables.media
 _ID = re.compile(ID_PATTERN, re.ASCII)
@@ -32,12 +36,21 @@ def _media(row: RowMapping) -> Media:
     return Media(**row)
 
 
-def add(connection: Connection, media: Media, *, key_id: str | None = None) -> Media:
-    """Insert a picture, and return it. With `key_id`, raises Unauthorized unless this API key is good now."""
-    if key_id is not None:
-        api_keys.confirm_good(connection, key_id)
+def add(
+    connection: Connection, media: Media, by: Principal, *, idempotency: Idempotency | None = None
+) -> tuple[Media, bool]:
+    """Insert a picture. Return the picture, and True if an earlier request with the idempotency key has inserted it.
+
+    Raises Unauthorized or Forbidden if the principal `by` may not add pictures now. Raises KeyReused if a different
+    request came with the idempotency key before.
+    """
+    permissions.confirm(connection, by, Verb.WRITE, None, anywhere=True)
+    if idempotency is not None and not claim(connection, by, idempotency, media.id, media.created_at):
+        return find(connection, target_of(connection, by, idempotency)), True
+    media = replace(media, created_by=by.ref)
     connection.execute(insert(_t).values(asdict(media)))
-    return media
+    acts.record(connection, by, "picture.added", media.created_at, version=1, picture=media.id)
+    return media, False
 
 
 def find(connection: Connection, media_id: str) -> Media:
@@ -85,28 +98,58 @@ def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tu
     return newest_page(connection, query, _t, _media, limit=limit, cursor=cursor)
 
 
-def edit(connection: Connection, media_id: str, change: Callable[[Media], Media]) -> Media:
+def edit(connection: Connection, media_id: str, change: Callable[[Media], Media], by: Principal) -> Media:
     """Replace the picture by the result of `change`, and return the new picture.
 
     `change` is called with the picture as it is now. If `change` returns an equal picture, nothing is written. Raises
-    NotFound if there is no such picture. Raises Gone if the picture was deleted.
+    NotFound if there is no such picture. Raises Gone if the picture was deleted. Raises Unauthorized or Forbidden if
+    the principal `by` may not change this picture now.
     """
+    rights = permissions.confirm(connection, by, Verb.WRITE, None)
     old = _find(connection, media_id, lock=True)
-    new = replace(change(old), id=old.id, version=old.version, digest=old.digest, created_at=old.created_at)
+    rights.require(_verb_for(old, by), None)
+    new = replace(
+        change(old),
+        id=old.id,
+        version=old.version,
+        digest=old.digest,
+        created_at=old.created_at,
+        created_by=old.created_by,
+    )
     if new == old:
         return old
     new = replace(new, version=old.version + 1)
     connection.execute(update(_t).where(_t.c.id == media_id).values(asdict(new)))
+    acts.record(connection, by, "picture.changed", new.updated_at, version=new.version, picture=new.id)
     return new
 
 
-def remove(connection: Connection, media_id: str, *, version: EntityVersion | None, at: datetime) -> None:
+def remove(
+    connection: Connection, media_id: str, by: Principal, *, version: EntityVersion | None, at: datetime
+) -> None:
     """Replace the picture by a tombstone, which has no texts.
 
     Raises NotFound if there is no such picture. Raises Gone if the picture was deleted already. Raises VersionConflict
-    if `version` isn't the picture's current version (None: any version is deleted).
+    if `version` isn't the picture's current version (None: any version is deleted). Raises Unauthorized or Forbidden
+    if the principal `by` may not delete this picture now.
     """
-    old = _find(connection, media_id, lock=True)
+    old = confirm_deletion(connection, media_id, by)
     check_version(old, version, old.entity_version.history)
     new = replace(old, version=old.version + 1, alt="", credit=None, updated_at=at, deleted_at=at)
     connection.execute(update(_t).where(_t.c.id == media_id).values(asdict(new)))
+    acts.record(connection, by, "picture.deleted", at, version=new.version, picture=media_id)
+
+
+def confirm_deletion(connection: Connection, media_id: str, by: Principal) -> Media:
+    """Return a picture that the principal may delete now. Raises NotFound, Gone, Unauthorized and Forbidden.
+
+    The picture's row is locked until the transaction ends.
+    """
+    rights = permissions.confirm(connection, by, Verb.WRITE, None)
+    media = _find(connection, media_id, lock=True)
+    rights.require(_verb_for(media, by), None)
+    return media
+
+
+def _verb_for(media: Media, by: Principal) -> Verb:
+    return Verb.WRITE if media.created_by == by.ref else Verb.PUBLISH

@@ -10,17 +10,22 @@ from sqlalchemy import delete, func, insert, select, update
 from liveserver.domain.errors import Conflict, NotFound, check_version
 from liveserver.domain.ids import PARTNER_ID
 from liveserver.domain.partner import Attribution, Partner
+from liveserver.domain.people.principal import PrincipalKind
+from liveserver.domain.people.rights import Verb, allowed
 from liveserver.store import tables
 from liveserver.store.mappers import embedding_from
 from liveserver.store.pages import newest_page
+from liveserver.store.repositories.people import acts, permissions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from sqlalchemy import Connection, RowMapping
 
     from liveserver.domain.ids import EntityVersion
     from liveserver.domain.liveblog import EmbedPolicy
+    from liveserver.domain.people.principal import Principal
     from liveserver.store.mappers import Values
 
 _t = tables.partners
@@ -50,13 +55,34 @@ def rules(connection: Connection) -> Rules:
     return Rules({partner.id: partner for partner in partners}, restricted)
 
 
-def add(connection: Connection, partner: Partner) -> Partner:
-    """Insert a partner, with version 1, and return it. Raises Conflict if there are PARTNERS_MAX partners already."""
+def add(connection: Connection, partner: Partner, by: Principal) -> Partner:
+    """Insert a partner, with version 1, and return it. Raises Conflict if there are PARTNERS_MAX partners already.
+
+    Raises Unauthorized or Forbidden if the principal `by` may not add this partner now.
+    """
+    _confirm(connection, by, partner)
     if connection.execute(select(func.count()).select_from(_t)).scalar_one() >= PARTNERS_MAX:
         raise Conflict(f"there are {PARTNERS_MAX} partners, as many as there may be: remove one")
     partner = replace(partner, version=1)
     connection.execute(insert(_t).values(_values(partner)))
+    acts.record(
+        connection, by, "partner.created", partner.created_at, version=1, partner=partner.id, partner_name=partner.name
+    )
     return partner
+
+
+def _confirm(connection: Connection, by: Principal, partner: Partner) -> None:
+    """Check that a principal may add, change or delete this partner.
+
+    A user who may manage every live blog that the partner may show, may do so, too.
+    """
+    if by.kind is PrincipalKind.USER and partner.liveblogs:
+        rights = permissions.rights_of(connection, by, None)
+        if not allowed(rights, Verb.PARTNERS, None):
+            for slug in partner.liveblogs:
+                permissions.confirm(connection, by, Verb.MANAGE, slug)
+            return
+    permissions.confirm(connection, by, Verb.PARTNERS, None)
 
 
 def find(connection: Connection, partner_id: str) -> Partner:
@@ -82,17 +108,30 @@ def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tu
     return newest_page(connection, _EVERY, _t, _partner, limit=limit, cursor=cursor)
 
 
-def edit(connection: Connection, partner_id: str, change: Callable[[Partner], Partner]) -> Partner:
+def edit(connection: Connection, partner_id: str, change: Callable[[Partner], Partner], by: Principal) -> Partner:
     """Replace the partner by the result of `change`, and return the new partner. Raises NotFound.
 
-    `change` is called with the partner as it is now. If `change` returns an equal partner, nothing is written.
+    `change` is called with the partner as it is now. If `change` returns an equal partner, nothing is written. Raises
+    Unauthorized or Forbidden if the principal `by` may not change this partner now.
     """
     old = _find(connection, partner_id, lock=True)
+    _confirm(connection, by, old)
     new = replace(change(old), id=old.id, version=old.version, created_at=old.created_at)
     if new == old:
         return old
+    _confirm(connection, by, new)
     new = replace(new, version=old.version + 1)
     connection.execute(update(_t).where(_t.c.id == partner_id).values(_values(new)))
+    acts.record(
+        connection,
+        by,
+        "partner.changed",
+        new.updated_at,
+        version=new.version,
+        partner=new.id,
+        partner_name=new.name,
+        changed=changed(old, new),
+    )
     return new
 
 
@@ -102,14 +141,19 @@ def changed(old: Partner, new: Partner) -> list[str]:
     return [name for name in names if getattr(old, name) != getattr(new, name)]
 
 
-def remove(connection: Connection, partner_id: str, *, version: EntityVersion | None) -> None:
+def remove(
+    connection: Connection, partner_id: str, by: Principal, at: datetime, *, version: EntityVersion | None
+) -> None:
     """Delete a partner. Raises NotFound.
 
+    Raises Unauthorized or Forbidden if the principal `by` may not delete this partner now.
     Raises VersionConflict if `version` isn't the partner's current version (None: any version is deleted).
     """
     old = _find(connection, partner_id, lock=True)
+    _confirm(connection, by, old)
     check_version(old, version, old.entity_version.history)
     connection.execute(delete(_t).where(_t.c.id == partner_id))
+    acts.record(connection, by, "partner.deleted", at, partner=partner_id, partner_name=old.name)
 
 
 def _partner(row: RowMapping) -> Partner:

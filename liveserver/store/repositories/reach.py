@@ -12,14 +12,18 @@ from sqlalchemy import bindparam, case, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from liveserver.domain.audience import ReachHour
+from liveserver.domain.people.rights import Verb
 from liveserver.store import tables
 from liveserver.store.repositories import liveblogs
+from liveserver.store.repositories.people import acts, permissions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
+
+    from liveserver.domain.people.principal import Principal
 
 _t = tables.reach
 _links = tables.reach_links
@@ -29,7 +33,7 @@ LINKS_MAX = 100
 """The greatest number of links to one live blog's reach. When one more is inserted, the oldest is deleted."""
 
 _FIND_LINK = (
-    select(_blogs.c.slug, _links.c.key_id, _links.c.created_at, _links.c.expires_at)
+    select(_blogs.c.slug, _links.c.principal, _links.c.created_at, _links.c.expires_at)
     .join(_blogs, _blogs.c.id == _links.c.liveblog_id)
     .where(_links.c.digest == bindparam("digest"))
 )
@@ -39,8 +43,9 @@ class ReachLink(NamedTuple):
     """A link to the page of a live blog's reach, with the API key that made the link, and the link's expiry."""
 
     slug: str
-    key_id: str
-    """The id of the API key that made the link. The link is good only as long as this key is."""
+    principal: str
+    """The user or API key that made the link (`Principal.ref`). The link is valid only while this one may manage the
+    live blog."""
     created_at: datetime
     expires_at: datetime
 
@@ -90,20 +95,24 @@ def find(
     return [ReachHour(**{name: row[name] for name in ReachHour._fields}) for row in rows]
 
 
-def add_link(connection: Connection, digest: str, link: ReachLink) -> None:
+def add_link(connection: Connection, digest: str, link: ReachLink, by: Principal) -> None:
     """Insert a link under the hash of its secret. Raises NotFound if there is no such live blog.
 
-    Also deletes all expired links, and the live blog's oldest ones if it has more than LINKS_MAX.
+    Also deletes all expired links, and the live blog's oldest ones if it has more than LINKS_MAX. Raises Unauthorized
+    or Forbidden if the principal `by` may not manage the live blog now.
     """
+    permissions.confirm(connection, by, Verb.MANAGE, link.slug)
     # The live blog's row is locked: otherwise two transactions at once would each find room for one more link.
     liveblog_id, _ = liveblogs.find(connection, link.slug, lock=True)
     connection.execute(delete(_links).where(_links.c.expires_at <= link.created_at))
-    values = {"liveblog_id": liveblog_id, "key_id": link.key_id}
+    values = {"liveblog_id": liveblog_id, "principal": link.principal}
     values |= {"created_at": link.created_at, "expires_at": link.expires_at}
     connection.execute(insert(_links).values(digest=digest, **values))
     newest = select(_links.c.digest).where(_links.c.liveblog_id == liveblog_id)
     newest = newest.order_by(_links.c.created_at.desc(), _links.c.digest).limit(LINKS_MAX)
     connection.execute(delete(_links).where(_links.c.liveblog_id == liveblog_id, _links.c.digest.not_in(newest)))
+    expires_at = link.expires_at.isoformat()
+    acts.record(connection, by, "reach_link.created", link.created_at, liveblog=link.slug, expires_at=expires_at)
 
 
 def find_link(connection: Connection, digest: str) -> ReachLink | None:

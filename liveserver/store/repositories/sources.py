@@ -18,15 +18,18 @@ from liveserver.domain.change import Position
 from liveserver.domain.entry import Entry, EntryStatus
 from liveserver.domain.errors import Conflict, NotFound
 from liveserver.domain.ids import new_id
+from liveserver.domain.people.rights import Verb
 from liveserver.domain.source import ImportedEntry, Source, SourceState
 from liveserver.store import tables
 from liveserver.store.repositories import entries, liveblogs
+from liveserver.store.repositories.people import acts, permissions
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from sqlalchemy import ColumnElement, Connection, RowMapping
 
+    from liveserver.domain.people.principal import Principal
     from liveserver.store.repositories.entries import Written
 
 _t = tables.sources
@@ -65,11 +68,13 @@ class Incoming(NamedTuple):
     """True unless the entry lacks pictures that may still come."""
 
 
-def add(connection: Connection, source: Source) -> Source:
+def add(connection: Connection, source: Source, by: Principal) -> Source:
     """Insert the source that a live blog follows, and return it.
 
-    Raises NotFound if there is no such live blog. Raises Conflict if the live blog follows a source already.
+    Raises NotFound if there is no such live blog. Raises Conflict if the live blog follows a source already. Raises
+    Unauthorized or Forbidden if the principal `by` may not manage the live blog now.
     """
+    permissions.confirm(connection, by, Verb.MANAGE, source.slug)
     liveblog_id, _ = liveblogs.find(connection, source.slug)
     values = {
         "liveblog_id": liveblog_id,
@@ -86,6 +91,7 @@ def add(connection: Connection, source: Source) -> Source:
         connection.execute(insert(_t).values(values))
     except IntegrityError as error:
         raise Conflict(f"{source.slug} follows a live blog already: stop that first") from error
+    acts.record(connection, by, "source.added", source.created_at, liveblog=source.slug, server=source.server)
     return source
 
 
@@ -103,14 +109,17 @@ def find(connection: Connection, slug: str, at: datetime) -> Source:
     return source if held else replace(source, state=SourceState.WAITING)
 
 
-def remove(connection: Connection, slug: str) -> None:
+def remove(connection: Connection, slug: str, by: Principal, at: datetime) -> None:
     """Delete the source of a live blog. The entries that were taken over from the source stay.
 
-    Raises NotFound if there is no such live blog, or if the live blog follows no source.
+    Raises NotFound if there is no such live blog, or if the live blog follows no source. Raises Unauthorized or
+    Forbidden if the principal `by` may not manage the live blog now.
     """
+    permissions.confirm(connection, by, Verb.MANAGE, slug)
     liveblog_id, _ = liveblogs.find(connection, slug)
     if not connection.execute(delete(_t).where(_t.c.liveblog_id == liveblog_id)).rowcount:
         raise NotFound(f"{slug} follows no live blog")
+    acts.record(connection, by, "source.removed", at, liveblog=slug)
 
 
 def exist(connection: Connection) -> bool:
@@ -158,7 +167,7 @@ def take(
     reached: Position | None,
     incoming: Incoming,
     *,
-    actor: str,
+    by: Principal,
     at: datetime,
 ) -> Written | None:
     """Change our copy of an entry of the source as the source has changed the entry: create, edit or delete the copy.
@@ -177,7 +186,7 @@ def take(
         if new is None:
             return None
         new = replace(new, id=new_id())
-        written = entries.create(connection, slug, new, actor=actor)
+        written = entries.create(connection, slug, new, by=by)
         values = {"entry_id": new.id, "seq": incoming.seq, "gone": False, "complete": incoming.complete}
         if row is None:
             connection.execute(insert(_c).values(liveblog_id=liveblog_id, remote_id=incoming.id, **values))
@@ -192,9 +201,9 @@ def take(
     if not exists:
         return None
     if new is None:
-        return entries.remove(connection, slug, row["entry_id"], lambda _: None, actor=actor, at=at)
+        return entries.remove(connection, slug, row["entry_id"], lambda _: None, by=by, at=at)
     edited = new
-    return entries.edit_as_source(connection, slug, row["entry_id"], lambda old: _put_into(old, edited), actor=actor)
+    return entries.edit_as_source(connection, slug, row["entry_id"], lambda old: _put_into(old, edited), by=by)
 
 
 def move(connection: Connection, hold: Hold, reached: Position) -> None:

@@ -1,0 +1,101 @@
+"""Users: people who sign in at the desk, their memberships, their sessions, and the links by which they join."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from liveserver.domain.people.rights import Role
+
+NAME_MAX = 80
+"""The greatest length of a user's name, in characters."""
+
+
+def login_of(name: str) -> str:
+    """Return the form of a user's name by which names are compared. No two users have the same.
+
+    Upper and lower case are the same, as are a letter with an accent in one character and in two (NFKC), and one space
+    and several.
+    """
+    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
+
+
+class UserState(StrEnum):
+    """The state of a user."""
+
+    INVITED = "invited"
+    """The user hasn't joined yet: there is a link, but neither a password nor a passkey."""
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person who signs in at the desk."""
+
+    id: str
+    """`u_` and twelve letters or digits."""
+    name: str
+    """The name with which the user signs in, and which others see."""
+    role: Role | None
+    """The role on the whole site; None if the user has memberships only."""
+    state: UserState
+    created_at: datetime
+    updated_at: datetime
+    version: int
+    memberships: tuple[Membership, ...] = ()
+    """The user's roles on single live blogs, by slug."""
+
+
+class Membership(NamedTuple):
+    """A user's role on one live blog, beside the user's role on the whole site. The higher role counts."""
+
+    slug: str
+    role: Role
+
+
+class LinkKind(StrEnum):
+    """The purpose of a link that an owner gives to a user."""
+
+    JOIN = "join"
+    """The user joins: sets a password, or makes a passkey, for the first time."""
+    RESET = "reset"
+    """The user has lost the password or passkey, and sets a new one."""
+    SIGN_IN = "sign-in"
+    """The link signs in at once, without a password. Only `liveserver demo` makes such links."""
+
+
+class JoinLink(NamedTuple):
+    """A link by which a user joins or gets a new password. It can be used once."""
+
+    kind: LinkKind
+    user_id: str
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A user's session at the desk: from signing in to signing out, in one browser."""
+
+    id: str
+    """A short id by which the session can be listed and ended. It is no secret."""
+    user_id: str
+    created_at: datetime
+    seen_at: datetime
+    """The time of the session's last request, some minutes less exactly."""
+    confirmed_at: datetime
+    """The time when the user last proved, by password, passkey or provider, to be who they are."""
+    address: str | None
+    """The address of the client that signed in; None if it isn't known."""
+    agent: str
+    """The browser's User-Agent header, cut to `AGENT_MAX` characters."""
+
+
+AGENT_MAX = 200
+"""The greatest length of a session's User-Agent, in characters."""

@@ -1,0 +1,227 @@
+"""The queries by which users sign in: passwords, passkeys, identities at providers, and the links to set them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from liveserver.domain.errors import Conflict, NotFound, Unauthorized
+from liveserver.domain.ids import now
+from liveserver.domain.people.rights import Verb
+from liveserver.domain.people.user import JoinLink, LinkKind, UserState, login_of
+from liveserver.store import tables
+from liveserver.store.repositories.people import acts, permissions, sessions, users
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from liveserver.domain.people.principal import Principal
+    from liveserver.domain.people.user import Session, User
+    from liveserver.store.repositories.people.sessions import Ended
+
+_t = tables.users
+_links = tables.join_links
+_passkeys = tables.passkeys
+_identities = tables.identities
+
+PASSKEYS_MAX = 20
+"""The greatest number of passkeys of a user."""
+
+_PASSWORD = select(_t.c.id, _t.c.password).where(_t.c.login == bindparam("login"))
+
+
+class NewPasskey(NamedTuple):
+    """A passkey that a browser has just made. The id and the public key are in base64url."""
+
+    id: str
+    public_key: str
+    sign_count: int
+    label: str
+
+
+class Passkey(NamedTuple):
+    """A user's passkey. The id and the public key are in base64url."""
+
+    id: str
+    user_id: str
+    public_key: str
+    sign_count: int
+    label: str
+    created_at: datetime
+    used_at: datetime | None
+
+
+class Credential(NamedTuple):
+    """What a user who joins sets: the hash of a password, a passkey, or an identity (issuer and subject)."""
+
+    password: str | None = None
+    passkey: NewPasskey | None = None
+    identity: tuple[str, str] | None = None
+
+    @property
+    def way(self) -> str:
+        """The way of signing in that this credential allows, for the audit log."""
+        if self.password is not None:
+            return "password"
+        return "passkey" if self.passkey is not None else "provider"
+
+
+def password_of(connection: Connection, name: str) -> tuple[str, str] | None:
+    """Return the id and the password's hash of the user with this name; None if there is no such user or password."""
+    if "\x00" in name:
+        return None
+    row = connection.execute(_PASSWORD, {"login": login_of(name)}).one_or_none()
+    return None if row is None or row.password is None else (row.id, row.password)
+
+
+def link(connection: Connection, digest: str) -> tuple[JoinLink, User]:
+    """Return the link whose token has this hash, and its user. Raises Unauthorized if it is unknown or has expired."""
+    row = connection.execute(select(_links).where(_links.c.digest == digest)).one_or_none()
+    if row is None or row.expires_at <= now():
+        raise Unauthorized("the link is unknown, has expired, or was used already: ask for a new one")
+    found = JoinLink(LinkKind(row.kind), row.user_id, row.created_at, row.expires_at)
+    return found, users.find(connection, row.user_id)
+
+
+def join(
+    connection: Connection, digest: str, credential: Credential | None, session_digest: str, session: Session
+) -> User:
+    """Use a link: set the credential, let the user join, and begin a session. Return the user.
+
+    `credential`: None only for a link of the kind `sign-in`. The link can't be used again. Raises Unauthorized if it is
+    unknown, has expired or was used. Raises Conflict if the identity belongs to another user.
+    """
+    used = connection.execute(delete(_links).where(_links.c.digest == digest).returning(_links)).one_or_none()
+    at = session.created_at
+    if used is None or used.expires_at <= at or used.user_id != session.user_id:
+        raise Unauthorized("the link is unknown, has expired, or was used already: ask for a new one")
+    user = users.find(connection, used.user_id)
+    if user.state is UserState.DISABLED:
+        raise Unauthorized("the user was disabled")
+    if credential is None and used.kind != LinkKind.SIGN_IN:
+        raise Unauthorized("this link needs a password or a passkey")
+    by = sessions.principal_of(user.id, user.name, session_digest)
+    if credential is not None:
+        put(connection, user.id, credential, at)
+    if user.state is UserState.INVITED:
+        connection.execute(update(_t).where(_t.c.id == user.id).values(joined_at=at))
+    way = credential.way if credential else "link"
+    acts.record(connection, by, "user.joined" if user.state is UserState.INVITED else "user.reset", at, way=way)
+    sessions.begin(connection, session_digest, session, by, way=way)
+    return users.find(connection, user.id)
+
+
+def put(connection: Connection, user_id: str, credential: Credential, at: datetime) -> None:
+    """Set a user's password, or add a passkey or an identity. The caller records the act.
+
+    Raises Conflict if the passkey or the identity belongs to somebody already, or if the user has PASSKEYS_MAX
+    passkeys.
+    """
+    if credential.password is not None:
+        connection.execute(update(_t).where(_t.c.id == user_id).values(password=credential.password))
+    if credential.passkey is not None:
+        count = select(func.count()).select_from(_passkeys).where(_passkeys.c.user_id == user_id)
+        if connection.execute(count).scalar_one() >= PASSKEYS_MAX:
+            raise Conflict(f"there are {PASSKEYS_MAX} passkeys, as many as there may be: remove one")
+        values = {**credential.passkey._asdict(), "user_id": user_id, "created_at": at}
+        try:
+            connection.execute(insert(_passkeys).values(values))
+        except IntegrityError as error:
+            raise Conflict("this passkey is known already") from error
+    if credential.identity is not None:
+        issuer, subject = credential.identity
+        try:
+            connection.execute(
+                insert(_identities).values(issuer=issuer, subject=subject, user_id=user_id, created_at=at)
+            )
+        except IntegrityError as error:
+            raise Conflict("this identity belongs to a user already") from error
+
+
+def sign_in(connection: Connection, session_digest: str, session: Session, *, way: str) -> User:
+    """Begin a session of a user who has proved to be who they are. Return the user.
+
+    Raises Unauthorized if the user was disabled, or hasn't joined.
+    """
+    user = users.find(connection, session.user_id)
+    if user.state is not UserState.ACTIVE:
+        raise Unauthorized("the user was disabled" if user.state is UserState.DISABLED else "the user hasn't joined")
+    sessions.begin(
+        connection, session_digest, session, sessions.principal_of(user.id, user.name, session_digest), way=way
+    )
+    return user
+
+
+def reset(connection: Connection, user_id: str, digest: str, new: JoinLink, by: Principal) -> tuple[User, list[Ended]]:
+    """Void a user's password, passkeys and sessions, and insert a link to set new ones. Return the user, and sessions.
+
+    The returned sessions are those that ended. Raises NotFound if there is no such user. Raises Conflict if the user is
+    disabled.
+    """
+    permissions.confirm(connection, by, Verb.ADMINISTER, None)
+    user = users.find(connection, user_id)
+    if user.state is UserState.DISABLED:
+        raise Conflict(f"{user.name} is disabled: enable the user first")
+    connection.execute(update(_t).where(_t.c.id == user_id).values(password=None))
+    connection.execute(delete(_passkeys).where(_passkeys.c.user_id == user_id))
+    ended = sessions.end_all(connection, user_id)
+    users.put_link(connection, digest, new)
+    acts.record(connection, by, "user.link_made", new.created_at, user=user_id, user_name=user.name, kind=new.kind)
+    return user, ended
+
+
+def change(connection: Connection, by: Principal, credential: Credential, at: datetime) -> list[Ended]:
+    """Set the acting user's own password, or add a passkey or an identity.
+
+    A new password ends the user's other sessions, which are returned. Raises the errors of `put`, and Unauthorized if
+    the session has ended.
+    """
+    sessions.confirm(connection, by.session or "", by.id, lock=True)
+    put(connection, by.id, credential, at)
+    acts.record(connection, by, "user.credential_set", at, way=credential.way)
+    return sessions.end_all(connection, by.id, but=by.session) if credential.password is not None else []
+
+
+def passkeys(connection: Connection, user_id: str) -> list[Passkey]:
+    """Return a user's passkeys, oldest first."""
+    query = select(_passkeys).where(_passkeys.c.user_id == user_id).order_by(_passkeys.c.created_at, _passkeys.c.id)
+    return [Passkey(**row) for row in connection.execute(query).mappings()]
+
+
+def passkey(connection: Connection, passkey_id: str) -> Passkey | None:
+    """Return the passkey with this id; None if there is none."""
+    row = connection.execute(select(_passkeys).where(_passkeys.c.id == passkey_id)).mappings().one_or_none()
+    return None if row is None else Passkey(**row)
+
+
+def used_passkey(connection: Connection, passkey_id: str, sign_count: int, at: datetime) -> None:
+    """Note that a passkey was used at a moment, and its new signature counter."""
+    query = update(_passkeys).where(_passkeys.c.id == passkey_id)
+    connection.execute(query.values(sign_count=sign_count, used_at=at))
+
+
+def remove_passkey(connection: Connection, by: Principal, passkey_id: str, at: datetime) -> None:
+    """Remove one of the acting user's own passkeys. Raises NotFound.
+
+    Raises Conflict if the user could not sign in any more. Raises Unauthorized if the session has ended.
+    """
+    sessions.confirm(connection, by.session or "", by.id, lock=True)
+    query = delete(_passkeys).where(_passkeys.c.user_id == by.id, _passkeys.c.id == passkey_id.replace("\x00", ""))
+    if not connection.execute(query).rowcount:
+        raise NotFound("there is no such passkey")
+    password = connection.execute(select(_t.c.password).where(_t.c.id == by.id)).scalar_one()
+    others = select(_passkeys.c.id).where(_passkeys.c.user_id == by.id).limit(1)
+    known = select(_identities.c.subject).where(_identities.c.user_id == by.id).limit(1)
+    if password is None and connection.execute(others).first() is None and connection.execute(known).first() is None:
+        raise Conflict("this is the only way to sign in: set a password or add another passkey first")
+    acts.record(connection, by, "user.passkey_removed", at)
+
+
+def user_of_identity(connection: Connection, issuer: str, subject: str) -> str | None:
+    """Return the id of the user whom a provider knows by this subject; None if there is none."""
+    query = select(_identities.c.user_id).where(_identities.c.issuer == issuer, _identities.c.subject == subject)
+    return connection.execute(query).scalar_one_or_none()

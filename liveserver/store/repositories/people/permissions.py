@@ -1,0 +1,136 @@
+"""The check of a principal's rights, in the transaction that writes for it.
+
+A session may be ended, a role lowered or a key revoked while a request is under way. The transaction reads the rights
+again and locks their rows, so such a change either comes first, and the request is refused, or waits for the
+transaction.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import bindparam, select
+
+from liveserver.domain.errors import Unauthorized
+from liveserver.domain.people.principal import PrincipalKind
+from liveserver.domain.people.rights import KeyRights, Rights, Role, ServerRights, UserRights
+from liveserver.store import tables
+from liveserver.store.repositories.people import api_keys, sessions
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from liveserver.domain.people.principal import Principal
+    from liveserver.domain.people.rights import Verb
+    from liveserver.domain.people.user import Session
+
+_users = tables.users
+_members = tables.memberships
+_blogs = tables.liveblogs
+
+_USER = select(_users.c.name, _users.c.role, _users.c.disabled_at).where(_users.c.id == bindparam("user_id"))
+_MEMBERSHIPS = (
+    select(_members.c.role, _blogs.c.slug)
+    .join(_blogs, _blogs.c.id == _members.c.liveblog_id)
+    .where(_members.c.user_id == bindparam("user_id"))
+    .with_for_update(read=True, of=_members)
+)
+_OPENED_BY = select(_blogs.c.opened_by).where(_blogs.c.slug == bindparam("slug"))
+
+SERVER_RIGHTS = ServerRights()
+
+
+def confirm(connection: Connection, by: Principal, verb: Verb, slug: str | None, *, anywhere: bool = False) -> Rights:
+    """Check that a principal may do something now, and return its rights as far as the live blog is concerned.
+
+    Call this in the transaction that writes for the principal, before anything else. `slug` and `anywhere`: see
+    `Rights.require`. Raises Unauthorized if the session has ended, the user was disabled, or the API key is unknown,
+    revoked or expired. Raises Forbidden if the rights don't allow the verb.
+    """
+    rights = rights_of(connection, by, slug, lock=True)
+    rights.require(verb, slug, anywhere=anywhere)
+    return rights
+
+
+def rights_of(connection: Connection, by: Principal, slug: str | None, *, lock: bool = False) -> Rights:
+    """Return the rights that a principal has now, as far as one live blog and the whole site are concerned.
+
+    With `lock`, the rights can't be changed by others until the transaction ends. Raises Unauthorized if the session
+    has ended, the user was disabled, or the API key is unknown, revoked or expired.
+    """
+    if by.kind is PrincipalKind.SERVER:
+        return SERVER_RIGHTS
+    if by.kind is PrincipalKind.KEY:
+        return key_rights(connection, by.id, lock=lock)
+    sessions.confirm(connection, by.session or "", by.id, lock=lock)
+    return user_rights(connection, by.id, slug, lock=lock)
+
+
+def key_rights(connection: Connection, key_id: str, *, lock: bool = False) -> KeyRights:
+    """Return the rights of an API key. Raises Unauthorized if it is unknown, revoked or expired."""
+    key = api_keys.find(connection, key_id, lock=lock)
+    if key is None:
+        raise Unauthorized(api_keys.UNKNOWN)
+    key.check()
+    return KeyRights(key.name, key.scopes, key.liveblogs)
+
+
+def user_rights(connection: Connection, user_id: str, slug: str | None, *, lock: bool = False) -> UserRights:
+    """Return the rights of a user as far as a live blog (None: no single one) and the whole site are concerned.
+
+    Raises Unauthorized if there is no such user, or the user was disabled.
+    """
+    query = _USER.with_for_update(read=True) if lock else _USER
+    user = connection.execute(query, {"user_id": user_id}).one_or_none()
+    if user is None or user.disabled_at is not None:
+        raise Unauthorized("the user was disabled")
+    memberships = {row.slug: Role(row.role) for row in connection.execute(_MEMBERSHIPS, {"user_id": user_id})}
+    opened_by = None if slug is None else connection.execute(_OPENED_BY, {"slug": slug}).scalar_one_or_none()
+    return UserRights(
+        user.name,
+        Role(user.role) if user.role else None,
+        membership=None if slug is None else memberships.get(slug),
+        opened=opened_by == f"{PrincipalKind.USER}:{user_id}",
+        highest=max(memberships.values(), key=lambda role: role.rank, default=None),
+    )
+
+
+def confirm_unlocked(
+    connection: Connection, by: Principal, verb: Verb, slug: str | None, *, anywhere: bool = False
+) -> Rights:
+    """Check that a principal may do something now, for a request that only reads. See `confirm`."""
+    rights = rights_of(connection, by, slug)
+    rights.require(verb, slug, anywhere=anywhere)
+    return rights
+
+
+class SessionRights(NamedTuple):
+    """A session, and the rights of its user."""
+
+    session: Session
+    rights: UserRights
+
+
+def of_session(connection: Connection, digest: str, slug: str | None) -> SessionRights | None:
+    """Return the session whose token has this hash, and its user's rights as far as a live blog is concerned.
+
+    Returns None if there is no such session, or it is over, or the user was disabled.
+    """
+    session = sessions.find(connection, digest)
+    if session is None:
+        return None
+    try:
+        return SessionRights(session, user_rights(connection, session.user_id, slug))
+    except Unauthorized:
+        return None
+
+
+def of_principal(connection: Connection, ref: str, slug: str | None) -> Rights:
+    """Return the rights of the user or API key that `ref` names (`Principal.ref`), as far as a live blog is concerned.
+
+    Raises Unauthorized if the user was disabled, or the API key is unknown, revoked or expired.
+    """
+    kind, _, principal_id = ref.partition(":")
+    if kind == PrincipalKind.USER:
+        return user_rights(connection, principal_id, slug)
+    return key_rights(connection, principal_id)

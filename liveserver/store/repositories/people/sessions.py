@@ -1,0 +1,168 @@
+"""The queries of sessions. The store has the hash of a session's token, never the token."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import bindparam, delete, insert, or_, select, update
+
+from liveserver.domain.errors import NotFound, Unauthorized
+from liveserver.domain.ids import now
+from liveserver.domain.people.principal import Principal, PrincipalKind
+from liveserver.domain.people.user import Session
+from liveserver.store import tables
+from liveserver.store.repositories.people import acts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, RowMapping
+
+_t = tables.sessions
+_users = tables.users
+
+IDLE = timedelta(hours=12)
+"""A session ends this long after its last request."""
+LONGEST = timedelta(days=30)
+"""A session ends this long after the user signed in, however often it is used."""
+SEEN_EVERY = timedelta(minutes=5)
+"""The time of a session's last request is written down at most this often."""
+SESSIONS_MAX = 50
+"""The greatest number of sessions of a user. When one more begins, the one that was used least recently ends."""
+
+_FIND = select(_t).where(_t.c.digest == bindparam("digest"))
+_OVER = "the session has ended: sign in again"
+
+
+class Ended(NamedTuple):
+    """A session that has just been ended."""
+
+    id: str
+    digest: str
+
+
+def _session(row: RowMapping) -> Session:
+    return Session(
+        id=row["id"],
+        user_id=row["user_id"],
+        created_at=row["created_at"],
+        seen_at=row["seen_at"],
+        confirmed_at=row["confirmed_at"],
+        address=row["address"],
+        agent=row["agent"],
+    )
+
+
+def _is_over(session: Session, at: datetime) -> bool:
+    return session.seen_at + IDLE <= at or session.created_at + LONGEST <= at
+
+
+def find(connection: Connection, digest: str, *, lock: bool = False) -> Session | None:
+    """Return the session whose token has this hash; None if there is none, or it is over.
+
+    With `lock`, the session can't be ended by others until the transaction ends.
+    """
+    query = _FIND.with_for_update(read=True) if lock else _FIND
+    row = connection.execute(query, {"digest": digest}).mappings().one_or_none()
+    if row is None:
+        return None
+    session = _session(row)
+    return None if _is_over(session, now()) else session
+
+
+def confirm(connection: Connection, digest: str, user_id: str, *, lock: bool) -> Session:
+    """Return a user's session. Raises Unauthorized if it has ended. `lock`: see `find`."""
+    session = find(connection, digest, lock=lock)
+    if session is None or session.user_id != user_id:
+        raise Unauthorized(_OVER)
+    return session
+
+
+def alive(connection: Connection, digests: Sequence[str]) -> set[str]:
+    """Return those of the given hashes of tokens that belong to sessions that aren't over."""
+    at = now()
+    query = select(_t).join(_users, _users.c.id == _t.c.user_id)
+    query = query.where(_t.c.digest.in_(digests), _users.c.disabled_at.is_(None))
+    return {row["digest"] for row in connection.execute(query).mappings() if not _is_over(_session(row), at)}
+
+
+def begin(connection: Connection, digest: str, session: Session, by: Principal, *, way: str) -> None:
+    """Insert a session, which begins as a user signs in.
+
+    `way`: how the user signed in, for the audit log. Also deletes the sessions that are over, and the user's sessions
+    beyond SESSIONS_MAX.
+    """
+    delete_over(connection, session.created_at)
+    connection.execute(
+        insert(_t).values(
+            digest=digest,
+            id=session.id,
+            user_id=session.user_id,
+            created_at=session.created_at,
+            seen_at=session.seen_at,
+            confirmed_at=session.confirmed_at,
+            address=session.address,
+            agent=session.agent,
+        )
+    )
+    kept = select(_t.c.digest).where(_t.c.user_id == session.user_id)
+    kept = kept.order_by(_t.c.seen_at.desc(), _t.c.digest).limit(SESSIONS_MAX)
+    connection.execute(delete(_t).where(_t.c.user_id == session.user_id, _t.c.digest.not_in(kept)))
+    acts.record(
+        connection, by, "session.began", session.created_at, session=session.id, way=way, address=session.address
+    )
+
+
+def delete_over(connection: Connection, at: datetime) -> None:
+    """Delete the sessions that are over at a moment."""
+    connection.execute(delete(_t).where(or_(_t.c.seen_at <= at - IDLE, _t.c.created_at <= at - LONGEST)))
+
+
+def seen(connection: Connection, digest: str, at: datetime) -> None:
+    """Note that the session was used at a moment."""
+    connection.execute(update(_t).where(_t.c.digest == digest, _t.c.seen_at < at).values(seen_at=at))
+
+
+def confirmed(connection: Connection, digest: str, by: Principal, at: datetime, *, way: str) -> None:
+    """Note that the session's user has proved again, at a moment, to be who they are."""
+    connection.execute(update(_t).where(_t.c.digest == digest).values(confirmed_at=at))
+    acts.record(connection, by, "session.confirmed", at, way=way)
+
+
+def of_user(connection: Connection, user_id: str) -> list[Session]:
+    """Return a user's sessions that aren't over. The one that was used last comes first."""
+    at = now()
+    rows = connection.execute(select(_t).where(_t.c.user_id == user_id).order_by(_t.c.seen_at.desc())).mappings()
+    return [session for session in map(_session, rows) if not _is_over(session, at)]
+
+
+def end(connection: Connection, user_id: str, session_id: str, by: Principal, at: datetime) -> Ended:
+    """End one session of a user. Raises NotFound if the user has no such session."""
+    query = delete(_t).where(_t.c.user_id == user_id, _t.c.id == session_id).returning(_t.c.digest)
+    digest = None if "\x00" in session_id else connection.execute(query).scalar_one_or_none()
+    if digest is None:
+        raise NotFound(f"there is no session {session_id!r}")
+    acts.record(connection, by, "session.ended", at, session=session_id, user=user_id)
+    return Ended(session_id, digest)
+
+
+def end_all(connection: Connection, user_id: str, *, but: str | None = None) -> list[Ended]:
+    """End all sessions of a user, except the one whose token has the hash `but`. The caller records the act."""
+    query = delete(_t).where(_t.c.user_id == user_id)
+    if but is not None:
+        query = query.where(_t.c.digest != but)
+    return [Ended(*row) for row in connection.execute(query.returning(_t.c.id, _t.c.digest))]
+
+
+def principal_of(user_id: str, name: str, digest: str) -> Principal:
+    """Return the principal of a user who acts from the session whose token has this hash."""
+    return Principal(PrincipalKind.USER, user_id, name, digest)
+
+
+def end_all_by(connection: Connection, by: Principal, at: datetime, *, but: str | None = None) -> list[Ended]:
+    """End all sessions of the acting user, except the one whose token has the hash `but`; return the ended ones."""
+    ended = end_all(connection, by.id, but=but)
+    acts.record(connection, by, "session.ended_all", at, count=len(ended))
+    return ended
