@@ -62,7 +62,7 @@ UNREAD_SLOW = 512 * 1024
 """A line gets fewer turns while its clients have this many unread bytes, or more: bytes that they were sent and haven't
 read. This is the size of one of the largest answers."""
 UNREAD_SECONDS = 5.0
-"""Seconds between two turns of a line whose clients have `UNREAD_SLOW` unread bytes or more. Such a line still gets
+"""Seconds between two turns of a line if its clients have `UNREAD_SLOW` unread bytes or more. Such a line still gets
 turns, because many clients may share an address, and not all of them read slowly."""
 UNREAD_MOST = 8 * 1024 * 1024
 """While a line's clients have this many unread bytes, or more, the line gets no new jobs."""

@@ -24,8 +24,8 @@ _HELD_REASONS = {
     "bodies-held": Reason.BODIES,
     "uploads-held": Reason.BODIES,
 }
-"""The reasons under which refusals are counted, by the name of the quota. Only quotas that limit how many things are
-open at one time are in it. All other quotas limit a rate."""
+"""The reasons under which refusals are counted, by the name of the quota. The table has only the quotas that limit how
+many things are open at one time. All other quotas limit a rate."""
 
 _KEY_ID = re.compile(r"(?:.*\s)?lv_([a-z0-9]{12})_.*", re.ASCII | re.DOTALL)
 

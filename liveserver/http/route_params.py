@@ -101,7 +101,7 @@ register_url_convertor("number", _Number())
 
 
 async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer 404 to a request, or to the handshake of a WebSocket, whose path matches no route."""
+    """Answer 404 to a request, or to the handshake of a WebSocket, if its path matches no route."""
     if scope["type"] == "http":
         raise HTTPException(404)
     await deny(scope, receive, send, Response(status_code=404))

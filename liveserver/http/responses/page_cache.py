@@ -107,7 +107,7 @@ class PageCache:
         self._kept: LruCache[Key, CachedPage] = LruCache(budget, once_share=ONCE_SHARE)
         self._entries: SingleFlight[Topic, None] = SingleFlight(self._enter)
         self._unknown: set[Topic] = set()
-        """The topics whose positions the next query reads from the store."""
+        """The topics for which the next query reads the position from the store."""
         self._positions = FreshFlight(self._ask)
         self.hits = 0
         """The number of requests that got a kept rendition, or a rendition that was already being made for another

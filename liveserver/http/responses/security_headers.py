@@ -27,7 +27,7 @@ UNUSED = (
     *("idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment", "publickey-credentials-create"),
     *("publickey-credentials-get", "screen-wake-lock", "serial", "usb", "window-management", "xr-spatial-tracking"),
 )
-"""Browser features that neither our pages nor the frames in them use.
+"""Browser features that our pages, and the frames in them, don't use.
 
 Some features aren't in the list, and so stay allowed. Readers need `clipboard-write` and `web-share` to share an
 address. The frame of an embed gets `autoplay`, `encrypted-media`, `fullscreen` and `picture-in-picture` when the reader

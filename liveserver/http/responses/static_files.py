@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 HASHED = "assets/"
-"""The folder whose files have a hash in their names. A file with such a name never changes."""
+"""The folder for files that have a hash in their names. A file with such a name never changes."""
 
 
 class StaticFiles:

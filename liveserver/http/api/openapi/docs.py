@@ -1,6 +1,6 @@
 """The API's documentation: the document `/openapi.json`, and the page `/docs`, on which people read and try the API.
 
-The page is Swagger UI, whose files this server sends itself. `/api/v1` redirects to the page.
+The page is Swagger UI. This server sends the files of Swagger UI itself. `/api/v1` redirects to the page.
 """
 
 from __future__ import annotations
