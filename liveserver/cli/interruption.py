@@ -32,7 +32,7 @@ def leave_on_interrupt(status: int) -> None:
     """From now on, let Ctrl+C end the process at once and silently, with the exit status `status`.
 
     Nothing needs to be saved first: the server has committed all that it confirmed. `liveserver serve` replaces this
-    handler by its own.
+    signal handler by its own handler.
     """
 
     def leave(*_: object) -> None:
