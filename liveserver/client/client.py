@@ -24,10 +24,10 @@ class Client:
     """A client for one server. Use it as an asynchronous context manager.
 
     Its methods raise ClientError if the server refuses a request, Unreachable if the server doesn't answer, and Broken
-    if an answer breaks the protocol of a liveserver. If a request gets no answer, or an answer with the status 429 or
-    503, the client repeats the request a few times before it raises the error. If the server asks for a pause in
-    seconds (`Retry-After`), the client waits that long, but at most 60 seconds. A repeated request doesn't publish an
-    entry twice, as all repetitions have the same Idempotency-Key.
+    if an answer breaks the protocol of a liveserver. The client repeats a request that gets no answer, or an answer
+    with the status 429 or 503. After a few attempts, it raises the error. If the server asks for a pause in seconds
+    (`Retry-After`), the client waits that long, but at most 60 seconds. A repeated request doesn't publish an entry
+    twice, as all repetitions have the same Idempotency-Key.
 
     `key`: the API key; reading needs none. `partner`: the client reads live blogs as the partner with this id. `gate`:
     decides to which addresses the client may connect. `throttle`: limits how fast the client reads the server's
@@ -138,8 +138,8 @@ class Client:
     async def takedown(self, slug: str, entry_id: str) -> Message:
         """Return the takedown of an entry.
 
-        Among other figures, the takedown has the number of viewers that were asked to confirm the deletion, and the
-        number of viewers that have confirmed it.
+        Among other figures, the takedown has the numbers of viewers that were asked to confirm the deletion, and that
+        have confirmed it.
         """
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/takedowns/{quote(entry_id)}")
 
@@ -151,7 +151,7 @@ class Client:
     async def changes(self, slug: str, after: Position, *, limit: int | None = None) -> Message:
         """Return the changes of a live blog after a position, as an object with a list `events`.
 
-        If there are more changes than fit into one answer, the answer has the earliest ones, and its field `more` is
+        If there are more changes than fit into one answer, the answer has the earliest changes, and its field `more` is
         true. `limit`: the greatest number of changes in the answer; None: the server's default.
         """
         query = {"after": str(after), **({} if limit is None else {"limit": limit}), **self._reading}
@@ -194,8 +194,8 @@ class Client:
         """Yield the changes of a live blog after a position (None: from now), each once and in order, for ever.
 
         The changes are messages of the types `entry`, `delete`, `gone` and `liveblog`. If the server can't continue
-        from the position, a message of type `reset` with a whole snapshot is yielded, and then the changes after the
-        snapshot. If the connection is lost, the client makes a new one.
+        from the position, a message of type `reset` with a snapshot is yielded. The changes after the snapshot follow.
+        If the connection is lost, the client makes a new one.
 
         `on_state`: called with `live` when a connection is made, and with `lost` when a connection has ended or
         couldn't be made. `on_message`: called with each message of the stream, before it is handled. `on_error`: called

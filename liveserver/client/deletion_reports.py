@@ -36,7 +36,7 @@ class DeletionReporter:
 
     def saw(self, change: Message, send: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         """Note that the follower has applied a message. If the message is a deletion that the server wants confirmed,
-        send the confirmation later, at a random moment within the time that the server names.
+        send the confirmation later. It is sent at a random moment within the time that the server names.
 
         `send`: sends a text on the connection.
         """

@@ -116,8 +116,8 @@ class Requests:
     async def answer(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """Send a request, several times if necessary, and return the answer, whatever its status is.
 
-        Raises Unreachable if there is no answer. Raises ClientError if the path isn't valid in a URL, if the answer
-        can't be decoded, or if the gate refuses the answer (because of its size, for example).
+        Raises Unreachable if there is no answer. Raises ClientError if the path isn't valid in a URL, or the answer
+        can't be decoded. Raises ClientError also if the gate refuses the answer, for example because of its size.
         """
         backoff = BACKOFF_FIRST
         was_silent = False

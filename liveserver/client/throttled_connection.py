@@ -1,7 +1,7 @@
 """A WebSocket connection that reads only as fast as a throttle permits. Data that isn't read yet waits at the server.
 
-The library `websockets` parses all data that has come from the socket at once: up to a quarter of a megabyte, which can
-be a hundred thousand frames. The library also handles pings while nobody reads messages. This connection gives the
+The library `websockets` parses all data from the socket in one step. This can be a quarter of a megabyte, which can
+contain a hundred thousand frames. The library also handles pings while nobody reads messages. This connection gives the
 library's parser a few kilobytes in each turn of the event loop. The parser gets no more data while too many messages
 are unread, and until the throttle permits the pings and fragments that were parsed before.
 """

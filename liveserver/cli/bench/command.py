@@ -50,7 +50,7 @@ class Request:
     keep: bool = False
     """True if the published entries stay in the live blog; False to delete them at the end."""
     pids: tuple[int, ...] = ()
-    """The ids of server processes on this machine, whose processor time and memory are measured."""
+    """The ids of server processes on this machine. The processor time and memory of these processes are measured."""
     json: Path | None = None
     html: Path | None = None
     svg: Path | None = None

@@ -37,7 +37,7 @@ class Plan:
     """The seconds over which the first connections of all viewers are spread evenly. 0: the viewers connect as fast as
     the server accepts them."""
     processes: int = 0
-    """The number of processes that hold viewers; 0: as many as are needed."""
+    """The number of worker processes, which run the viewers. 0: as many as are needed."""
     size: int = 400
     """How many bytes the text of an entry has."""
 

@@ -1,4 +1,4 @@
-"""`liveserver demo`: a server with a live blog whose entries are published while you look."""
+"""`liveserver demo`: a server with a live blog in which entries are published while you look."""
 
 from __future__ import annotations
 

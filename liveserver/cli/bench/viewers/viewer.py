@@ -209,7 +209,7 @@ class Viewer(asyncio.Protocol):
         self._transport.close()
 
     def abandon(self, reason: str) -> None:
-        """End the connection at once, without sending or reading anything more."""
+        """End the connection immediately, without sending or reading anything more."""
         self.leave(reason)
         if self._transport is not None:
             self._transport.abort()

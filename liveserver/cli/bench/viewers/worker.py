@@ -1,4 +1,4 @@
-"""A process that holds viewers (a worker process): the orders to this process, its work, and its reports."""
+"""A worker process, which runs viewers: the orders to this process, its work, and its reports."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Orders:
     many_sources: bool
     """True if the viewers can connect from several source addresses, as the server is on the loopback network."""
     viewers: range
-    """The numbers of the viewers that this process holds."""
+    """The numbers of the viewers that this process runs."""
     of: int
     """How many viewers all processes have together."""
     handshakes: int
