@@ -206,7 +206,7 @@ def _assembled(css_classes: list[str], pictures: list[tuple[str, str]], caption:
 
 
 def _embed(rest: str, caption: str) -> str | None:
-    """Return an embed's figure, made from the first link in the HTML `rest`, and everything else in `rest` after it.
+    """Return an embed's figure, made from the first link in the HTML `rest`, followed by the other content of `rest`.
 
     Returns None if there is no link, or if the scheme of the first link isn't HTTP(S). The provider of the link isn't
     checked here. When the body is rendered, a link to an unknown provider stays a link.

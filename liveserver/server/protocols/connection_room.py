@@ -1,4 +1,4 @@
-"""Room for connections: the number that a server may still have. To make room for a new one, another one is ended."""
+"""Room for connections: the number of connections that a server may still accept, and ways to raise this number."""
 
 from __future__ import annotations
 
@@ -101,9 +101,8 @@ class ConnectionRoom:
     def _make_room(self, connections: set[Any]) -> bool:
         """End one connection to make room for another. Returns False if no connection may be ended.
 
-        A connection in `resting` is ended first. Without any, the connection is ended that has been idle for longest.
-        Without idle connections, a connection is ended that reads its answer slowly, or else one that sends its
-        request's body slowly.
+        These kinds of connections are tried in order: a connection in `resting`, the connection that has been idle for
+        longest, a connection with a client that reads slowly, a connection with a client that sends slowly.
         """
         longest = (
             next(iter(self.resting), None)
