@@ -1,1 +1,1 @@
-"""The command line: the commands of `liveserver`, and what they share."""
+"""The command line: the commands of `liveserver`, and the code that they share."""

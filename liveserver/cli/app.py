@@ -31,9 +31,9 @@ from liveserver.domain.errors import LiveserverError, SettingsError
 from liveserver.settings import take_client_variables, unknown_settings
 
 GC_THRESHOLD = 50_000
-"""The number of new objects after which Python's garbage collector runs. Imports make many objects that stay. With
-Python's own threshold, the collector went through these objects again and again, which took a fourteenth of the time
-that the server needs to start."""
+"""The number of new objects after which Python's garbage collector runs. Imports make many objects that stay in memory.
+With Python's own threshold, the collector examined these objects again and again. That took a fourteenth of the
+server's start-up time."""
 NOBODY = ": start it (`liveserver serve`), or give another address with --url (LIVESERVER_URL)"
 """Advice for the user, added to the error message if the server doesn't answer."""
 
@@ -62,7 +62,7 @@ def callback(
 ) -> None:
     """A self-hosted, real-time live-blog server."""
     if context.invoked_subcommand not in LOGGING:
-        # If `.env` can't be read, the commands that need it report that.
+        # If `.env` can't be read, the commands that need `.env` report the error.
         with suppress(OSError, UnicodeDecodeError):
             _tell_unknown_settings()
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from liveserver.settings import Settings
 
 PIPE = Path("-")
-"""The file name that stands for standard output when a backup is written, and for standard input when one is
+"""The file name that stands for standard output when a backup is written, and for standard input when a backup is
 restored."""
 
 
@@ -36,8 +36,8 @@ def write_backup(address: str, path: Path, *, force: bool) -> str:
     """Back up the database at `address` to a file, and return the line to print about it.
 
     The file appears under its name only when it is complete. `force`: True to replace a file of this name. Raises
-    SettingsError if the database can't be opened or the file can't be written, Conflict if the file exists and `force`
-    is False, and StoreUnavailable if the database doesn't answer.
+    SettingsError if the database can't be opened or the file can't be written. Raises Conflict if the file exists and
+    `force` is False. Raises StoreUnavailable if the database doesn't answer.
     """
     with _output(path, force=force) as file:
         manifest = interruption.run(backup(address, file))
@@ -48,10 +48,9 @@ def write_backup(address: str, path: Path, *, force: bool) -> str:
 def restore_backup(address: str, path: Path, *, force: bool) -> str:
     """Restore the database at `address` from a backup file, and return the line to print about it.
 
-    `force`: True to replace the live blogs that the database holds. Raises BadBackup if the file isn't a whole backup,
-    Conflict if the database holds live blogs and `force` is False, and SettingsError if the database can't be used.
-    Raises SettingsError also if the database is SQLite and a server runs on it. Raises StoreUnavailable if the database
-    doesn't answer.
+    `force`: True to replace the live blogs in the database. Raises BadBackup if the file isn't a complete backup.
+    Raises Conflict if the database has live blogs and `force` is False. Raises SettingsError if the database can't be
+    used, or if it is SQLite and a server runs on it. Raises StoreUnavailable if the database doesn't answer.
     """
     check(address)
     busy = f"a server runs on {address}: stop it, restore, and start it again"
@@ -62,7 +61,7 @@ def restore_backup(address: str, path: Path, *, force: bool) -> str:
 
 
 def about_pictures(settings: Settings, advice: str) -> str:
-    """Return the line to print about the pictures, which no backup holds.
+    """Return the line to print about the pictures, which a backup doesn't contain.
 
     `advice`: what to do if the pictures are in a folder; `{}` stands for the folder's path.
     """
@@ -77,7 +76,8 @@ def _output(path: Path, *, force: bool) -> Iterator[BinaryIO]:
 
     Only the file's owner may read it, as a backup has drafts and the hashes of the API keys. Raises SettingsError if
     the file can't be written, or if `path` is `PIPE` and standard output is a terminal. Raises Conflict if there is a
-    file of this name and `force` is False, or if the name belongs to something else, such as a directory.
+    file of this name and `force` is False. Raises Conflict also if `path` is anything else than a regular file, such as
+    a directory.
     """
     if path == PIPE:
         if sys.stdout.isatty():

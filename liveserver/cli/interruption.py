@@ -1,9 +1,9 @@
-"""Handling of Ctrl+C. Most commands end at once. Some commands clean up before they end, also on SIGTERM.
+"""Handling of Ctrl+C. Most commands end immediately. Some commands clean up before they end, also on SIGTERM.
 
 Commands that clean up don't use KeyboardInterrupt, for two reasons. First, the standard library and SQLAlchemy call
 `exec` with a string. If a KeyboardInterrupt was ever raised within such a call, Python ends its own process by SIGINT
-when it exits, even if the exception was caught. Second, if the signal comes before the task of `asyncio.run` has begun,
-`asyncio.run` may end with a CancelledError.
+when it exits. Catching the exception doesn't prevent this. Second, if the signal comes before the task of `asyncio.run`
+has begun, `asyncio.run` may end with a CancelledError.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def leave_on_interrupt(status: int) -> None:
-    """From now on, let Ctrl+C end the process at once and silently, with the exit status `status`.
+    """From now on, let Ctrl+C end the process immediately and silently, with the exit status `status`.
 
     Nothing needs to be saved first: the server has committed all that it confirmed. `liveserver serve` replaces this
-    handler by its own.
+    signal handler by its own handler.
     """
 
     def leave(*_: object) -> None:

@@ -1,5 +1,5 @@
-"""Options that several commands have: the server's settings; or, for commands that talk to a server, the server's
-address and the API key."""
+"""Options that several commands have. Some commands have options for the server's settings. Commands that talk to a
+server have options for the server's address and the API key."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ ServerUrl = Annotated[str, typer.Option("--url", envvar="LIVESERVER_URL", help="
 
 
 def with_settings(*names: str, **defaults: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator that gives a command options for the server's settings: for those in `names`, or for all
-    settings if there are no names.
+    """Return a decorator that gives a command options for the settings in `names`, or for all settings if `names` is
+    empty.
 
-    The parameter `settings` of the command gets the settings in force: the values of these options, and for other
-    settings those of the environment and `.env`. If the command has a parameter `flags` instead, that gets only the
-    values that are on the command line, by the name of the setting. `defaults`: texts for the help, by the name of the
-    setting. Each describes the command's own default for the setting, which holds in place of the environment and
-    `.env`.
+    The command's parameter `settings` gets the settings in force. A value on the command line has priority over the
+    environment, and the environment has priority over `.env`. If the command has a parameter `flags` instead, `flags`
+    gets only the values on the command line, by the name of the setting. `defaults`: texts for the help, by the name of
+    the setting. Each text describes the command's own default for the setting. The command uses this default and
+    ignores the environment and `.env`.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -81,9 +81,9 @@ def _flag(name: str, own: str | None) -> Any:
 
 
 def required_key(key: str | None) -> str:
-    """Return the API key to send to a server: `key`, or the one in the file that LIVESERVER_KEY_FILE names.
+    """Return the API key to send to a server: `key`, or the key in the file that LIVESERVER_KEY_FILE names.
 
-    Without a key, prints an error message and raises typer.Exit.
+    If there is no key, prints an error message and raises typer.Exit.
     """
     api_key = key_of(key)
     if api_key is None:

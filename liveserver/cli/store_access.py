@@ -22,8 +22,8 @@ T = TypeVar("T")
 def on_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *, new: bool = False) -> T:
     """Open the store, run `work` with it, close the store, and return the result of `work`.
 
-    `new`: True to make a database if there is none, and print a message about that. False to raise SettingsError if
-    there is none. Raises the errors of `work`, too.
+    `new`: True to make a database if none exists, and print a message that it was made. False to raise SettingsError if
+    none exists. Raises the errors of `work`, too.
     """
 
     async def run() -> T:
@@ -37,8 +37,8 @@ def on_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *, new: 
 async def existing_store(settings: Settings, *, new: bool = False) -> AsyncIterator[Store]:
     """Open the store, and close it when this context ends.
 
-    `new`: True to make a database if there is none, and print a message about that. False to raise SettingsError if
-    there is none.
+    `new`: True to make a database if none exists, and print a message that it was made. False to raise SettingsError if
+    none exists.
     """
     from liveserver.store.sqlite_file import missing
 

@@ -24,17 +24,17 @@ class Client:
     """A client for one server. Use it as an asynchronous context manager.
 
     Its methods raise ClientError if the server refuses a request, Unreachable if the server doesn't answer, and Broken
-    if the server doesn't answer as a liveserver does. If a request gets no answer, or an answer with the status 429 or
-    503, the client repeats the request a few times before it raises the error. If the server names the seconds to wait
-    (`Retry-After`), the client waits so many, but no more than 60. A repeated request doesn't publish an entry twice,
-    as all repetitions have the same Idempotency-Key.
+    if an answer breaks the protocol of a liveserver. The client repeats a request that gets no answer, or an answer
+    with the status 429 or 503. After a few attempts, it raises the error. If the server asks for a pause in seconds
+    (`Retry-After`), the client waits that long, but at most 60 seconds. A repeated request doesn't publish an entry
+    twice, as all repetitions have the same Idempotency-Key.
 
-    `key`: the API key; reading needs none. `partner`: the id of the partner in whose name live blogs are read.
-    `gate`: decides to which addresses the client may connect. `throttle`: for a server that isn't trusted, limits how
-    fast the client takes the server's messages. Messages that come faster wait at the server, and a message that would
-    take long to parse raises Broken. `on_wait`: called before a pause that the server asked for, with the reason and
-    the seconds. `on_silence`: called with the server's address when a request gets no answer; only once if the request
-    is repeated.
+    `key`: the API key; reading needs none. `partner`: the client reads live blogs as the partner with this id. `gate`:
+    decides to which addresses the client may connect. `throttle`: limits how fast the client reads the server's
+    messages, if the server isn't trusted. Messages that come faster wait at the server. A message that would need much
+    time to parse raises Broken. `on_wait`: called before a pause that the server asked for, with the reason and the
+    seconds. `on_silence`: called with the server's address when a request gets no answer. If the request is repeated,
+    `on_silence` isn't called again.
     """
 
     def __init__(
@@ -68,8 +68,8 @@ class Client:
     async def publish(self, slug: str, entry: Mapping[str, Any], *, idempotency_key: str | None = None) -> Message:
         """Publish an entry, and return it.
 
-        `idempotency_key`: if the caller repeats this call with the same key, the entry isn't published again. None:
-        the client makes a key, so that only the client's own repetitions of the request are safe.
+        `idempotency_key`: if the caller repeats this call with the same key, the entry isn't published again. None: the
+        client makes a new key for each call, so that only the client's own repetitions of the request are safe.
         """
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         return await self._requests.send("POST", f"/liveblogs/{quote(slug)}/entries", json=entry, headers=headers)
@@ -83,12 +83,12 @@ class Client:
         version: int | None = None,
         epoch: str | None = None,
     ) -> Message:
-        """Edit an entry, and return it as it is now.
+        """Edit an entry, and return the edited entry.
 
         `version`: the version that the caller has read. If the entry has another version now, the server refuses the
         edit. None: the version doesn't matter. `epoch`: the epoch of the live blog when the entry was read; None if the
-        caller doesn't know it. If both are given, the server refuses the edit also if a backup was restored since then:
-        the entry may then have the same version with other content.
+        caller doesn't know it. If both are given, the server also refuses the edit if a backup was restored after the
+        entry was read. In that case, the entry may have the same version with other content.
         """
         tag = f"{version}" if epoch is None else f"{epoch}-{version}"
         headers = {"If-Match": "*" if version is None else f'"{tag}"'}
@@ -97,7 +97,7 @@ class Client:
     async def delete(self, slug: str, entry_id: str) -> None:
         """Delete an entry, without asking viewers to confirm the deletion.
 
-        Raises ClientError if the server refuses, or if the entry was deleted before. But if the client had to send the
+        Raises ClientError if the server refuses, or if the entry was deleted before. If the client had to send the
         request several times, an entry that is deleted already is no error: the first request may have deleted it.
         """
         try:
@@ -107,11 +107,11 @@ class Client:
                 raise
 
     async def take_down(self, slug: str, entry_id: str, *, again: bool = True) -> Message | None:
-        """Delete an entry and ask viewers to confirm the deletion; return the takedown (its counts of confirmations).
+        """Delete an entry, and ask viewers to confirm the deletion. Return the takedown (its counts of confirmations).
 
-        Returns None if no reader ever saw the entry. If the entry was taken down before (perhaps by an earlier call
-        whose answer was lost), returns the takedown as it is now; with `again=False`, raises ClientError with the
-        status 410 instead.
+        Returns None if no reader ever saw the entry. If the entry was taken down before, returns the present takedown.
+        With `again=False`, raises ClientError with the status 410 instead. An earlier request may have deleted the
+        entry, although its answer was lost.
         """
         try:
             answer = await self._requests.send("DELETE", _entry(slug, entry_id), params={"confirm": "true"})
@@ -131,14 +131,15 @@ class Client:
 
         The object has the link's `url`, and the time at which the link expires (`expires_at`).
 
-        `days`: for how many days the link is good.
+        `days`: for how many days the link is valid.
         """
         return await self._requests.send("POST", f"/liveblogs/{quote(slug)}/reach/links", json={"days": days})
 
     async def takedown(self, slug: str, entry_id: str) -> Message:
         """Return the takedown of an entry.
 
-        It has the number of viewers that were asked to confirm the deletion, and the number that have confirmed it.
+        Among other figures, the takedown has the numbers of viewers that were asked to confirm the deletion, and that
+        have confirmed it.
         """
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/takedowns/{quote(entry_id)}")
 
@@ -150,7 +151,7 @@ class Client:
     async def changes(self, slug: str, after: Position, *, limit: int | None = None) -> Message:
         """Return the changes of a live blog after a position, as an object with a list `events`.
 
-        If there are more changes than fit into one answer, the answer has the earliest ones, and its field `more` is
+        If there are more changes than fit into one answer, the answer has the earliest changes, and its field `more` is
         true. `limit`: the greatest number of changes in the answer; None: the server's default.
         """
         query = {"after": str(after), **({} if limit is None else {"limit": limit}), **self._reading}
@@ -172,9 +173,9 @@ class Client:
         return response.content
 
     async def take_turn(self, size: int = 0) -> None:
-        """Charge the throttle with a message of `size` bytes, and wait until the throttle permits the message.
+        """Wait until the throttle permits a message of `size` bytes. The throttle counts the message.
 
-        Without a throttle, return at once.
+        Without a throttle, return immediately.
         """
         await self._requests.take_turn(size)
 
@@ -192,20 +193,20 @@ class Client:
     ) -> AsyncGenerator[Message, None]:
         """Yield the changes of a live blog after a position (None: from now), each once and in order, for ever.
 
-        The changes are messages of the types `entry`, `delete`, `gone` and `liveblog`. If the position is void, a
-        message of type `reset` with a whole snapshot is yielded, and then the changes after the snapshot. If the
-        connection is lost, the client makes a new one.
+        The changes are messages of the types `entry`, `delete`, `gone` and `liveblog`. If the server can't continue
+        from the position, a message of type `reset` with a snapshot is yielded. The changes after the snapshot follow.
+        If the connection is lost, the client makes a new one.
 
-        `on_state`: called with `live` when a connection is made, and with `lost` when it has ended or couldn't be made.
-        `on_message`: called with each message of the stream, before it is handled. `on_error`: called with the error
-        that ended a connection, or kept it from being made.
+        `on_state`: called with `live` when a connection is made, and with `lost` when a connection has ended or
+        couldn't be made. `on_message`: called with each message of the stream, before it is handled. `on_error`: called
+        with the error that ended or prevented a connection.
 
-        `confirm`: True to confirm deletions to the server if it asks for that. In this case, the caller must have
+        `confirm`: True to confirm deletions if the server asks for confirmations. In this case, the caller must have
         removed a deleted entry before it asks for the next message. `known`: the ids of the entries that the caller has
         before the first message.
 
         Raises ClientError if a new connection would be useless: with the status 403 if the partner isn't admitted, or
-        404 if there is no such live blog. Raises Broken if the server breaks the protocol.
+        404 if no live blog has this slug. Raises Broken if the server breaks the protocol.
         """
         stream = LiveStream(
             self._requests,

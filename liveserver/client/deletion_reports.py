@@ -1,4 +1,5 @@
-"""The confirmations that a follower sends: each tells the server that the follower has removed a deleted entry."""
+"""The confirmations that a follower sends. A confirmation tells the server that the follower has removed a deleted
+entry."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 
 WITHIN_MAX = 60.0
-"""The greatest number of seconds between a deletion and its confirmation, even if the server allows more. A liveserver
-allows at most 20."""
+"""The greatest number of seconds between a deletion and its confirmation, even if the server allows more seconds. A
+liveserver allows at most 20 seconds."""
 
 
 class DeletionReporter:
@@ -35,7 +36,7 @@ class DeletionReporter:
 
     def saw(self, change: Message, send: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         """Note that the follower has applied a message. If the message is a deletion that the server wants confirmed,
-        send the confirmation later, at a random moment within the time that the server names.
+        send the confirmation later. It is sent at a random moment within the time that the server names.
 
         `send`: sends a text on the connection.
         """

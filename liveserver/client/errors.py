@@ -1,4 +1,4 @@
-"""The errors that a client raises: the server refuses a request, doesn't answer, or isn't a liveserver."""
+"""The errors that a client raises if the server refuses a request, doesn't answer, or isn't a liveserver."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 
 DETAIL_MAX = 500
-"""The greatest number of characters of an error message. A longer message is cut. It may be longer because it
-contains a text from the server."""
+"""The greatest number of characters of an error message. A longer message is cut. Messages may contain long texts from
+the server."""
 
 
 class ClientError(LiveserverError):
     """The error of a request that the server refused, or to which there was no usable answer.
 
     `status`: the HTTP status; 0 if there is none. `problem`: the JSON object of the server's refusal; empty if there is
-    none. `server`: the server's address if the server refused the request (as the error message of a refusal
-    doesn't contain the address); otherwise empty.
+    none. `server`: the server's address if the server refused the request; otherwise empty. The error message of a
+    refusal doesn't contain the address.
     """
 
     def __init__(self, status: int, message: str, problem: Mapping[str, Any] | None = None, server: str = "") -> None:
@@ -28,7 +28,8 @@ class ClientError(LiveserverError):
         self.server = server
         self.status = status
         self.repeated = False
-        """True if the client sent the request several times. The server may have carried it out the first time."""
+        """True if the client sent the request several times. The server may have carried out the request the first
+        time."""
         self.problem = problem or {}
 
 
@@ -40,7 +41,8 @@ class Unreachable(ClientError):
 
 
 class Broken(ClientError):
-    """The error of a server that doesn't answer as a liveserver does. It is useless to repeat the request at once."""
+    """The error of a server that breaks the protocol of a liveserver. It is useless to repeat the request
+    immediately."""
 
     def __init__(self, message: str) -> None:
         super().__init__(0, message)

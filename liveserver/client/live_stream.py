@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 BACKOFF_MAX = 30.0
 MESSAGE_MAX = 2 * 1024 * 1024
-"""The greatest number of bytes of a message of the stream; Broken is raised if a message has more. A liveserver
-sends messages of at most half as many bytes: the longest are those that contain the body of an entry twice."""
+"""The greatest number of bytes of a message of the stream; Broken is raised if a message is longer. A liveserver sends
+messages of at most half this size: the longest messages contain the body of an entry twice."""
 CONNECTION_MESSAGES = 100
-"""The number of messages with which the throttle is charged for a new connection. So a follower can't connect
-again and again to a server that ends each connection at once."""
+"""The throttle counts a new connection like this number of messages. So a follower doesn't connect again and again,
+without pauses, to a server that ends each connection immediately."""
 QUEUE_MAX = 4
-"""How many messages may wait in this process until they are read, if the client has a throttle. Further messages
-wait at the server."""
+"""How many messages may wait in this process until they are read, if the client has a throttle. More messages wait at
+the server."""
 CLOSE_SECONDS = 2.0
 """The greatest number of seconds to wait for the answer to our close frame, if the client has a throttle."""
 ROUNDS_MAX = 10
@@ -49,7 +49,7 @@ attempt isn't always enough, as a cache or a replica of the database may answer 
 missing after the last attempt, the message is ignored."""
 BACK_AFTER_MAX = 600.0
 """The greatest number of seconds that a follower waits before it connects again, if the server's message `reconnect`
-names a number of seconds to wait. A greater number in the message is replaced by this one."""
+names a number of seconds to wait. A greater number in the message is replaced by this limit."""
 FINAL_CODES = range(4500, 5000)
 """The close codes after which a follower doesn't connect again."""
 BROKEN_CODES = frozenset({1002, 1007, 1009})
@@ -61,7 +61,8 @@ _LOST = (ConnectionClosed, InvalidHandshake, InvalidMessage, OSError, TimeoutErr
 
 
 class Reader(Protocol):
-    """The reads over HTTP that a `LiveStream` needs. `Client` implements them. They raise ClientError if they fail."""
+    """The reads over HTTP that a `LiveStream` needs. `Client` implements these reads. A read that fails raises
+    ClientError."""
 
     async def snapshot(self, slug: str) -> Message:
         """Return a live blog's snapshot: its newest entries as of one position, and this position."""
@@ -70,7 +71,7 @@ class Reader(Protocol):
         """Return changes of a live blog after a position; the field `more` says whether there are more changes."""
 
     async def embed(self, slug: str) -> Message:
-        """Return an object that says whether other sites may show the live blog. If not, `reason` says why."""
+        """Return an object that says whether other sites may show the live blog. If they may not, `reason` says why."""
 
 
 class Callbacks(NamedTuple):
@@ -85,7 +86,8 @@ class LiveStream:
     """The stream of one live blog, from the position `after` on (None: from now).
 
     `query`: parameters for the stream's address. `confirming`: the ids of the entries that the follower has at the
-    beginning, if it confirms deletions; None if it confirms none. `sleep`: waits for a number of seconds.
+    beginning, if the follower confirms deletions; None if it doesn't confirm deletions. `sleep`: waits for a number of
+    seconds.
     """
 
     def __init__(
@@ -117,12 +119,12 @@ class LiveStream:
     async def messages(self) -> AsyncGenerator[Message]:
         """Yield every change once, in order, for ever.
 
-        Raises ClientError with status 403 if the partner isn't admitted, or with status 404 if there is no such live
-        blog; and Broken if the server breaks the protocol.
+        Raises ClientError with the status 403 if the partner isn't admitted, and with the status 404 if the live blog
+        doesn't exist. Raises Broken if the server breaks the protocol.
         """
         if not _SLUG.fullmatch(self._slug):
-            # The server would refuse the handshake, and we would repeat it for ever: we can't tell this refusal from a
-            # proxy's refusal while the server starts.
+            # The server would refuse the handshake, and we would repeat the handshake for ever. This refusal looks like
+            # the refusal of a proxy while the server starts.
             raise self._unknown()
         clock = asyncio.get_running_loop().time
         while True:
@@ -161,10 +163,10 @@ class LiveStream:
             yield change
 
     async def _lost(self, error: Exception) -> float:
-        """Handle the error that ended a connection, or kept it from being made, and report it to `on_error`.
+        """Handle the error that ended or prevented a connection, and report the error to `on_error`.
 
-        Returns how many seconds the server asks us to wait before the next connection; 0 if it doesn't ask for that.
-        Raises ClientError if a new connection would be useless, and Broken if the server breaks the protocol.
+        Returns how many seconds the server asks us to wait before the next connection; 0 if the server doesn't ask us
+        to wait. Raises ClientError if a new connection would be useless, and Broken if the server breaks the protocol.
         """
         if isinstance(error, Broken):
             raise error
@@ -257,7 +259,7 @@ class _WithoutRedirects(connect):
     """A connection that follows no redirects. A redirect could lead to an address that the gate doesn't permit."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
-        """Return the error, which makes the connection fail instead of following a redirect."""
+        """Return the error, so that the connection fails and the redirect isn't followed."""
         return exc
 
 

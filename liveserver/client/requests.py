@@ -29,13 +29,13 @@ BACKOFF_FIRST = 0.5
 RETRY_AFTER_MAX = 60.0
 """The greatest number of seconds that we wait if a server asks for a pause in `Retry-After`."""
 AGAIN = frozenset({429, 503})
-"""The statuses after which a request is repeated: 429 Too Many Requests, 503 Service Unavailable. With these, the
-server says that it hasn't carried out the request."""
+"""The statuses after which a request is repeated: 429 Too Many Requests, 503 Service Unavailable. Both statuses say
+that the server hasn't carried out the request."""
 ATTEMPT = "liveserver.attempt"
 """The key in a response's `extensions` for the number of the attempt that was answered: 1 for the first attempt."""
 MESSAGE_BYTES = 20_000
-"""The number of bytes that count as one more message when the throttle is charged. For a message or an answer of 40,000
-bytes, for example, the throttle is charged with three messages."""
+"""The number of bytes that the throttle counts as one more message. For example, an answer of 40,000 bytes counts as
+three messages: one for the answer, and two for its bytes."""
 _HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?", re.ASCII)
 """A pattern of IPv4 addresses and host names (RFC 1123, 2.1). Underscores are allowed, as names of containers may have
 them."""
@@ -44,10 +44,11 @@ _UNREACHABLE = (httpx2.TransportError,)
 
 
 class Gate(Protocol):
-    """The guard that decides to which addresses a client may connect. It may also limit the size of answers."""
+    """The guard that decides to which addresses a client may connect. A gate may also limit the size of answers."""
 
     async def address(self, host: str, port: int) -> str:
-        """Return the IP address at which to reach a host. Raises OSError if no connection to the host is permitted."""
+        """Return the IP address to connect to for a host. Raises OSError if connections to the host aren't
+        permitted."""
 
     def transport(self) -> httpx2.AsyncBaseTransport:
         """Return the transport for HTTP requests, which connects to permitted addresses only."""
@@ -56,9 +57,10 @@ class Gate(Protocol):
 class Requests:
     """The requests to the API of one server.
 
-    If a request gets no answer, or an answer with the status 429 or 503, it is sent again, until `TRIES` attempts were
-    made. Before each new attempt, there is a pause of random length, which grows from attempt to attempt. If the server
-    asks for a pause in seconds, these are added, but no more than `RETRY_AFTER_MAX`. `Client` describes the parameters.
+    If a request gets no answer, or an answer with the status 429 or 503, it is sent again, up to `TRIES` times in all.
+    Before each new attempt, there is a pause of random length. The pauses grow from attempt to attempt. If the server
+    asks for a pause in seconds, these seconds are added to our pause, but at most `RETRY_AFTER_MAX`. `Client` describes
+    the parameters.
     """
 
     def __init__(
@@ -93,9 +95,9 @@ class Requests:
     async def send(self, method: str, path: str, **options: Any) -> Message:
         """Send a request to the API, and return the JSON object in the answer.
 
-        Returns an empty object if the answer has no content. Raises ClientError if the server refuses, Unreachable if
-        it doesn't answer, and Broken if the content is no JSON object. If the content of a refusal isn't JSON, raises
-        ClientError nevertheless.
+        Returns an empty object if the answer has no content. Raises ClientError if the server refuses the request, even
+        if the content of the refusal isn't JSON. Raises Unreachable if the server doesn't answer, and Broken if the
+        content is no JSON object.
         """
         response = await self.answer(method, path, **options)
         content = response.content
@@ -112,10 +114,10 @@ class Requests:
         raise _refused(response, answer, self.url)
 
     async def answer(self, method: str, path: str, **options: Any) -> httpx2.Response:
-        """Send a request, several times if need be, and return the answer, whatever its status is.
+        """Send a request, several times if necessary, and return the answer, whatever its status is.
 
-        Raises Unreachable if there is no answer, and ClientError if no URL can be made of the path, the answer can't be
-        decoded, or the gate refuses the answer (for its size, for example).
+        Raises Unreachable if there is no answer. Raises ClientError if the path isn't valid in a URL, or the answer
+        can't be decoded. Raises ClientError also if the gate refuses the answer, for example because of its size.
         """
         backoff = BACKOFF_FIRST
         was_silent = False
@@ -143,8 +145,8 @@ class Requests:
         raise AssertionError
 
     def asked_pause(self, status: int, headers: Mapping[str, str]) -> float:
-        """Return the seconds that an answer asks us to wait, and report them to `on_wait`. Return 0 if it asks
-        for none."""
+        """Return the seconds that an answer asks us to wait, and report the seconds to `on_wait`. Return 0 if the
+        answer doesn't ask us to wait."""
         seconds = _retry_after(headers)
         if seconds:
             busy = "too many requests of ours" if status == 429 else "no time for it now"
@@ -152,18 +154,18 @@ class Requests:
         return seconds
 
     async def take_turn(self, size: int = 0) -> None:
-        """Charge the throttle with a message of `size` bytes, and wait until the throttle permits the message.
+        """Wait until the throttle permits a message of `size` bytes. The throttle counts the message.
 
-        Without a throttle, return at once.
+        Without a throttle, return immediately.
         """
         if self.throttle is not None:
             await asyncio.sleep(self.throttle.spend(1 + size / MESSAGE_BYTES))
 
     async def read(self, text: bytes) -> Any:
-        """Decode JSON from the server, as soon as the throttle permits that, and return the value.
+        """Wait until the throttle permits a text from the server. Decode the text as JSON, and return the value.
 
-        Raises JSONDecodeError if the text isn't JSON. With a throttle, raises Broken if decoding the text would
-        take long: it has more than `VALUES_MAX` names, values, and signs such as commas and brackets.
+        Raises JSONDecodeError if the text isn't JSON. With a throttle, raises Broken if the text would need much time
+        to decode. Such a text has more than `VALUES_MAX` strings, commas, colons and opening brackets.
         """
         await self.take_turn(len(text))
         if self.throttle is not None and await has_too_many(text):

@@ -1,9 +1,9 @@
 """A WebSocket connection that reads only as fast as a throttle permits. Data that isn't read yet waits at the server.
 
-The library `websockets` parses all data that has come from the socket at once: up to a quarter of a megabyte, which can
-be a hundred thousand frames. The library also handles pings while nobody reads messages. This connection gives
-the library's parser a few kilobytes in each turn of the event loop. It gives the parser nothing while too many messages
-wait to be read, and nothing before the throttle permits the pings and fragments that came before.
+The library `websockets` parses all data from the socket in one step. This can be a quarter of a megabyte, which can
+contain a hundred thousand frames. The library also handles pings while nobody reads messages. This connection gives the
+library's parser a few kilobytes in each turn of the event loop. The parser gets no more data while too many messages
+are unread, and until the throttle permits the pings and fragments that were parsed before.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from liveserver.utils.limits.rate_limiter import Throttle
 
 MESSAGES = frozenset({Opcode.TEXT, Opcode.BINARY})
-"""The types of frames that begin a message. For these, the code that reads the message charges the throttle. For all
-other frames, the connection charges it."""
+"""The types of frames that begin a message. For these frames, the code that reads the message calls the throttle. For
+all other frames, the connection calls the throttle."""
 
 SLICE = 2 * 1024
-"""The greatest number of bytes that are parsed in one turn of the event loop. They contain at most a thousand frames.
-Parsing so many frames takes some 15 ms."""
+"""The greatest number of bytes that are parsed in one turn of the event loop. These bytes contain at most a thousand
+frames. Parsing a thousand frames takes about 15 ms."""
 
 
 class ThrottledConnection(ClientConnection):
-    """A client's connection that charges its throttle for each frame that doesn't begin a message.
+    """A client's connection. Its throttle counts not only messages, but also each frame that doesn't begin a message.
 
-    A ping takes as long to parse as a message, and so does a fragment, even an empty one. The charge hardly slows an
-    honest server down: a liveserver sends each message in one frame, and if a proxy divides messages, each fragment has
+    Parsing a ping or a fragment takes as long as parsing a message, even if the fragment is empty. An honest server is
+    hardly slowed down: a liveserver sends each message in one frame. If a proxy divides messages, each fragment has
     kilobytes.
     """
 
@@ -42,13 +42,14 @@ class ThrottledConnection(ClientConnection):
         self._full = False
         """True while the queue of unread messages is full. Then no more data is parsed."""
         self._unpaid = 0
-        """How many frames that don't begin a message were parsed since the throttle was last charged."""
+        """The number of parsed frames that the throttle must still count. Frames that begin a message aren't
+        included."""
         self._next: asyncio.Handle | None = None
         """The scheduled call that parses the next slice; None if none is scheduled."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin the connection. Have the library's queue of messages call `_pause` when it is full, and `_resume` when
-        it has room again."""
+        it can accept messages again."""
         super().connection_made(transport)
         self.recv_messages.pause = self._pause
         self.recv_messages.resume = self._resume
@@ -61,14 +62,14 @@ class ThrottledConnection(ClientConnection):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Add data from the server to the data that isn't parsed yet. Parse the first slice now, unless a call that
-        does so is scheduled. The other slices are parsed in later turns of the event loop."""
+        """Add data from the server to the data that isn't parsed yet. Parse the first slice now, unless the call that
+        parses it is scheduled already. The other slices are parsed in later turns of the event loop."""
         self._unread += data
         if self._next is None:
             self._go_on()
 
     def process_event(self, event: Any) -> None:
-        """Handle a frame. If it doesn't begin a message, count it, so that the throttle is charged for it."""
+        """Handle a frame. If the frame doesn't begin a message, note that the throttle has to count it."""
         if isinstance(event, Frame) and event.opcode not in MESSAGES:
             self._unpaid += 1
         super().process_event(event)

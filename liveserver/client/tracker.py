@@ -18,17 +18,17 @@ class Step(Enum):
     """The next step of a follower that has got a message."""
 
     APPLY = auto()
-    """Apply the message: it is the next one."""
+    """Apply the message: it is the next message that this follower needs."""
     IGNORE = auto()
     """Ignore the message: it was applied before, or it contains no change."""
     RESYNC = auto()
     """Read, over HTTP, the changes after the follower's position: some changes before this message are missing."""
     RESET = auto()
-    """Take a snapshot: the follower's position is void."""
+    """Load a snapshot: the stream can't continue from the follower's position."""
 
 
 class Tracker:
-    """The tracker of a follower's position. It tells whether changes are missing between one message and the next.
+    """The tracker of a follower's position. It detects missing changes between two messages.
 
     `position`: the position up to which the follower has applied the changes; None to begin with the position that
     the stream's first message names.
@@ -38,7 +38,7 @@ class Tracker:
         self.position = position
         self._stream_epoch: str | None = None
         """The epoch to which the seqs of the stream's messages belong; None before the first `hello`. If `position` has
-        another epoch, a snapshot must be taken before changes are applied."""
+        another epoch, a snapshot must be loaded before changes are applied."""
         self._section_end = -1
         """The seq at which the stream's latest replay ends; -1 if there is none. Up to this seq, the seqs of messages
         may have gaps, as a replay has only the latest state of each entry."""

@@ -7,9 +7,9 @@
 <figure class="embed"><a href="https://…">Title</a><figcaption>…</figcaption></figure>
 ```
 
-Captions may be absent. A picture is stored without a host (`content/body_pictures.py`), an embed as a link. When a body
-is shown to readers, `content/body_renderer.py` adds what is missing. So stored bodies needn't change if the server's
-name, the CDN, or the address of a provider's player changes.
+Captions may be absent. A picture is stored without a host (`content/body_pictures.py`). An embed is stored as a link.
+When a body is shown to readers, `content/body_renderer.py` adds what is missing. So stored bodies needn't change if the
+server's name, the CDN, or the address of a provider's player changes.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _FIGURES = {"figure", "figcaption", "img"}
 def normalised(html: str) -> str:
     """Return sanitised HTML with each typed block in the form that stored bodies have.
 
-    Pictures of other sites are removed. Whatever has no place in the form of a figure is moved behind the
-    figure. Applying this function to its own result changes nothing.
+    Pictures of other sites are removed. Content of a figure that has no place in this form is moved behind the figure.
+    Applying this function to its own result changes nothing.
     """
     if not _TYPED.search(html):
         return html
@@ -112,8 +112,8 @@ def _has_text(html: str) -> bool:
 
 
 def _picture(token: str) -> str:
-    """Return the stored form of an `<img>` tag. Return an empty string if the name of the image's file hasn't the
-    form of our names. The host in the image's address doesn't matter."""
+    """Return the stored form of an `<img>` tag. Return an empty string if the image's file isn't named as our picture
+    files are named. The host in the image's address doesn't matter."""
     attributes = _attributes(token)
     path = re.split(r"[?#]", unescape(attributes.get("src", "")), maxsplit=1)[0]
     picture = Picture.parse(path.rpartition("/")[2])
@@ -126,8 +126,9 @@ def _holds_a_picture(tokens: Sequence[str], at: int) -> bool:
 
 
 def _lone_picture(token: str) -> str:
-    """Return the figure for an `<img>` that is alone in a paragraph, as Markdown writes pictures. The caption is the
-    attribute `title` of the `<img>`. Return an empty string if the picture isn't ours."""
+    """Return the figure for an `<img>` that is alone in a paragraph. A picture in Markdown becomes such a paragraph.
+    The caption is the attribute `title` of the `<img>`. Return an empty string if the picture's file isn't one of
+    ours."""
     return _with_caption("", _picture(token), _attributes(token).get("title", "")) if _picture(token) else ""
 
 
@@ -188,7 +189,7 @@ def _assembled(css_classes: list[str], pictures: list[tuple[str, str]], caption:
     """Return the stored form of a figure with these parts, followed by the parts that have no place in this form.
 
     `pictures`: the HTML of each picture, and its own caption, which may be empty. `caption`: the caption of the whole
-    figure. `quote`: the HTML of its quotations. `rest`: the HTML of everything else in the figure.
+    figure. `quote`: the HTML of the figure's quotations. `rest`: the HTML of everything else in the figure.
     """
     if "embed" in css_classes and not pictures and not quote and (embed := _embed(rest, caption)):
         return embed
@@ -205,10 +206,10 @@ def _assembled(css_classes: list[str], pictures: list[tuple[str, str]], caption:
 
 
 def _embed(rest: str, caption: str) -> str | None:
-    """Make the figure of an embed from the first link in the HTML `rest`; return it, followed by all else in `rest`.
+    """Return an embed's figure, made from the first link in the HTML `rest`, followed by the other content of `rest`.
 
-    Returns None if there is no link, or if the scheme of the link isn't HTTP(S). Whether the link leads to a known
-    provider is found out only when the body is rendered. If it doesn't, readers see a link.
+    Returns None if there is no link, or if the scheme of the first link isn't HTTP(S). The provider of the link isn't
+    checked here. When the body is rendered, a link to an unknown provider stays a link.
     """
     tokens = _TOKEN.findall(rest)
     for at, token in enumerate(tokens):

@@ -4,7 +4,7 @@
 <img src="/media/NAME" alt="…">
 ```
 
-The body keeps nothing else of a picture: no host, and none of the attributes that tell browsers how to load it.
+The body keeps nothing else of a picture: no host, and no attributes about how browsers load it.
 """
 
 from __future__ import annotations

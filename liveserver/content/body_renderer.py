@@ -1,7 +1,8 @@
 """Rendering an entry's body for readers: pictures as complete `<img>` elements, embeds as cards.
 
-A card is a link that shows its target. The page loads nothing from another site before the reader clicks the card. A
-script then shows the frame that the attributes of the card's `<figure>` describe.
+A card is a link with the provider's name and the link's address as visible text. The page loads nothing from another
+site before the reader clicks the card. A script then shows the frame that the attributes of the card's `<figure>`
+describe.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ ILLUSTRATIONS_MAX = 20
 all of its pictures."""
 _ALONE = re.compile(r'<p(?: [^>]*)?>\s*(?:<a href="([^"]+)"[^>]*>([^<]+)</a>|(https?://[^<\s]+))\s*</p>')
 CARDS_MAX = 50
-"""The greatest number of embeds and addresses of a body that become cards; the others stay links. The HTML of a card is
-ten times as long as that of a link."""
+"""The greatest number of embeds and addresses of one body that become cards. Beyond this number, they stay links. The
+HTML of a card is ten times as long as the HTML of a link."""
 
 _SCHEME = re.compile(r"https?://(?:www\.)?", re.IGNORECASE)
 
 
 class BodyRenderer:
-    """A renderer of bodies that `sanitise` made. It does no I/O and keeps no state.
+    """A renderer of bodies that `sanitise` made. The renderer does no I/O and keeps no state.
 
     `media_url`: the address under which pictures are served, by this server or a CDN, without a slash at the end.
     """
@@ -53,7 +54,7 @@ class BodyRenderer:
     def shown(self, body: str, texts: Translations) -> str:
         """Return a body for readers: its pictures as complete `<img>` elements, its embeds as cards.
 
-        An address that is alone in its paragraph also becomes a card if it is that of a known provider of embeds.
+        An address that is alone in its paragraph also becomes a card if a known provider of embeds has this address.
         """
         body = self.with_pictures(body)
         if "://" not in body:
@@ -91,8 +92,8 @@ class BodyRenderer:
     def illustrations(self, body: str) -> list[Illustration]:
         """Return the pictures of a body with their captions, in the body's order and without repetitions.
 
-        These are at most ILLUSTRATIONS_MAX. Feeds and structured data list them separately from the body's HTML. A
-        picture of a gallery gets the gallery's caption if it has none of its own.
+        The result has at most ILLUSTRATIONS_MAX pictures. Feeds and structured data list these pictures separately from
+        the body's HTML. A picture without a caption of its own gets the caption of its gallery.
         """
         if not has_picture(body):
             return []

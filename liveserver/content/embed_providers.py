@@ -1,7 +1,7 @@
 """Providers of embeds: sites whose videos, posts and sounds we recognise by their addresses and show in a frame.
 
 The authors of entries write these addresses, so we parse them strictly: the host must be exactly one of the provider's
-hosts. From an author's address to the frame's address, only ids, names and times of a known form are copied.
+hosts. Only ids, names and times of a known form are copied from an author's address to the frame's address.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class EmbedFrame(NamedTuple):
     url: str
     """The address of the provider's page, without parameters that track readers."""
     src: str
-    """The address of the frame. If the provider serves frames from several hosts, this is on the host that learns least
-    about the reader."""
+    """The address of the frame. If the provider serves frames from several hosts, this address is on the host that
+    learns least about the reader."""
     ratio: str | None = None
     """The ratio of the width to the height of the frame, as CSS writes it; None if `height` is given."""
     height: int | None = None
@@ -67,7 +67,7 @@ class Provider(NamedTuple):
 
 
 class EmbedProviders:
-    """All providers that we recognise. `mastodon_hosts`: Mastodon servers from the settings, besides the known ones."""
+    """All providers that we recognise. `mastodon_hosts`: the hosts of more Mastodon servers, from the settings."""
 
     def __init__(self, mastodon_hosts: Collection[str] = ()) -> None:
         self._mastodon = frozenset({*MASTODON_HOSTS, *mastodon_hosts})
@@ -153,7 +153,7 @@ def _vimeo(parts: SplitResult) -> EmbedFrame | None:
     match = _match(pattern, parts)
     if match is None:
         return None
-    # Vimeo shows an unlisted video only to those who give this hash.
+    # Vimeo shows an unlisted video only if the request has this hash.
     unlisted_hash = match[2] or _query(parts, "h", "[0-9a-f]{6,20}")
     frame = f"https://player.vimeo.com/video/{match[1]}?dnt=1&autoplay=1"
     url = f"https://vimeo.com/{match[1]}"

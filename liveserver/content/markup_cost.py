@@ -1,8 +1,8 @@
 """The cost of parsing a body, estimated in one pass, so that a body that costs too much is refused before parsing.
 
-Parsers of HTML and Markdown take quadratic time for constructs that are left open (elements, emphasis, brackets), and
-somebody may send a hundred kilobytes of nothing else. Sanitising a body that keeps to the limits of this module
-takes a thread half a second at most. Sanitising a newsroom's longest list of results takes as long.
+Parsers of HTML and Markdown need quadratic time for constructs that are left open (elements, emphasis, brackets).
+Somebody may send a hundred kilobytes of open constructs. A thread needs at most half a second to sanitise a body within
+the limits of this module. A newsroom's longest list of results needs as long.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ TAGS_MAX = 10_000
 """How many tags a body may have, opening tags and end tags together. Parsing a tag takes some 8 µs. A list of 2,000
 results with a bold word in each has 8,000 tags."""
 DEPTH_MAX = 64
-"""How many elements may be open at the same place of a body, including elements that are never closed. Lists in lists
-in quotes come to a dozen."""
+"""How many elements may be open at the same place of a body, including elements that are never closed. Lists within
+lists within quotations have about a dozen open elements."""
 MARKDOWN_MAX = 50_000
 """How many points a body's Markdown may cost (`Markdown.total`). A point is work of 5 to 9 µs. 100,000 characters of
 prose cost 5,000 points, or 18,000 if every sixth word is bold, in italics or a link. A list of 2,000 results costs
@@ -41,10 +41,11 @@ _VOID = frozenset(
 _FORMATTING = frozenset(
     {"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"}
 )
-"""The names of elements that parsers open again in the next block if they are left open at the end of a block."""
+"""The names of elements that parsers open again in the next block, if these elements are still open at the end of a
+block."""
 _IMPLIED = frozenset({"p", "li", "dt", "dd"})
-"""The names of elements without a compulsory end tag. They end where the next element of their kind begins, or where
-their parent ends."""
+"""The names of elements without a compulsory end tag. Such an element ends where the next element of its kind begins,
+or where its parent ends."""
 _BLOCKS = frozenset(
     {
         *("address", "article", "aside", "blockquote", "details", "div", "dl", "fieldset", "figcaption", "figure"),
@@ -65,8 +66,8 @@ _CROSSED = {
     **dict.fromkeys(_FORMATTING, _FORMATTING | {"p"}),
     **dict.fromkeys(_BLOCKS, _FORMATTING | _IMPLIED),
 }
-"""For the name of an element: the names of other elements that may be open within it when its end tag comes. The end
-tag closes the element all the same, in every parser."""
+"""For each name of an element: the names of other elements that may still be open within this element at its end tag.
+The end tag closes the element even then, in every parser."""
 _LOOK_BACK = 8
 
 _BEGINNING = re.compile(r"<[a-zA-Z]")
@@ -82,15 +83,16 @@ _CLEAR = re.compile(
 )
 
 _SIGNS = "\r\n!#$%&*+-:<=>@[\\]^_`{}~"
-"""The characters at which a Markdown parser tries its rules. Each costs one point."""
+"""The characters at which a Markdown parser tries its rules. Each such character costs one point."""
 _DEAR = {"*": 1, "_": 1, "~": 1, "`": 1, "&": 1, "<": 8}
-"""The points that some of the characters in `_SIGNS` cost in addition to their usual one point, as each may become an
-element, a character reference, or a link."""
+"""The extra points for some of the characters in `_SIGNS`, in addition to the usual one point. Each of these characters
+may become an element, a character reference, or a link."""
 _LINE = 8
 """The points that a line costs, as any line may be an item of a list."""
 _WORD = r"[ \t]+[^ \t\r\n]"
-# Emphasis and brackets that are open end at a blank line, and at a line that is certain to begin an item of a list. A
-# line with a bullet, or the number 1, begins an item after any line. With another number it does so only after an item.
+# Open emphasis and open brackets end at a blank line, and at a line that is certain to begin an item of a list. A line
+# with a bullet, or the number 1, begins an item after any line. A line with another number begins an item only after an
+# item.
 _NEXT = re.compile(rf"\n(?:[ \t\r]*+| {{0,3}}>[> \t\r]*+)\n|\n(?= {{0,3}}(?:[-*+]|1[.)]){_WORD})")
 _ITEM = re.compile(rf" {{0,3}}(?:[-*+]|\d{{1,9}}[.)]){_WORD}[^\n]*+\n(?= ?\d{{1,9}}[.)]{_WORD})", re.ASCII)
 
@@ -177,7 +179,7 @@ def _bracket_cost(text: str) -> int:
 def depth_of(html: str) -> int:
     """Return an upper bound of how many elements are open at the same time while an HTML parser reads this HTML.
 
-    The bound holds for every parser. An end tag counts only if all parsers close an element at it. After the first
+    The bound is valid for every parser. An end tag counts only if all parsers close an element at it. After the first
     place that parsers may read in different ways, no element is assumed to be closed.
     """
     opened: list[str] = []
@@ -204,9 +206,10 @@ def depth_of(html: str) -> int:
 def _close(opened: list[str], name: str) -> None:
     """Remove from `opened` the innermost element with this name, and the elements that end together with it.
 
-    Formatting elements that are open within the ending element stay in `opened`, as parsers continue them after its
-    end. If the ending element is a formatting element itself, all elements within it stay. Nothing is removed if some
-    parsers might not close the element, or if the element isn't among the last `_LOOK_BACK` open elements.
+    Formatting elements that are open within the ending element stay in `opened`, as parsers continue these elements
+    after the end tag. If the ending element is a formatting element itself, all elements within it stay. Nothing is
+    removed if some parsers might not close the element, or if the element isn't among the last `_LOOK_BACK` open
+    elements.
     """
     crossed = _CROSSED.get(name, _FORMATTING)
     for index in range(len(opened) - 1, max(-1, len(opened) - 1 - _LOOK_BACK), -1):

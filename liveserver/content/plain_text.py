@@ -33,9 +33,10 @@ def plain_text(html: str) -> str:
 
 
 def lines_of(html: str) -> list[str]:
-    """Return a body as lines of plain text, without empty ones: a line for each paragraph, line break and item.
+    """Return a body as lines of plain text. Each paragraph, line break and list item begins a line; empty lines are
+    left out.
 
-    An item of a list begins with a bullet. In place of a picture there is its description in square brackets.
+    An item of a list begins with a bullet. Each picture is replaced by its description in square brackets.
     """
     described = replace_pictures(html, lambda body_picture: f"[{body_picture.alt}]")
     parts = _LINE_END.sub("\n", described.replace("<li>", "<li>• ")).split("\n")

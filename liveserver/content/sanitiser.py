@@ -68,8 +68,8 @@ def sanitise(body: str, markup: str = "html") -> str:
     emphasis, lists and quotes are kept. Figures get the forms of `content/blocks.py`. Headings and blocks that aren't
     permitted become permitted ones (`_RENAMED`). HTML without any tag is plain text: blank lines separate paragraphs.
 
-    Raises InvalidInput if making the body safe would take too long, or if the safe body is too long or has too many
-    tags or pictures (`content/markup_cost.py`).
+    Raises InvalidInput if making the body safe would take too long. Also raises InvalidInput if the safe body is too
+    long, or has too many tags or pictures (`content/markup_cost.py`).
     """
     if markup == "markdown":
         check_markdown(body)
@@ -86,8 +86,8 @@ def sanitise(body: str, markup: str = "html") -> str:
 
 
 def safe(body: str, markup: str = "html") -> str:
-    """Return a body as safe HTML, as `sanitise` does. Raises InvalidInput as `sanitise` does, and also if neither text
-    nor picture is left."""
+    """Return a body as safe HTML, made by `sanitise`. Raises InvalidInput for the same reasons as `sanitise`, and also
+    if neither text nor picture is left."""
     clean = sanitise(body, markup)
     if is_empty(clean):
         raise InvalidInput([FieldError("/body", "has neither text nor picture left after sanitising")])
@@ -97,11 +97,11 @@ def safe(body: str, markup: str = "html") -> str:
 def as_kept(body: str) -> str:
     """Return the body of an entry from a backup: unchanged if `sanitise` may have made it, otherwise made safe.
 
-    Sanitising a safe body once more may change details: line ends, blanks at the edges of some elements, and the end of
-    an element that was in a table. So a body is also returned unchanged if its elements are well nested, and if
-    sanitising would change neither its words nor its opening tags.
+    Sanitising a safe body once more may change line ends, and blanks at the edges of some elements. It may also change
+    the end of an element that was in a table. So a body is also returned unchanged if its elements are well nested, and
+    if sanitising leaves its words and opening tags the same.
 
-    Raises InvalidInput as `sanitise` does.
+    Raises InvalidInput for the same reasons as `sanitise`.
     """
     if "<" not in body:
         return CONTROL.sub("", body)

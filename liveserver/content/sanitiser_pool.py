@@ -1,7 +1,8 @@
 """A pool of threads that sanitise long bodies of entries. Callers sanitise a short body on the event loop instead.
 
 The event loop runs while these threads work. The HTML sanitiser releases Python's global lock. The Markdown parser is
-Python code, so the interpreter takes the lock from it every few milliseconds. The database is read in other threads.
+Python code, so the interpreter takes the lock from the parser every few milliseconds. The database is read in other
+threads.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ SMALL_MARKDOWN = 300
 THREADS = 2
 """The number of threads of a pool, and so the greatest number of bodies that are sanitised at the same time."""
 WAITING_MAX = 50
-"""How many bodies may wait for a thread: 20 s of work if all are of the slowest kind. More are refused with Busy."""
+"""How many bodies may wait for a thread: 20 s of work if all are of the slowest kind. Further bodies are refused with
+Busy."""
 WAITING_PER_OWNER = 20
-"""How many bodies of one owner (an API key, or a source) may be in the pool: in threads, and waiting. More are refused
-with Busy. A body is also refused if its owner has as many bodies in the pool as there are free places. So a few busy
-owners leave places for others."""
+"""How many bodies of one owner (an API key, or a source) may be in the pool: in threads, and waiting. Further bodies
+are refused with Busy. A body is also refused if its owner has as many bodies in the pool as there are free places. So a
+few busy owners leave places for others."""
 
 
 def is_dear(body: str, markup: str = "html") -> bool:
@@ -45,8 +47,8 @@ class SanitiserPool:
         self._threads = CapacityLimiter(threads)
         self._most = threads + WAITING_MAX
         self._inside = 0
-        """The number of bodies in the pool: in threads, and waiting. The `CapacityLimiter` can't tell this number, as
-        it doesn't count a body before the event loop's next turn."""
+        """The number of bodies in the pool: in threads, and waiting. The `CapacityLimiter` doesn't know this number, as
+        it counts a new body only in the event loop's next turn."""
         self._of: Counter[Hashable] = Counter()
         """The number of bodies in the pool by owner: in threads, and waiting. Owners without any body are left out."""
 

@@ -28,7 +28,7 @@ class Translations:
 
     def __init__(self, language: str, tables: dict[str, dict[str, Any]], *, wanted: str) -> None:
         self.language = language
-        """The language tag of the texts: that of the live blog, perhaps without the region. If we have no texts in the
+        """The language tag of the texts: the live blog's tag, perhaps without the region. If we have no texts in the
         live blog's language, it is `en`."""
         self.tables = tables
         self._wanted = wanted
@@ -38,7 +38,7 @@ class Translations:
         if _base(language) != _base(wanted):
             self.attributes = {"lang": language, "dir": text_direction(language)}
         self.mark = Markup("").join(Markup(' {}="{}"').format(*item) for item in self.attributes.items())
-        """The attributes `lang` and `dir` as HTML, with a space before each one. Empty if `attributes` is."""
+        """The attributes `lang` and `dir` as HTML, with a space before each one. Empty if `attributes` is empty."""
         self._locale = Locale.parse(language, sep="-")
 
     def text(self, name: str, **values: str) -> str:
@@ -69,8 +69,8 @@ class Translations:
     def time(self, moment: datetime) -> str:
         """Return the hour and minute of a moment in its own time zone: `14 h 07`.
 
-        If the clock shows this time twice on that day, because it is set back, the offset from UTC follows: `2 h 30
-        (UTC+2)`.
+        If the clock shows this time twice on that day, because the clock is set back, the offset from UTC follows: `2 h
+        30 (UTC+2)`.
         """
         if moment.replace(fold=0).utcoffset() != moment.replace(fold=1).utcoffset():
             return self.text("dates.repeated", time=self._clock(moment), offset=_offset(moment))
@@ -130,7 +130,7 @@ def _offset(moment: datetime) -> str:
 def _parts(locale: Locale, day: date) -> dict[str, str]:
     """Return the weekday, month, short month and year of a date, as words in the locale's language.
 
-    They are cached: Babel is slow, and a page has the same few dates again and again.
+    The words are cached: Babel is slow, and a page has the same few dates again and again.
     """
     patterns = {"weekday": "EEEE", "month": "MMMM", "month_short": "MMM"}
     names = {name: format_date(day, pattern, locale=locale) for name, pattern in patterns.items()}
@@ -146,7 +146,7 @@ force."""
 def _zone_name(locale: Locale, moment: datetime) -> str:
     """Return the full name of a moment's time zone: `heure d’été d’Europe centrale`.
 
-    The names are cached: without that, Babel took a tenth of the time of rendering an entry.
+    The names are cached. Without the cache, Babel used a tenth of the time that rendering an entry needed.
     """
     key = (locale, str(moment.tzinfo), moment.utcoffset(), bool(moment.dst()))
     name = _zone_names.get(key)
@@ -159,10 +159,10 @@ def _zone_name(locale: Locale, moment: datetime) -> str:
 
 @lru_cache(maxsize=256)
 def texts_for(language: str) -> Translations:
-    """Return our texts for a language tag (BCP 47): those for this tag, else those for its language alone, else the
-    English ones.
+    """Return our texts for a language tag (BCP 47). If we have none for the tag, return our texts for the tag's
+    language without the region. If we have none for this language, return our English texts.
 
-    If the texts for `fr-CA` come from `fr.toml`, dates have the form that they have in Canada all the same.
+    Even if the texts for `fr-CA` come from `fr.toml`, dates are written as in Canada.
     """
     for tag in (language, _base(language)):
         tables = _tables().get(tag.lower())
@@ -173,8 +173,8 @@ def texts_for(language: str) -> Translations:
 
 
 def read_languages() -> None:
-    """Load Babel's data for each language that we have texts in. It takes some 20 ms for each, so it is done at the
-    start, before any request waits for it."""
+    """Load Babel's data for each language that we have texts in. Loading takes some 20 ms for each language, so the
+    server does it when it starts, before any request."""
     moment = datetime.now(UTC)
     for language in _tables():
         texts_for(language).date_time(moment)
@@ -198,7 +198,7 @@ def text_direction(language: str) -> str:
 
 
 def babel_locale(language: str) -> Locale | None:
-    """Return Babel's locale for a language tag (BCP 47); None if Babel has none."""
+    """Return Babel's locale for a language tag (BCP 47); None if Babel has no such locale."""
     try:
         return Locale.parse(language, sep="-")
     except (ValueError, UnknownLocaleError):

@@ -1,6 +1,6 @@
-"""Answers about a live blog. Each is made once, and sent in reply to all requests of the same kind.
+"""Answers about a live blog. Each answer is made once, and sent to all requests of the same kind.
 
-Requests that name a partner get other answers than those that name none.
+Requests that name a partner get other answers than requests without a partner.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ def public_representation(body: bytes, headers: Mapping[str, str]) -> Representa
 async def cached_answer(request: Request, variant: Variant, make: Make) -> CachedPage:
     """Return an answer about the live blog that the request's path names. The page cache keeps the answer.
 
-    `variant`: the part of the cache's key that tells this answer from others about the live blog. `make`: a function
-    that makes the answer. It is called if no current answer is kept. Raises the errors of `PageCache.get`.
+    `variant`: the part of the cache's key that distinguishes this answer from other answers about the live blog.
+    `make`: a function that makes the answer. It is called only if no current answer is kept. Raises the errors of
+    `PageCache.get`.
     """
     topic = Topic(request.path_params["slug"])
     return await services(request).page_cache.get(topic, variant, make, requester_of(request.scope, topic))
@@ -48,9 +49,9 @@ async def cached_answer(request: Request, variant: Variant, make: Make) -> Cache
 async def cached_answer_for(request: Request, admitted: Admission, variant: Variant, make: Make) -> CachedPage:
     """Return an answer that depends on an admission: on its topic, and on the sites that may read the answer.
 
-    All requests with the same admission and variant share one answer, which the page cache keeps. There is one
-    exception: if the topic is late and its live blog isn't in memory, the answer isn't kept, and only requests of the
-    same moment share it. `admitted`: the request's admission. `variant`, `make`: as for `cached_answer`. Raises the
+    All requests with the same admission and variant share one answer, which the page cache keeps. In one case the
+    answer isn't kept: if the topic is late, and its live blog isn't in memory. Then only requests that wait at the same
+    time share the answer. `admitted`: the request's admission. `variant`, `make`: as for `cached_answer`. Raises the
     errors of `PageCache.get`.
     """
     topic = admitted.topic
@@ -86,9 +87,9 @@ def headers_for(admitted: Admission, cache: str) -> dict[str, str]:
 async def admitted_alone(request: Request) -> dict[str, str]:
     """Check that a request without a partner is admitted. Return headers for an answer to this request alone.
 
-    Raises EmbedRefused if the live blog's embed policy doesn't admit the request's origin. The header that lets scripts
-    read the answer isn't among those returned, as a middleware adds it. Callers must send the answer with `no-cache` or
-    `no-store`, so that no cache sends it to another request without asking this server.
+    Raises EmbedRefused if the live blog's embed policy doesn't admit the request's origin. A middleware adds the header
+    that lets scripts read the answer, so this header isn't returned. Callers must send the answer with `no-cache` or
+    `no-store`. Then no cache sends it to another request without asking this server.
     """
     slug, partners = request.path_params["slug"], services(request).partners
     admitted = await partners.admit(slug, None, request.scope["headers"])

@@ -72,7 +72,8 @@ class Container:
     dated: DatedCache
     """The cache of sitemaps."""
     writable: FreshFlight[None]
-    """The check that the database can be written to. Calling it raises StoreUnavailable if that isn't possible."""
+    """The check that the database can be written to. A call of the check raises StoreUnavailable if writing isn't
+    possible."""
 
 
 def services(connection: HTTPConnection) -> Container:

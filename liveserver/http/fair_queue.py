@@ -1,18 +1,19 @@
-"""A queue of jobs that is fair to requesters: a requester that asks for much doesn't make the others wait.
+"""A queue of jobs that is fair: the many requests of one client don't delay the requests of other clients.
 
-Four words: a *requester* is a request that asks for an answer. A *job* makes the answer. A *line* is the queue of the
-jobs for one requester, or for several that are treated as one, such as all requests from one address. A *turn* is the
-moment at which a line may begin one job.
+Five words have a special meaning here. A *requester* is a request that waits for an answer. A *job* makes the answer. A
+*line* is the queue of the jobs for one client, or for several clients that are treated as one, such as all clients at
+one address. A *turn* is the moment at which a line may begin one job. A line *rests* when it gets no turn for some time
+after a job.
 
 The lines take turns. At most one job of each line is under way, and after a job the line rests for as long as the job
-took. So a requester that asks for one answer waits for at most one job of each other line, however many jobs wait
-there. Only `at_once` jobs are under way at a time; a line that is never empty occupies one of these places for half of
-the time. There is one more place, for answers that many requesters ask for (`ahead`).
+took. So a client with one request waits for at most one job of each other line, however many jobs wait in the other
+lines. At most `at_once` jobs are under way at a time. A line that is never empty occupies one of these places for half
+of the time. There is one more place, for answers that many requesters ask for (`ahead`).
 
-Several requesters may ask for the same answer. It is then made by one job, in the first turn that comes to one of their
-lines, and all of them get its result. If all requesters of a job have left when its turn comes, the job is dropped. A
-job that has begun is never stopped. If the clients of a line don't read what they were sent, the line gets fewer turns
-until they do, as everything unread stays in memory.
+Several requesters may ask for the same answer. One job then makes the answer for all of them, in the first turn of any
+of their lines. If all requesters of a job have left when its turn comes, the job is dropped. A job that has begun isn't
+stopped until the process ends. Bytes that clients were sent and haven't read stay in memory. So if the clients of a
+line have too many unread bytes, the line gets fewer turns until they have read them.
 """
 
 from __future__ import annotations
@@ -36,47 +37,46 @@ T = TypeVar("T")
 AT_ONCE = 2
 """At most this many jobs are under way at a time, of all lines together. Much of each job runs on the event loop. If
 many jobs were under way, several could be ready at once. They would run one after the other, and everything else would
-have to wait. With two, one can run while the other waits for the database. A job that is done ahead of others isn't
-counted."""
+have to wait. With two jobs, one can run while the other waits for the database. A job that is done ahead of others
+isn't counted."""
 WAITING_PER_LINE = 100
-"""At most this many jobs may wait in one line. If all are expensive, they take five seconds together. If a hundred
-pupils of a school, which has one address, open different pages in the same moment, all of them get an answer."""
+"""At most this many jobs may wait in one line. A hundred expensive jobs take five seconds together. The limit is high
+enough for a school with one address: if a hundred pupils open different pages at once, all of them get an answer."""
 WAITING = 1_000
-"""At most this many jobs may wait in all lines together. Their requests take some 10 MB of memory. Also, a line gets
-another job only if it has fewer jobs waiting than the queue still has places. So a few lines never take all places. A
-line in which nothing waits may always get one job, even if the queue is full. That adds few jobs, as there are never
-more such lines than connections."""
+"""At most this many jobs may wait in all lines together. Their requests take some 10 MB of memory. A line may get
+another job only while it has fewer waiting jobs than the queue has free places. So a few lines never use all places. A
+line without waiting jobs may always get one job, even if the queue is full. That adds few jobs, as there are never more
+such lines than connections."""
 REQUESTERS_PER_LINE = 2_000
-"""At most this many requests may wait in one line, whichever of its jobs they wait for. By default, one address may
-send this many requests at once. Each request takes some 24 KB of memory until its job is done, even if the client
-leaves before that."""
+"""At most this many requests may wait for the jobs of one line. By default, one address may send this many requests at
+once. Each request takes some 24 KB of memory until its job is done, even if the client leaves earlier."""
 AHEAD_PER_LINE = 4
-"""At most this many jobs of one line may wait ahead of other jobs. A job is done ahead of others if many requesters ask
-for its result. The readers of one live blog ask again and again for four answers: its page, the list of entries, a
-feed, and changes."""
+"""At most this many jobs of one line may wait to be done ahead of all other jobs. A job is done ahead of others if many
+requesters ask for its result. The readers of one live blog ask again and again for four answers: its page, the list of
+entries, a feed, and changes."""
 REST_MAX = 1.0
-"""After a job, its line rests for as long as the job took, but for this many seconds at most. A job that takes longer
-is waiting for the database, and meanwhile takes nothing from other lines."""
+"""After a job, the job's line rests for as long as the job took, but for this many seconds at most. A job that takes
+longer is only waiting for the database, and meanwhile doesn't slow down other lines."""
 
 UNREAD_SLOW = 512 * 1024
-"""If a line's clients haven't read this many bytes, or more, of what they were sent, the line gets fewer turns. This is
-the size of one of the largest answers."""
+"""A line gets fewer turns while its clients have this many unread bytes, or more: bytes that they were sent and haven't
+read. This is the size of one of the largest answers."""
 UNREAD_SECONDS = 5.0
-"""Seconds between two turns of a line whose clients have `UNREAD_SLOW` bytes or more unread. Such a line still gets
+"""Seconds between two turns of a line if its clients have `UNREAD_SLOW` unread bytes or more. Such a line still gets
 turns, because many clients may share an address, and not all of them read slowly."""
 UNREAD_MOST = 8 * 1024 * 1024
-"""While a line's clients haven't read this many bytes, or more, of what they were sent, the line gets no new jobs."""
+"""While a line's clients have this many unread bytes, or more, the line gets no new jobs."""
 LOOK_SECONDS = 0.05
 """Seconds between two checks of whether the clients of a line have read enough for its next turn."""
 
 
 class FairQueue:
-    """The jobs of one sort in one process: those that wait, and those that are under way.
+    """The waiting and running jobs of one kind in one process.
 
     `at_once`: how many jobs may be under way at a time. `per_line`: how many jobs may wait in one line. `in_all`: how
-    many jobs may wait in all lines together. `requesters_per_line`: how many requests may wait in one line, whichever
-    of its jobs they wait for. `rest_max`: the longest time, in seconds, that a line rests after a job. `clock`: a
-    function that returns the seconds since any fixed moment.
+    many jobs may wait in all lines together. `requesters_per_line`: how many requests may wait for the jobs of one
+    line. `rest_max`: the longest time, in seconds, that a line rests after a job. `clock`: a function that returns the
+    seconds since any fixed moment.
     """
 
     def __init__(
@@ -97,21 +97,21 @@ class FairQueue:
         self._jobs: dict[Hashable, Job[Any]] = {}
         """The newest job of each key, until the job is over."""
         self._lines: dict[Hashable, Line] = {}
-        """The lines in which jobs wait, and those that are busy."""
+        """The lines that have waiting jobs, and the lines that are busy."""
         self._ring: dict[Hashable, Line] = {}
-        """The lines that take turns. The first one has the next turn."""
+        """The lines that wait for a turn. The first line has the next turn."""
         self._requesters_per_line = requesters_per_line
         self._ahead = Line(None)
-        """The line of the jobs that are done ahead of others. It never rests. One of its jobs may be under way, and
-        besides it `at_once` jobs of the other lines."""
+        """The line of the jobs that are done ahead of others. This line never rests. One of its jobs may be under way
+        in addition to `at_once` jobs of the other lines."""
         self._running = BackgroundTasks()
         self._under_way = 0
-        """The number of jobs under way, without those that were begun from the line `_ahead`."""
+        """The number of jobs under way, without a job that was begun from the line `_ahead`."""
         self.waiting = 0
         """The number of jobs that wait for their turn."""
 
     async def close(self) -> None:
-        """Cancel the jobs that are under way, and those that wait, with all their requesters."""
+        """Cancel all jobs, both waiting and under way, with all their requesters."""
         running = self._running.cancel()
         for job in list(self._jobs.values()):
             job.cancel()
@@ -128,9 +128,9 @@ class FairQueue:
     async def run(self, key: Hashable, make: Callable[[], Awaitable[T]], requester: Requester) -> T:
         """Call `make` when the requester's line has its turn, and return the result.
 
-        If several requesters ask for the same `key` before `make` is called, it is called once for all of them. Raises
-        the errors of `make`, Busy if the requester may not wait, and ClientGone if the job was dropped because all its
-        requesters had left.
+        If several requesters ask for the same `key` before `make` is called, `make` is called once for all of them.
+        Raises the errors of `make`, Busy if the requester may not wait, and ClientGone if the job was dropped because
+        all its requesters had left.
         """
         return await self.join(key, make, requester).result()
 
@@ -139,11 +139,11 @@ class FairQueue:
     ) -> Job[T]:
         """Let the requester wait for the job of a key, and return that job.
 
-        If there is no job of that key, or if it has begun already, a new job is made. `ahead`: True if the job is to be
-        done ahead of others because many requesters ask for its result.
+        If the key has no job, or if the key's job has begun already, a new job is made. `ahead`: True if the job is to
+        be done ahead of others because many requesters ask for its result.
 
         Raises Busy if too many jobs or requests wait already. Also raises Busy if a new job is needed, but the clients
-        of the requester's line have too much unread.
+        of the requester's line have too many unread bytes.
         """
         job: Job[T] | None = self._jobs.get(key)
         line = self._lines.get(requester.line)
@@ -179,7 +179,7 @@ class FairQueue:
             refuse_unread(requester)
 
     def _admit_another(self, line: Line, requester: Requester) -> None:
-        """Raise Busy if the requester may not wait for an existing job, as too many requests wait in its line."""
+        """Raise Busy if too many requests wait in the line. Called if the requester's job exists already."""
         if not requester.crowd and line.requesters >= self._requesters_per_line:
             refusals.note(Reason.BUSY, address=requester.address, waiting=self.waiting)
             raise Busy("so many requests of this address or key wait that no other can")
@@ -200,7 +200,7 @@ class FairQueue:
                 self._begin(job, line)
 
     def _must_read_first(self, line: Line) -> bool:
-        """True if the line's turn is put off, as its clients have too much unread."""
+        """True if the line's turn is delayed, because the line's clients have too many unread bytes."""
         if line.unread() < UNREAD_SLOW:
             line.slow_since = None
             return False
@@ -213,9 +213,10 @@ class FairQueue:
         return False
 
     def _next(self, line: Line) -> Job[Any] | None:
-        """Return the line's oldest job for which a requester in this line still waits; None if there is none.
+        """Return the line's oldest job for which a requester in this line still waits; None if there is no such job.
 
-        Older jobs are taken out of this line. Those that wait in no other line are dropped: they fail with ClientGone.
+        Older jobs are removed from this line. An older job that waits in no other line is dropped: it fails with
+        ClientGone.
         """
         while line.places:
             job, waiting = next(iter(line.places.items()))
@@ -232,7 +233,7 @@ class FairQueue:
         return None
 
     def _leave(self, job: Job[Any]) -> None:
-        """Take the job out of all lines, as it waits no longer."""
+        """Remove the job from all lines, as the job doesn't wait any longer."""
         job.taken = True
         self.waiting -= 1
         for line in job.lines:
@@ -294,6 +295,6 @@ class FairQueue:
 
 
 def refuse_unread(requester: Requester) -> NoReturn:
-    """Raise Busy, as the clients of the requester's line have too much unread. The refusal is counted and logged."""
+    """Raise Busy, as the clients of the requester's line have too many unread bytes. Count and log the refusal."""
     refusals.note(Reason.BUSY, address=requester.address, unread=requester.unread())
     raise Busy("this address was sent so much that it hasn't read that nothing else is begun for it")

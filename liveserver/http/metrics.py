@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from liveserver.realtime.hub import Hub
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "DELETE", "PUT", "OPTIONS"})
-"""The HTTP methods that are counted by name. All others are counted together, as a client may send any word as a
+"""The HTTP methods that are counted by name. All other methods are counted together, as a client may send any word as a
 method."""
 OTHER = "other"
 
@@ -54,8 +54,8 @@ class Metrics:
             registry=self.registry,
         )
         self._counters: dict[tuple[str, int], Counter] = {}
-        """The counters within `_requests`, by method and status. They are kept here too, as looking one up in
-        `_requests` takes longer than counting a request."""
+        """The counters within `_requests`, by method and status. They are kept here too, as a lookup in `_requests`
+        takes longer than counting a request."""
         self._request_seconds = Histogram(
             "liveserver_http_request_seconds",
             "Time to answer an HTTP request that is no stream",

@@ -30,11 +30,11 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class PreconditionRequired(errors.LiveserverError):
-    """The request has no `If-Match` header, which must name the version that it edits."""
+    """The request has no `If-Match` header, which must name the version that the client edited."""
 
 
 class UnsupportedMediaType(errors.LiveserverError):
-    """The request body has a media type that the operation doesn't take."""
+    """The request body has a media type that the operation doesn't accept."""
 
 
 class TooLarge(errors.LiveserverError):
@@ -80,7 +80,7 @@ def problem(
 ) -> Response:
     """Return a response with a problem document.
 
-    `detail`: a text that explains this occurrence of the problem. `instance`: the request's path. `more`: further
+    `detail`: a text that explains this occurrence of the problem. `instance`: the request's path. `more`: additional
     members of the document.
     """
     content = {
@@ -163,6 +163,6 @@ def http_problem(request: Request, error: HTTPException) -> Response:
 
 
 def crash_problem(request: Request) -> Response:
-    """Return the problem document for an exception that nothing else handles. It says nothing about the exception."""
+    """Return the problem document for an unhandled exception. The document says nothing about the exception."""
     kind = Kind(500, "internal", "The server failed")
     return problem(kind, "The error was logged.", instance=request.url.path)

@@ -1,6 +1,7 @@
 """A line of a fair queue: the jobs that wait in it, and the requesters that wait for these jobs.
 
-The queue (`http/fair_queue.py`) decides when a job begins. Its module explains the four words.
+The queue (`http/fair_queue.py`) decides when a job begins. The queue's module explains the words *requester*, *job*,
+*line* and *turn*.
 """
 
 from __future__ import annotations
@@ -23,23 +24,25 @@ def _nothing() -> int:
 
 
 class Requester(NamedTuple):
-    """A request that asks for an answer, as far as the fair queue has to know it."""
+    """A request that waits for an answer: the facts that the fair queue needs about the request."""
 
     line: Hashable
     """The key of the requester's line. All requesters with the same key wait in the same line."""
     gone: Callable[[], bool] = _no
-    """A function that returns True if the client has left. It always returns False if the server can't tell that."""
+    """A function that returns True if the client has left. If the server can't know this, the function always returns
+    False."""
     address: str | None = None
-    """The client's address, for the log if the requester is refused."""
+    """The client's address. It is logged if the requester is refused."""
     crowd: bool = False
-    """True if many clients that can't be told apart share the line, such as those behind a proxy that forwards no
-    addresses. The number of requests in such a line isn't limited."""
+    """True if the line has many clients that the server can't distinguish, such as clients behind a proxy that forwards
+    no addresses. The number of requests in such a line isn't limited."""
     unread: Callable[[], int] = _nothing
-    """A function that returns how many bytes all clients of the line together were sent and haven't read."""
+    """A function that returns how many unread bytes the line's clients have: bytes that they were sent and haven't
+    read."""
 
 
 class Job(Generic[T]):
-    """The making of one answer, for all requesters that ask for it before the making begins."""
+    """The work of making one answer, for all requesters that ask for the answer before the work begins."""
 
     __slots__ = ("_result", "begun", "charged_to", "key", "lines", "make", "taken")
 
@@ -47,13 +50,14 @@ class Job(Generic[T]):
         self.key = key
         self.make = make
         self.taken = False
-        """True once the job doesn't wait any more: it had its turn, or was dropped."""
+        """True once the job has stopped waiting: it had its turn, or was dropped."""
         self.begun = False
         """True once `make` was called. The result may lack changes that were made after that call."""
         self.lines: list[Line] = []
-        """The lines in which the job waits. It may wait in several, as each of its requesters has a line."""
+        """The lines in which the job waits. A job may wait in several lines, as each of its requesters has a line."""
         self.charged_to: Line | None = None
-        """The line whose number `ahead` includes this job; None if the job doesn't wait ahead of others."""
+        """The line that counts this job in its number `ahead`; None if the job doesn't wait to be done ahead of
+        others."""
         self._result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
     @property
@@ -69,12 +73,12 @@ class Job(Generic[T]):
         return await asyncio.shield(self._result)
 
     def succeed(self, result: T) -> None:
-        """Set the result: all requesters that wait in `result` get it."""
+        """Set the job's result, which all requesters that wait in `result` get."""
         if not self.over:
             self._result.set_result(result)
 
     def fail(self, error: BaseException) -> None:
-        """Set an error: it is raised for all requesters that wait in `result`."""
+        """Set the job's error, which is raised for all requesters that wait in `result`."""
         if not self.over:
             self._result.set_exception(error)
             # Without this line, asyncio would log an error that no requester waits for as never retrieved.
@@ -86,7 +90,7 @@ class Job(Generic[T]):
 
 
 class Line:
-    """One line: the jobs that its requesters wait for."""
+    """One line of a fair queue: its waiting jobs, and the requesters that wait for each job."""
 
     __slots__ = ("ahead", "busy", "key", "places", "slow_since", "unread")
 
@@ -94,20 +98,20 @@ class Line:
         self.key = key
         self.unread = unread
         self.slow_since: float | None = None
-        """The time since which the line's turn is put off because its clients have too much unread; None if it isn't
-        put off."""
+        """The time at which the delay of the line's turn began, if the turn is delayed because the line's clients have
+        too many unread bytes; else None."""
         self.busy = False
-        """True while the line gets no turns: one of its jobs is under way, or the line rests, or its clients have to
-        read first."""
+        """True while the line gets no turns. Then one of the line's jobs is under way, or the line rests, or the line's
+        clients must read first."""
         self.ahead = 0
-        """The number of the line's jobs that wait ahead of others."""
+        """The number of the line's jobs that wait to be done ahead of all other jobs."""
         self.places: dict[Job[Any], list[Callable[[], bool]]] = {}
-        """The jobs that wait in this line, oldest first. Each has a list of functions: the `gone` of every requester
-        that waits for the job in this line."""
+        """The jobs that wait in this line, oldest first. Each job has a list with the function `gone` of every
+        requester that waits for the job in this line."""
 
     @property
     def requesters(self) -> int:
-        """The number of requests that wait in this line, whichever of its jobs they wait for."""
+        """The number of requests that wait for the jobs of this line."""
         return sum(map(len, self.places.values()))
 
     def stand(self, job: Job[Any], gone: Callable[[], bool]) -> None:

@@ -24,8 +24,8 @@ _HELD_REASONS = {
     "bodies-held": Reason.BODIES,
     "uploads-held": Reason.BODIES,
 }
-"""For each quota that limits what is held at one time: the quota's name, and the reason under which its refusals are
-counted. All other quotas limit a rate."""
+"""The reasons under which refusals are counted, by the name of the quota. The table has only the quotas that limit how
+many things are open at one time. All other quotas limit a rate."""
 
 _KEY_ID = re.compile(r"(?:.*\s)?lv_([a-z0-9]{12})_.*", re.ASCII | re.DOTALL)
 
@@ -33,8 +33,8 @@ _KEY_ID = re.compile(r"(?:.*\s)?lv_([a-z0-9]{12})_.*", re.ASCII | re.DOTALL)
 def refused(scope: Scope, error: errors.LiveserverError) -> errors.LiveserverError:
     """If the error refuses the request, count and log the refusal. Return the error with which to answer.
 
-    That is the same error, or TooManyRequests if the client's address has sent too many API keys that aren't valid.
-    Other errors (something wasn't found, the database is away) are no refusals, and are neither counted nor logged.
+    The returned error is `error`, or TooManyRequests if the client's address has sent too many invalid API keys. Errors
+    that aren't refusals, such as NotFound and StoreUnavailable, aren't counted or logged.
     """
     reason = _reason(error)
     if reason is None:
@@ -50,12 +50,12 @@ def refused(scope: Scope, error: errors.LiveserverError) -> errors.LiveserverErr
 
 
 def slow_down(scope: Scope) -> None:
-    """Count a refusal for the client's address. If the address was refused often, make the connection rest.
+    """Count a refusal for the client's address. If the address was refused often, let its connection rest.
 
-    The server parses nothing from a resting connection for some seconds. This slows down clients that ask again at once
-    after each refusal. The refusal itself is sent without delay, so the server keeps nothing in memory for it. If the
-    connection comes from a proxy, or if the ASGI server isn't ours, the connection doesn't rest. Then only a proxy can
-    slow down clients, by limits of its own.
+    The server parses nothing from a resting connection for some seconds. This slows down clients that repeat a request
+    at once after each refusal. The refusal itself is sent without delay, so the server keeps nothing in memory for it.
+    If the connection comes from a proxy, or if the ASGI server isn't ours, the connection doesn't rest. In these cases
+    only a proxy can slow down clients, by limits of its own.
     """
     client = scope.get("client")
     seconds = scope["state"]["services"].limits.refusal_wait(client)
@@ -92,9 +92,9 @@ def _reason(error: errors.LiveserverError) -> Reason | None:
 
 
 def _log_fields(scope: Scope) -> Mapping[str, str | None]:
-    """Return what the log shows of a request. Of its API key, the log shows only the id.
+    """Return the fields that the log shows of a request. Of the request's API key, the log shows only the id.
 
-    The request's query isn't shown. It may have a secret, such as the token of a link to the page of reach.
+    The request's query isn't shown. The query may have a secret, such as the token of a link to the page of reach.
     """
     client = scope.get("client")
     return {
@@ -106,7 +106,7 @@ def _log_fields(scope: Scope) -> Mapping[str, str | None]:
 
 
 def _key_id(scope: Scope) -> str | None:
-    """Return the id in the request's API key; None if there is no key, or if it doesn't have the right form."""
+    """Return the id in the request's API key; None if there is no key, or if the key doesn't have the right form."""
     for name, value in scope["headers"]:
         if name == b"authorization":
             match = _KEY_ID.fullmatch(value.decode("latin-1"))

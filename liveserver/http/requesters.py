@@ -1,4 +1,4 @@
-"""Functions by which a request waits for its turn in a fair queue (`http/fair_queue.py`), and reads the store then."""
+"""Functions by which a request waits for its turn in a fair queue (`http/fair_queue.py`), and then reads the store."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def requester_of(scope: Scope, otherwise: Hashable = None) -> Requester:
     """Return the requester of a request without an API key. All clients of one network prefix share one line.
 
     `otherwise`: the key of the line in which the requester waits if requests aren't limited by address. Callers pass
-    a name of what the request asks for, such as a topic. Then many requests for one live blog can't hold up those for
-    another.
+    the thing that the request asks for, such as a topic. Then many requests for one live blog can't delay requests for
+    another live blog.
     """
     parts: Container = scope["state"]["services"]
     client = scope.get("client")
@@ -45,7 +45,7 @@ def requester_with(scope: Scope, key_id: str) -> Requester:
     """Return the requester of a request with an API key. Each key has one line for all addresses that use the key.
 
     If the client doesn't read the answer, the unread bytes count for the key's line, and not for the line of the
-    client's address. So other clients at the same address can't hold up an editor.
+    client's address. So other clients at the same address can't delay an editor.
     """
     line = _line_of_key(key_id)
     requester = requester_of(scope)._replace(line=line, crowd=False)
@@ -57,11 +57,11 @@ def requester_with(scope: Scope, key_id: str) -> Requester:
 
 
 def claim_connection(scope: Scope, key_id: str) -> None:
-    """Count a request's connection for the request's API key, instead of the client's address, while the body comes.
+    """Count a connection for the request's API key, and not for the client's address, until the body is received.
 
-    If no connection is free, the server may end one on which a body comes slowly. It chooses the API key or address
-    that has most of these connections, and ends one of them. So other clients at an editor's address can't cause the
-    end of the editor's upload.
+    If no connection is free, the server may close a connection on which a body arrives slowly. The server chooses the
+    API key or address that has most of these connections, and closes one of them. So other clients at an editor's
+    address can't cause the end of the editor's upload.
     """
     if claim := scope.get("extensions", {}).get(EXTENSION, {}).get("claim"):
         claim(_line_of_key(key_id))
@@ -72,14 +72,15 @@ def _line_of_key(key_id: str) -> Hashable:
 
 
 def must_read(scope: Scope) -> None:
-    """Raise Busy if the clients of the request's address have `UNREAD_MOST` bytes or more unread."""
+    """Raise Busy if the clients of the request's address have `UNREAD_MOST` unread bytes or more."""
     requester = requester_of(scope)
     if requester.unread() >= UNREAD_MOST:
         refuse_unread(requester)
 
 
 async def liveblog_of(scope: Scope, slug: str) -> Liveblog:
-    """Return a live blog. It is read from the store when the request has its turn in the fair queue.
+    """Return a live blog, read from the store when the request has its turn in the fair queue.
+
     Raises NotFound, StoreUnavailable, and the errors of `FairQueue.run`: Busy and ClientGone.
     """
     parts: Container = scope["state"]["services"]
@@ -90,8 +91,8 @@ async def liveblog_of(scope: Scope, slug: str) -> Liveblog:
 async def published_of(scope: Scope, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
     """Return a live blog and one of its published entries, read from the store when the request has its turn.
 
-    Raises NotFound if there is no such live blog, or no such published entry. Raises Gone if the entry was published
-    and then deleted. Also raises StoreUnavailable, and the errors of `FairQueue.run`: Busy and ClientGone.
+    Raises NotFound if the live blog or the published entry doesn't exist. Raises Gone if the entry was published and
+    then deleted. Also raises StoreUnavailable, and the errors of `FairQueue.run`: Busy and ClientGone.
     """
     parts: Container = scope["state"]["services"]
     topic = Topic(slug)

@@ -1,7 +1,8 @@
-"""The parameters in the paths of routes: a slug, an id, the name of a file. Each has one form.
+"""The parameters in the paths of routes: a slug, an id, the name of a file. Each parameter has one form.
 
-If a parameter in a path doesn't have its form, no route matches. The client gets a 404 before any handler runs, and
-before the store or the hub is asked. So a handler may use the values in `path_params` without checking them again.
+A form is a pattern for the parameter's values. If a value doesn't match it, no route matches. The client gets a 404
+before any handler runs, and before the store or the hub is asked. So a handler may use the values in `path_params`
+without checking them again.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ ID = "{id:id}"
 PARTNER_ID = "{id:partner}"
 PICTURE = "{name:picture}"
 HASH = "{hash:hash}"
-"""The parameter, in a route's path, for the hash that tells one version of a file from others."""
+"""The parameter, in a route's path, for the hash that distinguishes the versions of a file."""
 NUMBER = "{number:number}"
 
 SCHEMAS: dict[str, dict[str, str | int]] = {
@@ -57,9 +58,9 @@ def strict(routes: Iterable[BaseRoute]) -> None:
 
 
 def _part(pattern: str) -> str:
-    """Return a pattern for a parameter within a path, made from one that matches only a whole text.
+    """Return a pattern for a parameter within a path, made from a pattern that matches only a whole text.
 
-    It doesn't match if a line feed follows the parameter.
+    The returned pattern doesn't match if a line feed follows the parameter.
     """
     return pattern.removeprefix("^").removesuffix("$") + r"(?!\n)"
 
@@ -100,7 +101,7 @@ register_url_convertor("number", _Number())
 
 
 async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer 404 to a request, or to the handshake of a WebSocket, whose path matches no route."""
+    """Answer 404 to a request, or to the handshake of a WebSocket, if its path matches no route."""
     if scope["type"] == "http":
         raise HTTPException(404)
     await deny(scope, receive, send, Response(status_code=404))

@@ -53,7 +53,7 @@ RETRY = b"retry: 3000\n"
 """The line that tells an EventSource to connect again three seconds after its connection is lost.
 
 No empty line follows, so this line and the message `hello` are one block. If the line were a block of its own, some
-clients (not browsers) would take that block for an event without data."""
+clients (not browsers) would treat that block as an event without data."""
 
 SSE_HEADERS = {
     "Cache-Control": "no-cache, no-transform",
@@ -71,14 +71,14 @@ _HANDED_OVER_HEADERS = (
 
 
 async def _briefly(sending: Awaitable[None]) -> None:
-    """Wait until the end of a stream is sent, for `CLOSE_SECONDS` at most. It is no error if the viewer has left."""
+    """Wait for `CLOSE_SECONDS` at most until the end of a stream is sent. No error is raised if the viewer has left."""
     with suppress(TimeoutError, OSError, RuntimeError, WebSocketDisconnect):
         async with asyncio.timeout(CLOSE_SECONDS):
             await sending
 
 
 def position_of(text: str | None) -> Position | None:
-    """Return the position that a viewer sent as a text; None if it sent none.
+    """Return the position that a viewer sent as a text; None if there is no text.
 
     A text that isn't a position gives `VOID_POSITION`.
     """
@@ -93,15 +93,15 @@ def _query_of(scope: Scope) -> Mapping[str, str]:
 class WebSocketStream:
     """The endpoint of the WebSocket stream: `GET …/ws?after=POSITION`.
 
-    It is an ASGI application and not a function, as Starlette's wrapper of a function takes longer than everything that
-    this endpoint does.
+    The endpoint is an ASGI application and not a function. Starlette would wrap a function, and the wrapper would take
+    longer than everything that this endpoint does.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Accept the WebSocket, and either hand its connection over to the hub, or stream until one side ends it.
+        """Accept the WebSocket. Then hand its connection over to the hub, or stream until one side ends the stream.
 
-        If the process is about to end, if there is no room for one more stream, or if the client's address has too many
-        streams, the handshake is refused.
+        The handshake is refused if the process is about to end, if the server accepts no more streams, or if the
+        client's address has too many streams.
         """
         parts = scope["state"]["services"]
         if parts.hub.draining or _no_room(scope):
@@ -168,7 +168,7 @@ def _hand_over_of(scope: Scope) -> Callable[..., SocketViewer] | None:
 def _no_room(scope: Scope) -> bool:
     """True if no more streams are accepted, as the last free connections are kept for other requests.
 
-    If so, this function counts the refusal. `server/protocols/http_connection.py` counts the open connections.
+    If True, this function also counts the refusal. `server/protocols/http_connection.py` counts the open connections.
     """
     if not scope.get("extensions", {}).get(EXTENSION, {}).get("full"):
         return False
@@ -178,7 +178,7 @@ def _no_room(scope: Scope) -> bool:
 
 
 async def _register(subscription: Subscription, viewer: SocketViewer, after: Position | None) -> None:
-    """Register a viewer, whose connection was handed over, with the hub. Close the viewer if that isn't possible.
+    """Register a viewer with the hub after its connection was handed over. If that fails, close the viewer.
 
     No task runs for the viewer afterwards. `after`: the viewer's position; None if it has none.
     """
@@ -220,9 +220,9 @@ async def _serve_websocket(websocket: WebSocket, viewer: QueueViewer, subscripti
 
 
 async def _receive(websocket: WebSocket, viewer: QueueViewer, subscription: Subscription) -> int | None:
-    """Read what the viewer sends, until it leaves or sends too much.
+    """Read what the viewer sends, until the viewer leaves or sends too much.
 
-    Returns None if it has left, and else the close code to send to it.
+    Returns None if the viewer has left. Otherwise returns the close code to send to the viewer.
     """
     spent, clock = 0.0, asyncio.get_running_loop().time
     while True:
@@ -245,7 +245,8 @@ async def _receive(websocket: WebSocket, viewer: QueueViewer, subscription: Subs
 async def events_endpoint(request: Request) -> ASGIApp:
     """Answer `GET …/events?after=POSITION` with a stream of server-sent events.
 
-    If the request has a header `Last-Event-ID`, the stream goes on from the position in it, and `after` is ignored.
+    If the request has a header `Last-Event-ID`, the stream goes on from the position in that header, and `after` is
+    ignored.
     """
     parts, slug = services(request), request.path_params["slug"]
     query = _query_of(request.scope)
@@ -284,7 +285,7 @@ class EventStream:
         self._permit = permit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Either hand the connection over to the hub, or stream until one side ends it."""
+        """Hand the connection over to the hub, or stream until one side ends the stream."""
         handed_over = False
         try:
             hand_over = _hand_over_of(scope)

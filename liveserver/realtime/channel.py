@@ -1,9 +1,8 @@
 """One topic in the hub's memory: its position, its recent changes, its viewers. This module does no I/O.
 
-The channel's memory (`recent`) promises this: for every position from `floor` on, it holds the latest state of
-everything that changed after that position. It needn't hold every change, since a later change of an entry makes an
-earlier one superfluous. So a replay may have gaps between its seqs. The message `hello`, which is sent before a replay,
-has the seq up to which there may be such gaps.
+The channel's memory is `recent`. For every position from `floor` on, it has the latest state of everything that changed
+after that position. If an entry has changed twice, the memory may lack the earlier change. So a replay may have gaps
+between its seqs. The message `hello`, which is sent before a replay, has the seq up to which there may be such gaps.
 """
 
 from __future__ import annotations
@@ -26,30 +25,32 @@ if TYPE_CHECKING:
     from liveserver.realtime.viewer import Viewer
 
 AHEAD_MAX = 256
-"""The greatest number of changes that a channel keeps while changes before them are missing.
+"""The greatest number of changes that a channel keeps while earlier changes are missing.
 
-Further changes aren't kept. They are read from the store."""
+If more changes come, they aren't kept. They are read from the store later."""
 
 RECENT_BYTES = 8 * 1024 * 1024
-"""The greatest size in bytes that the messages of a channel's recent changes may have together.
+"""The greatest size in bytes of the messages of a channel's recent changes, all together.
 
-Beyond it, the oldest changes are forgotten. The newest change is kept whatever its size."""
+If the messages are larger, the oldest changes are forgotten. The newest change is always kept, however large it is."""
 
 
 _NOWHERE = Position("", 0)
-"""The position of a viewer that still has to be sent the message `reset`. No live blog has an empty epoch."""
+"""The position that is noted for a lagging viewer if the viewer still needs the message `reset`.
+
+No live blog has an empty epoch. So the viewer gets the `reset` when its lag ends."""
 
 
 class Replay(NamedTuple):
     """Changes read from the store: the latest state of everything that changed after a seq, ascending by seq."""
 
     position: Position
-    """The position of a viewer that has received all the frames. It may lie beyond the last frame."""
+    """The position that a viewer has reached after all the frames. Its seq may be higher than the last frame's seq."""
     floor: int
-    """The seq from which on the replay is complete: it has everything that changed after this seq."""
+    """The seq after which the replay is complete. The replay has everything that changed after this seq."""
     frames: list[ChangeFrame]
     withdrawn: tuple[Withdrawal, ...] = ()
-    """The withdrawals of entries that are deleted, but whose deletion a delayed topic shows only later."""
+    """The withdrawals of deleted entries. A delayed topic shows the deletions of these entries only later."""
 
 
 class Offer(Enum):
@@ -58,9 +59,9 @@ class Offer(Enum):
     DELIVERED = auto()
     KNOWN = auto()
     AHEAD = auto()
-    """Changes before this one are missing. The caller must read them from the store."""
+    """Earlier changes are missing. The caller must read the missing changes from the store."""
     FOREIGN = auto()
-    """The change has another epoch than the channel. The caller must read the live blog's changes from the store."""
+    """The change's epoch isn't the channel's epoch. The caller must read the live blog's changes from the store."""
 
 
 class Lag(NamedTuple):
@@ -75,7 +76,7 @@ class Lag(NamedTuple):
 class Channel:
     """The channel of one topic: its viewers, and the changes that these viewers get.
 
-    `now`, in all methods: the time in seconds of the caller's clock.
+    In all methods, `now` is the present time in seconds of the caller's clock.
     """
 
     def __init__(self, topic: Topic, start: Replay, *, recent_max: int, heartbeat: int) -> None:
@@ -88,17 +89,17 @@ class Channel:
         self.ahead: dict[int, ChangeFrame] = {}
         self.fanout_queue = FanoutQueue()
         self._hellos: dict[bool, tuple[Position, Frame]] = {}
-        """The last `hello` for viewers that get a replay (key True), and for those that don't (key False).
+        """The last `hello` for viewers that get a replay (key True), and the last one for other viewers (key False).
 
-        Each comes with the position that it names.
+        Each `hello` is kept together with the position in it.
         """
         self._recent_bytes = 0
         self._recent_max = recent_max
         self._heartbeat = heartbeat
         self._withdrawn: dict[str, tuple[int, Frame]] = {}
-        """For each withdrawn entry, by id: the seq of its deletion, and the message that viewers get at once.
+        """The seq of each withdrawn entry's deletion, and the message that viewers get at once, by the entry's id.
 
-        The entry is removed from this dictionary when the channel's position reaches that seq.
+        The entry is removed from this dictionary when the channel's position reaches the deletion's seq.
         """
         self._note(start.withdrawn)
         for frame in start.frames:
@@ -106,18 +107,18 @@ class Channel:
 
     @property
     def count(self) -> int:
-        """The number of connected viewers, the lagging ones included."""
+        """The number of connected viewers, including lagging viewers."""
         return len(self.viewers) + len(self.lagging)
 
     def everyone(self) -> list[Viewer]:
-        """Return all viewers, the lagging ones included."""
+        """Return all viewers, including lagging viewers."""
         return [*self.viewers, *self.lagging]
 
     def offer(self, frame: ChangeFrame, now: float) -> Offer:
-        """Deliver a change to all viewers if its seq is the next one. Returns what became of the change.
+        """Deliver a change to all viewers if it comes next after the channel's position. Returns the result.
 
-        If changes before this one are missing (AHEAD), this one is kept, and is delivered once the channel has the
-        missing ones. If AHEAD_MAX changes are kept already, this one isn't kept.
+        If earlier changes are missing, the result is AHEAD. The change is kept, and is delivered once the channel has
+        the missing changes. But if AHEAD_MAX changes are kept already, the change isn't kept.
         """
         if frame.position.epoch != self.position.epoch:
             return Offer.FOREIGN
@@ -132,11 +133,11 @@ class Channel:
         return Offer.DELIVERED
 
     def repair(self, replay: Replay, now: float) -> bool:
-        """Deliver those changes of a replay that the channel lacks, and then the changes that waited for them.
+        """Deliver the changes of a replay that the channel lacks. Then deliver kept changes that come next after them.
 
-        If the replay has another epoch, the channel starts anew with it, and all viewers get a `reset`. Returns False
-        if changes are missing between the channel's position and the replay. Then the caller must read another replay,
-        from the channel's position on.
+        If the replay has another epoch, the channel starts anew with the replay, and all viewers get a `reset`. Returns
+        False if changes are missing between the channel's position and the replay. Then the caller must read another
+        replay, from the channel's position on.
         """
         if replay.position.epoch != self.position.epoch:
             self._replace(replay, now)
@@ -160,15 +161,15 @@ class Channel:
             self._write(frame, self.position, now)
 
     def covers(self, after: Position) -> bool:
-        """Return True if the channel's memory holds everything that changed after a position."""
+        """Return True if the channel's memory has everything that changed after a position."""
         return after.epoch == self.position.epoch and self.floor <= after.seq <= self.position.seq
 
     def join(self, viewer: Viewer, after: Position | None, now: float, older: Iterable[ChangeFrame] = ()) -> None:
-        """Register a viewer, and send it the changes after `after`, so that it reaches the channel's position.
+        """Register a viewer, and send the viewer all changes between `after` and the channel's position.
 
-        `after`: the viewer's position. If it is None, the viewer gets no earlier changes. If the channel never had this
-        position, the viewer gets a `reset`. `older`: the changes between `after` and the oldest ones in the channel's
-        memory, as frames read from the store. They are needed if the memory doesn't reach back to `after`.
+        `after`: the viewer's position; None for a viewer that needs no earlier changes. If the channel never had this
+        position, the viewer gets a `reset`. `older`: frames, read from the store, of the changes after `after` that the
+        channel's memory doesn't have any more.
         """
         if after is None:
             hello = self._hello(self.position, resumed=False, viewer=viewer.reply_id)
@@ -186,13 +187,13 @@ class Channel:
     def resume(self, viewer: Viewer, after: Position, now: float, older: Iterable[ChangeFrame] = ()) -> None:
         """Send a lagging viewer the changes after `after`, and end its lag. Does nothing if the viewer doesn't lag.
 
-        `after` and `older` are as in `join`.
+        `after` and `older` have the same meaning as in `join`.
         """
         if self.lagging.pop(viewer, None) is not None:
             self.join(viewer, after, now, older)
 
     def leave(self, viewer: Viewer) -> bool:
-        """Forget a viewer. Returns False if the channel didn't have it."""
+        """Forget a viewer. Returns False if the channel didn't have the viewer."""
         was_known = viewer in self.viewers or viewer in self.lagging
         self.viewers.discard(viewer)
         self.fanout_queue.left(viewer)
@@ -200,7 +201,7 @@ class Channel:
         return was_known
 
     def beat(self, now: float, elsewhere: int = 0) -> None:
-        """Send a heartbeat to all viewers. It has the number of viewers: this channel's number plus `elsewhere`."""
+        """Send all viewers a heartbeat with the number of viewers: the channel's viewers plus `elsewhere`."""
         self._write(Frame(messages.heartbeat(self.position.seq, self.count + elsewhere)), self.position, now)
 
     def overdue(self, before: float) -> list[Viewer]:
@@ -234,9 +235,9 @@ class Channel:
         return frame.withdrawn() if frame.key in self._withdrawn and not frame.deletes else frame
 
     def _note(self, withdrawals: Iterable[Withdrawal]) -> list[Frame]:
-        """Remember withdrawn entries. Returns one message for each entry that wasn't known to be withdrawn.
+        """Remember withdrawn entries. Returns one message for each newly withdrawn entry.
 
-        An entry is left out if the channel's position has reached the entry's deletion.
+        An entry is ignored if the channel's position has reached the entry's deletion already.
         """
         new_withdrawals = {
             entry_id: (seq, Frame(messages.withdrawal_message(entry_id, within=within)))
@@ -305,7 +306,7 @@ class Channel:
             for batch in self.viewers.batches():
                 self._mark([(viewer, before) for viewer, _ in batch.write([frame])], now)
         elif not self.fanout_queue.add(frame, before):
-            # Too many bytes wait. A `reset` takes less: viewers then load a snapshot instead of the waiting messages.
+            # Too many bytes wait. A `reset` has few bytes: viewers then load a snapshot, and need no waiting messages.
             self.fanout_queue.replace(Frame(messages.reset(self.position)), _NOWHERE)
 
     def _mark(self, lagging: list[tuple[Viewer, Position]], now: float) -> None:
@@ -324,17 +325,17 @@ class Channel:
 
 
 def _floor(replay: Replay) -> int:
-    """Return the seq from which on a replay is complete: it has everything that changed after this seq.
+    """Return the seq after which a replay is complete. The replay has everything that changed after this seq.
 
-    That is `replay.floor`. But if the replay was read from beyond the end of the history, it is the history's last seq.
+    The result is `replay.floor`. But if this floor is higher than the history's last seq, the result is the last seq.
     """
     return min(replay.floor, replay.position.seq)
 
 
 def latest(frames: list[ChangeFrame], after: int) -> list[ChangeFrame]:
-    """Return the frames with a seq above `after`. Of several frames with the same key, only the last is returned.
+    """Return the frames with a seq above `after`. Of several frames with the same key, only the last one is returned.
 
-    `frames` is in ascending order of seqs, and so is the result.
+    Both `frames` and the result are in ascending order of seqs.
     """
     chosen: dict[str, ChangeFrame] = {}
     for frame in reversed(frames):

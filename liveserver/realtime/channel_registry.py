@@ -1,4 +1,4 @@
-"""The registry of channels: one for each topic that somebody follows in this process.
+"""The registry of channels. It has one channel for each topic that somebody follows in this process.
 
 A channel is opened when somebody asks for its topic. It is dropped when it has had no viewers for a while.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 EARLY_MAX = 256
 """The greatest number of messages that are kept for a channel while it is being opened.
 
-If more come, the oldest are dropped. The channel then sees from the next message's seq that changes are missing."""
+If more come, the oldest messages are dropped. Then the seq of the next message shows that changes are missing."""
 
 
 class ChannelRegistry:
@@ -58,9 +58,9 @@ class ChannelRegistry:
         """The channels of each live blog and of its editions, by the live blog's slug."""
         self._opening: SingleFlight[Topic, SyncedChannel] = SingleFlight(self._open)
         self._early: dict[Topic, deque[TopicMessage]] = {}
-        """For each topic whose channel is being opened: the messages that have come for it meanwhile."""
+        """The messages that have come while a topic's channel is being opened, by topic."""
         self._to_locate: set[Topic] = set()
-        """The topics whose positions are to be read by the next query of the store."""
+        """The topics that wait for the next query of the store, which reads their positions."""
         self._positions = FreshFlight(self._read_positions)
         self._tasks = BackgroundTasks()
 
@@ -72,9 +72,9 @@ class ChannelRegistry:
         return self._channels.get(topic)
 
     def ready(self, topic: Topic, message: TopicMessage) -> SyncedChannel | None:
-        """Return the topic's channel if it is open, so that the caller can give it the message. Returns None otherwise.
+        """Return the topic's open channel, so that the caller can give it the message; None if the channel isn't open.
 
-        If the channel is being opened, the message is kept, and the channel gets the message once it is open.
+        If the channel is being opened, the message is kept here. The channel gets the message once it is open.
         """
         early = self._early.get(topic)
         if early is not None:
@@ -91,7 +91,7 @@ class ChannelRegistry:
         return list(self._by_liveblog)
 
     async def open(self, topic: Topic) -> SyncedChannel:
-        """Return the topic's channel. If it isn't open yet, it is opened first.
+        """Return the topic's channel. If the channel isn't open yet, open it first.
 
         Raises NotFound if the live blog doesn't exist, and StoreUnavailable.
         """

@@ -1,8 +1,8 @@
-"""A queue of messages for more viewers than can be written to in one turn of the event loop.
+"""A queue of messages for a topic with so many viewers that one turn of the event loop can't serve all of them.
 
 Messages are written in order, to one batch of viewers at a time. If messages come faster than they can be written, they
 are bundled, and each viewer gets several messages in one write. One large write costs hardly more than a small one. So
-under pressure the viewers get their messages late, but don't fall further and further behind.
+if many messages come, viewers get them late, but the delay doesn't keep growing.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from liveserver.realtime.viewer import Viewer, ViewerBatch, ViewerSet
 
 BUNDLE_BYTES = 32 * 1024
-"""The greatest size in bytes of a bundle of several messages. The send buffer of a socket should hold such a bundle."""
+"""The greatest size in bytes of a bundle of several messages. Such a bundle should fit into a socket's send buffer."""
 
 BACKLOG_BYTES = 8 * 1024 * 1024
-"""The greatest size in bytes of all waiting messages together. Beyond it, `add` refuses messages.
+"""The greatest size in bytes of all waiting messages together. If a message doesn't fit, `add` refuses the message.
 
 This limit is reached only if changes come faster than this machine can write them, even in bundles."""
 
@@ -35,12 +35,12 @@ class Delivery:
     """The number of the first message. Messages are numbered in the order in which they are added to the queue."""
     frames: list[Frame] = field(default_factory=list)
     before: list[Position] = field(default_factory=list)
-    """For each frame: the position of a viewer that has received everything before that frame."""
+    """One position for each frame: the position of a viewer that has received everything before the frame."""
     size: int = 0
     rest: Iterator[ViewerBatch] | None = None
     """The batches to which this bundle must still be written; None until the writing of the bundle begins.
 
-    Batches that are made after that aren't among them.
+    The iterator doesn't have batches that are made after the writing has begun.
     """
 
     @property
@@ -57,7 +57,7 @@ class FanoutQueue:
         self._number = 0
         self._size = 0
         self._has: dict[Viewer, int] = {}
-        """For each viewer that was brought up to date while messages waited: the number of the last message it has.
+        """The number of the last message that a viewer has, for each viewer that joined while messages waited.
 
         Other viewers aren't in this dictionary: they need all messages of the queue.
         """
@@ -76,9 +76,9 @@ class FanoutQueue:
         return True
 
     def replace(self, frame: Frame, before: Position) -> None:
-        """Drop all bundles whose writing hasn't begun, and add a message in their place.
+        """Drop each bundle if its writing hasn't begun, and add a message instead.
 
-        `before`: the position that is noted for a viewer that can't be sent this message, because the viewer lags.
+        `before`: the position that is noted for a viewer if the viewer lags and so can't be sent this message.
         """
         while self._deliveries and self._deliveries[-1].rest is None:
             self._size -= self._deliveries.pop().size
@@ -97,16 +97,16 @@ class FanoutQueue:
         last.size += size
 
     def joined(self, viewer: Viewer) -> None:
-        """Note that a viewer was brought up to date, so that the messages that wait now aren't written to it."""
+        """Note that a viewer has got all changes up to now, so that the messages that wait now aren't written to it."""
         if self._deliveries:
             self._has[viewer] = self._number
 
     def left(self, viewer: Viewer) -> None:
-        """Forget what `joined` noted of a viewer that has left the set. Does nothing if `joined` noted nothing."""
+        """Forget the number that `joined` noted for a viewer that has left. Does nothing if there is no number."""
         self._has.pop(viewer, None)
 
     def pump(self, viewer_set: ViewerSet) -> list[tuple[Viewer, Position]]:
-        """Write the first bundle to the next batch of viewers; or drop the bundle if all batches have got it.
+        """Write the first bundle to the next batch of viewers. If all batches have got the bundle, drop it instead.
 
         Returns the viewers that lag now, each with the position up to which it has received everything.
         """
@@ -132,7 +132,7 @@ class FanoutQueue:
     def _write_rest(
         self, delivery: Delivery, viewer_class: type[Viewer], viewers: list[Viewer]
     ) -> list[tuple[Viewer, int]]:
-        """Write to each of these viewers those messages of a bundle that the viewer doesn't have yet.
+        """Write a bundle's messages to these viewers. Each viewer gets only the messages that it doesn't have yet.
 
         Returns the viewers that lag now, each with the number of the bundle's messages that it has received.
         """

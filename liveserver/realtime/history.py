@@ -1,4 +1,4 @@
-"""Reading changes from the store as frames, for the hub and the API: changes of whole live blogs, and of editions."""
+"""Reading changes of live blogs and of their editions from the store as frames, for the hub and the API."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class PendingChanges(NamedTuple):
     changes: list[PendingChange]
     """The changes, in ascending order of their seqs."""
     withdrawals: list[Withdrawal]
-    """The withdrawals of entries that are deleted, but whose deletion the topic shows only later."""
+    """The withdrawals of deleted entries. The topic shows the deletions of these entries only later."""
 
 
 class StoreHistory:
-    """The history of live blogs, as the store holds it. Implements `History`."""
+    """The history of live blogs, read from the store. Implements `History`."""
 
     def __init__(
         self,
@@ -64,8 +64,8 @@ class StoreHistory:
         """Return a replay of everything that changed after a position.
 
         If the position has another epoch than the store, the replay has the last BATCH changes of the store's history.
-        If the position is beyond the store's, the replay has the store's position and no changes. Raises NotFound and
-        StoreUnavailable.
+        If the position is later than the store's position, the replay has the store's position and no changes. Raises
+        NotFound and StoreUnavailable.
         """
         frames: list[ChangeFrame] = []
         seq = position.seq
@@ -86,7 +86,7 @@ class StoreHistory:
     async def recent(self, topic: Topic, position: Position, count: int) -> Replay:
         """Return a replay of the last `count` changes up to `position`, and of all changes after `position`.
 
-        `position`: the topic's position as it was read a moment ago. Raises NotFound and StoreUnavailable.
+        `position`: the topic's position, which was read just before. Raises NotFound and StoreUnavailable.
         """
         return await self.after(topic, Position(position.epoch, max(0, position.seq - count)))
 
@@ -103,7 +103,7 @@ class StoreHistory:
         return positions | {topic: past[moment] for topic, moment in late.items() if moment in past}
 
     def moment(self, topic: Topic) -> datetime:
-        """Return the past moment whose state a delayed topic shows now: the present time minus the topic's delay."""
+        """Return the present time minus the topic's delay. A delayed topic shows the state of that moment now."""
         return self._clock() - timedelta(seconds=topic.delay)
 
     async def pending(self, topic: Topic) -> PendingChanges:
@@ -116,11 +116,11 @@ class StoreHistory:
     async def changes(self, topic: Topic, after: int, *, limit: int) -> tuple[Changes, list[Withdrawal]]:
         """Return the first `limit` changes of a topic after a seq, and the withdrawals that its readers need.
 
-        Only a delayed topic has withdrawals. They are of entries that are deleted, but whose deletion the topic shows
-        only later.
+        Only a delayed topic has withdrawals. They are of deleted entries: the topic shows the deletions only later.
 
-        If the topic doesn't show an entry, because of the entry's tags, a change of the entry becomes a deletion: the
-        topic's readers may have the entry from before. Raises NotFound and StoreUnavailable.
+        If the topic doesn't show entries with an entry's tags, a change of this entry becomes a deletion. The reason is
+        that readers may still have the entry from a time when its tags were different. Raises NotFound and
+        StoreUnavailable.
         """
         withdrawn: list[Withdrawal] = []
         if topic.delay:
@@ -142,7 +142,7 @@ class StoreHistory:
     def _with_confirmation(self, withdrawals: Iterable[Withdrawal]) -> list[Withdrawal]:
         """Return the withdrawals with `within` filled in.
 
-        `within`: the milliseconds within which viewers are to confirm the withdrawal; None if they needn't.
+        `within`: the milliseconds within which viewers are to confirm the withdrawal; None for no confirmation.
         """
         return [withdrawal._replace(within=self._confirmations.within(withdrawal.id)) for withdrawal in withdrawals]
 

@@ -1,8 +1,9 @@
-"""The hub: the topics that viewers of this process follow. The hub makes sure that viewers get every change.
+"""The hub has the topics that viewers of this process follow. It makes sure that the viewers get every change.
 
-The bus is fast, but may lose messages; the store has every change in order (see `docs/architecture.md`). If a message
-from the bus shows that earlier changes are missing, or a poll shows that the store has newer ones, the hub reads these
-changes from the store. The hub knows viewers only as `realtime/viewer.py` defines them. It knows nothing of sockets.
+The bus is fast, but may lose messages; the store has every change in order (see `docs/architecture.md`). A message from
+the bus may show that earlier changes are missing, or a poll may show that the store has newer changes. Then the hub
+reads these changes from the store. The hub knows viewers only as `realtime/viewer.py` defines them. It knows nothing of
+sockets.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Hub:
         of a lagging viewer is closed. `recent_max`: the greatest number of changes kept in memory for each topic.
         """
         self.node = secrets.token_hex(8)
-        """The id by which the other nodes know this one."""
+        """This node's id, which is in its announcements to the other nodes."""
         self._bus = bus
         self._draining = False
         self._observers = ViewerObservers()
@@ -70,7 +71,7 @@ class Hub:
             lag_timeout=lag_timeout,
         )
         self._joining: dict[Viewer, Topic] = {}
-        """The viewers whose `join` is under way, and their topics."""
+        """The topic of each viewer for which a call of `join` is under way."""
         self._tasks = BackgroundTasks()
 
     async def start(self) -> None:
@@ -101,7 +102,7 @@ class Hub:
         self._draining = True
 
     async def flushed(self) -> None:
-        """Wait until no message waits in a fan-out queue any more."""
+        """Wait until all fan-out queues of this process are empty."""
         while any(channel.fanout_queue for channel in self.channels()):
             self._progress.clear()
             await self._progress.wait()
@@ -123,15 +124,15 @@ class Hub:
         return [viewer for channel in self.channels() for viewer in channel.everyone()]
 
     def viewers_of(self, slug: str) -> list[Viewer]:
-        """Return a live blog's viewers that are connected to this process, those of its editions included."""
+        """Return all viewers of a live blog and of its editions that are connected to this process."""
         return [viewer for synced_channel in self._registry.of(slug) for viewer in synced_channel.channel.everyone()]
 
     def count(self, slug: str) -> int:
-        """Return how many viewers of a live blog are connected to this process, those of its editions included."""
+        """Return how many viewers of a live blog and of its editions are connected to this process."""
         return self._counts.here(slug)
 
     def count_everywhere(self, slug: str) -> int:
-        """Return the number of a live blog's viewers on all nodes. The other nodes' numbers may be seconds old."""
+        """Return how many viewers a live blog has on all nodes. The other nodes' numbers may be some seconds old."""
         return self._counts.everywhere(slug)
 
     def announce(self) -> None:
@@ -139,7 +140,7 @@ class Hub:
         self._counts.announce()
 
     async def enter(self, topic: Topic) -> None:
-        """Load a topic into memory unless it is there, so that `join` and `reached` find it there.
+        """Load a topic into memory if it isn't there yet, so that `join` and `reached` find the topic in memory.
 
         Raises Draining if the process is about to end, NotFound if the live blog doesn't exist, and StoreUnavailable.
         """
@@ -150,7 +151,7 @@ class Hub:
     def reached(self, topic: Topic) -> Position | None:
         """Return the position that a topic is known to have reached; None if the store must be asked.
 
-        This call does no I/O. If the topic is in memory, the call keeps it there for a while longer.
+        This call does no I/O. If the topic is in memory, the call lets it stay there for some more time.
         """
         synced_channel = self._registry.get(topic)
         if synced_channel is None:
@@ -161,11 +162,11 @@ class Hub:
     # Viewers
 
     def observe(self, observer: ViewerObserver) -> None:
-        """Add an observer. From now on it is notified of viewers that come and leave, and of what they send."""
+        """Add an observer. From now on it is notified when viewers come, leave, or send a message."""
         self._observers.add(observer)
 
     async def join(self, topic: Topic, viewer: Viewer, after: Position | None) -> None:
-        """Register a viewer. It gets `hello`, then the changes that it missed, and from then on all changes.
+        """Register a viewer. The viewer gets `hello`, then the changes that it missed, and then all new changes.
 
         `after`: the position that the viewer has; None if it has none. Raises Draining if the process is about to end,
         NotFound if the live blog doesn't exist, and StoreUnavailable if the store must be read but can't be. If `leave`
@@ -191,9 +192,9 @@ class Hub:
             synced_channel.leave(viewer)
 
     def resume(self, topic: Topic, viewer: Viewer) -> None:
-        """Send a lagging viewer the changes that it missed. Its connection calls this when the transport has drained.
+        """Send a lagging viewer the changes that it missed. Does nothing if the viewer doesn't lag.
 
-        Does nothing if the viewer doesn't lag.
+        The viewer's connection calls this method when the transport has drained.
         """
         if (synced_channel := self._registry.get(topic)) is not None:
             synced_channel.resume(viewer)
@@ -211,8 +212,8 @@ class Hub:
     def committed(self, slug: str, position: Position) -> None:
         """Note the position of a change that this process has committed. `publish` delivers the change later.
 
-        From now on `reached` doesn't return an earlier position for the live blog, so that no reader gets an older page
-        from a cache.
+        From now on `reached` returns no earlier position for the live blog. So no reader gets an older page from a
+        cache.
         """
         if (synced_channel := self._registry.ready(Topic(slug), position)) is not None:
             synced_channel.note_position(position)
@@ -222,28 +223,28 @@ class Hub:
         self._bus.publish(slug, frame)
 
     def received(self, topic: Topic, message: TopicMessage) -> None:
-        """Take a message of a topic. The message was published by this process or by another one."""
+        """Handle a message of a topic. The message was published by this process or by another process."""
         if (synced_channel := self._registry.ready(topic, message)) is not None:
             synced_channel.take(message)
 
     def announced(self, message: bytes) -> None:
-        """Take an announcement made by a node, which may be this node itself."""
+        """Handle an announcement made by a node, which may be this node itself."""
         self._counts.announced(message)
         self._observers.announced(message)
 
     def link_changed(self, up: bool) -> None:
         """Note that the bus went down (False) or came back (True), and poll the store at once.
 
-        While the bus is down, polls are more frequent. When the bus is back, the poll finds the changes that were lost,
-        and the other nodes' last numbers of viewers are kept a while longer, so that those nodes can announce new ones.
+        While the bus is down, polls are more frequent. When the bus is back, the poll finds the changes that were lost.
+        The other nodes' last numbers of viewers are then kept for longer, until these nodes can announce new numbers.
         """
         self._poll.soon()
         if up:
             self._counts.renew()
 
     def _forget(self, topic: Topic) -> None:
-        """Drop a topic from memory, unless a viewer is joining it."""
+        """Drop a topic from memory, unless a call of `join` for this topic is under way."""
         if topic not in self._joining.values():
             self._registry.drop(topic)
-            # This isn't awaited: a bus that hangs must not hold up the poll, which finds the changes that the bus lost.
+            # This isn't awaited: a bus that hangs must not delay the poll, which finds the changes that the bus lost.
             self._tasks.spawn(self._bus.unsubscribe(topic))

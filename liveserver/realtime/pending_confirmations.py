@@ -6,7 +6,7 @@ from __future__ import annotations
 class PendingConfirmations:
     """The deletions that viewers are asked to confirm, in one process.
 
-    Takedowns add and remove them. The code that makes messages about deletions looks them up.
+    Takedowns add and remove deletions. The code that makes messages about deletions looks them up.
     """
 
     def __init__(self) -> None:
@@ -15,14 +15,14 @@ class PendingConfirmations:
     def ask(self, entry_id: str, within: int) -> None:
         """Note that viewers are to be asked to confirm an entry's deletion.
 
-        `within`: the milliseconds within which each viewer is to confirm, counted from when it gets the message.
+        `within`: the milliseconds within which each viewer is to confirm the deletion after it has got the message.
         """
         self._within[entry_id] = within
 
     def within(self, entry_id: str) -> int | None:
-        """Return the milliseconds within which viewers are to confirm an entry's deletion; None if they needn't."""
+        """Return the milliseconds within which viewers are to confirm an entry's deletion; None for no confirmation."""
         return self._within.get(entry_id)
 
     def forget(self, entry_id: str) -> None:
-        """Note that viewers needn't confirm an entry's deletion now. Does nothing if they weren't to confirm it."""
+        """Forget an entry's deletion: viewers needn't confirm it any more. Does nothing if the deletion isn't known."""
         self._within.pop(entry_id, None)

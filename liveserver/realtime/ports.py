@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from liveserver.realtime.viewer import Viewer
 
 TopicMessage: TypeAlias = ChangeFrame | Position | Withdrawal | None
-"""A message for a topic: a change; or only the position of a change, which must then be read from the store; or a
-withdrawal. None stands for a message that can't be read."""
+"""A message for a topic: a change, the position of a change, or a withdrawal. None is a message that can't be read.
+
+If the message is only a position, the change must be read from the store."""
 
 
 class History(Protocol):
@@ -30,13 +31,13 @@ class History(Protocol):
         """Return a replay of everything that changed after a position.
 
         If the position has another epoch than the store, the replay has the last changes of the store's history. If the
-        position is beyond the store's, the replay has the store's position and no changes.
+        position is later than the store's position, the replay has the store's position and no changes.
         """
 
     async def recent(self, topic: Topic, position: Position, count: int) -> Replay:
         """Return a replay of the last `count` changes up to `position`, and of all changes after `position`.
 
-        `position`: the topic's position as it was read a moment ago.
+        `position`: the topic's position, which was read just before.
         """
 
     async def positions(self, topics: Collection[Topic]) -> dict[Topic, Position]:
@@ -54,10 +55,10 @@ class ViewerObserver(Protocol):
     """An observer of a hub's viewers. No method may block, raise, or call the hub."""
 
     def came(self, slug: str, viewer: Viewer, /) -> None:
-        """Note that the hub has registered a viewer of the live blog, or of an edition of it."""
+        """Note that the hub has registered a viewer of the live blog, or of one of the live blog's editions."""
 
     def said(self, slug: str, viewer: Viewer, message: bytes, /) -> None:
-        """Take a short text message that a viewer has sent."""
+        """Handle a short text message that a viewer has sent."""
 
     def asked(self, slug: str, /) -> int:
         """Return how many answers (such as confirmations) each viewer of the live blog was asked for lately."""
@@ -66,4 +67,4 @@ class ViewerObserver(Protocol):
         """Note that a registered viewer has left."""
 
     def announced(self, message: bytes, /) -> None:
-        """Take an announcement made by a node, which may be this node itself."""
+        """Handle an announcement made by a node, which may be this node itself."""

@@ -1,4 +1,4 @@
-"""Replays (changes read from the store) for viewers that missed more than the channel's memory holds.
+"""Replays (changes read from the store) for viewers that need older changes than the channel's memory has.
 
 One replay serves many viewers.
 """
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from liveserver.realtime.ports import History
 
 REPLAY_MAX = 300
-"""The greatest number of changes that a viewer may have missed if it is to get a replay.
+"""The greatest number of missed changes for which a viewer gets a replay.
 
-A viewer that has missed more changes loads a snapshot, which takes fewer bytes.
+A viewer that has missed more changes loads a snapshot, which has fewer bytes.
 """
 
 REPLAY_KEEP = 10.0
-"""Seconds for which a replay is kept for other viewers that missed more than the channel's memory holds.
+"""Seconds for which a replay is kept after it was read, so that other viewers can get it, too.
 
-Many such viewers come at the same time. One read of the store serves all of them, whatever their positions. So nobody
-can cause more than one such read in these seconds by opening streams.
+Many viewers that need a replay come at the same time. One read of the store serves all of them, whatever their
+positions. So nobody can cause more than one read in these seconds by opening streams.
 """
 
 REPLAY_BYTES = 8 * 1024 * 1024
-"""The greatest size in bytes of all messages of a replay. A viewer that needs more loads a snapshot."""
+"""The greatest size in bytes of all messages of a replay. A viewer that needs more bytes loads a snapshot instead."""
 
 
 class ReplayCache:
@@ -56,8 +56,8 @@ class ReplayCache:
 
         `position`: the channel's position. A replay from the cache may lack the changes of the last seconds. If the
         replay must be read from the store, the read starts so far back that it serves all viewers for which `reaches`
-        is True. If the changes have more than REPLAY_BYTES, the replay lacks the oldest ones, up to its `floor`. Raises
-        NotFound and StoreUnavailable.
+        is True. If the messages have more than REPLAY_BYTES, the replay lacks the oldest changes, up to the seq
+        `floor`. Raises NotFound and StoreUnavailable.
         """
         replay = self._replay
         if replay is None or replay[0].epoch != after.epoch or replay[0].seq > after.seq:

@@ -1,4 +1,4 @@
-"""A viewer's subscription, by which its connection reports to the hub. The connection knows nothing else of the hub."""
+"""A viewer's subscription. The viewer's connection reports to the hub by it, and knows nothing else of the hub."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Subscription:
         self.permit: Permit | None = None
         """The permit for the viewer's stream; None if there is no limit on the streams of an address.
 
-        The stream counts towards that limit until the permit is released, when the viewer's connection ends.
+        The stream counts towards this limit until the permit is released, when the viewer's connection ends.
         """
 
     async def enter(self) -> None:
-        """Load the topic into the hub's memory unless it is there.
+        """Load the topic into the hub's memory if it isn't there yet.
 
         Raises Draining if the process is about to end, NotFound if the live blog doesn't exist, and StoreUnavailable.
         """

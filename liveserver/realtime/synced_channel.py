@@ -1,7 +1,7 @@
 """A synced channel: a channel, the known position of the store, and the reads that keep the channel complete.
 
-If a change comes whose seq isn't the next one, the changes before it are missing (a gap). They are read from the store.
-Changes that a viewer missed are read from the store, too, if the channel's memory doesn't hold them.
+If the seq of a change is higher than expected, earlier changes are missing (a gap). They are read from the store.
+Changes that a viewer missed are read from the store, too, if the channel's memory doesn't have them any more.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from liveserver.utils.background import BackgroundTasks
 
 GAP_GRACE = 0.05
-"""Seconds to wait for a missing change before the store is read: it often arrives just after a later change."""
+"""Seconds to wait for a missing change before the store is read. The change often arrives just after a later change."""
 
 log = structlog.get_logger(__name__)
 
@@ -48,25 +48,25 @@ class SyncedChannel:
         tasks: BackgroundTasks,
         progress: asyncio.Event,
     ) -> None:
-        """`observer` is notified when a viewer comes or leaves. `tasks` holds the reads of the store under way.
+        """`observer` is notified when a viewer comes or leaves. `tasks` runs reads of the store in the background.
 
         `progress` is an event that is set when a viewer has left, or queued messages were written.
         """
         self.channel = channel
         self.liveblog = channel.topic.slug
-        """The slug of the live blog that the channel's viewers follow. They may follow an edition of it."""
+        """The slug of the live blog to which the channel's topic belongs. The topic may be an edition."""
         self.idle_since: float | None = now()
-        """The event loop's time since which the channel has had no viewers, in seconds; None while it has viewers.
+        """The time when the last viewer left, in seconds of the event loop's clock; None while there are viewers.
 
-        `stay` sets a later time.
+        Before the first viewer comes, it is the time when the channel was opened. `stay` sets a later time.
         """
         self.refresh = FreshFlight(self._refresh)
         """The function that reads the changes after the channel's position from the store, and delivers them.
 
-        Calls during a run share the next run. Raises NotFound if the live blog doesn't exist, and StoreUnavailable.
+        All calls during a run share the next run. Raises NotFound if the live blog doesn't exist, and StoreUnavailable.
         """
         self._store_position = channel.position
-        """The last known position of the store. The channel may not have the changes up to this position yet."""
+        """The last known position of the store. The channel may still lack changes up to this position."""
         self._history = history
         self._observer = observer
         self._tasks = tasks
@@ -88,7 +88,7 @@ class SyncedChannel:
         """The position that the topic is known to have reached; None if the store must be asked."""
         delivered, stored = self.channel.position, self._store_position
         if stored.epoch != delivered.epoch:
-            # A backup was restored. Either the channel hasn't taken the new history yet, or the poll hasn't noticed it.
+            # A backup was restored. Either the channel hasn't got the new history yet, or the poll hasn't noticed it.
             return None
         return stored if stored.seq > delivered.seq else delivered
 
@@ -98,23 +98,23 @@ class SyncedChannel:
             self._store_position = position
 
     def check(self, position: Position) -> None:
-        """Note a position that the store has reached. If the channel lacks changes up to it, begin to read them."""
+        """Note a position that the store has reached. If the channel hasn't reached it, begin to read the changes."""
         self.note_position(position)
         if self._is_behind(position):
             self._repair()
 
     def stay(self) -> None:
-        """If the channel has no viewers, count it as idle only from now on, so that it stays in memory longer."""
+        """Count a channel without viewers as idle only from now on, so that it stays in memory for longer."""
         if self.idle_since is not None:
             self.idle_since = now()
 
     # Changes
 
     def take(self, message: TopicMessage) -> None:
-        """Take a message of the topic, and deliver it to the viewers.
+        """Handle a message of the topic: deliver it to the viewers, or read changes from the store.
 
-        Changes are read from the store if the message has only a position, which the channel hasn't reached; if the
-        message can't be read; or if the message's change has another epoch, or isn't the next one but a later one.
+        Changes are read from the store if the message can't be read, or if it is only a position that the channel
+        hasn't reached. They are also read if the message's change has another epoch, or if earlier changes are missing.
         """
         if isinstance(message, Withdrawal):
             self.channel.withdraw([message], now())
@@ -122,8 +122,8 @@ class SyncedChannel:
             return
         position = message.position if isinstance(message, ChangeFrame) else message
         if position is not None and position.epoch == self._store_position.epoch:
-            # A message with another epoch may be an old one that comes late. Only a read of the store tells of a new
-            # history.
+            # A message with another epoch may be an old one that comes late. Only a read of the store shows whether
+            # there is a new history.
             self.note_position(position)
         if isinstance(message, ChangeFrame):
             self._offer(message)
@@ -131,7 +131,7 @@ class SyncedChannel:
             self._repair()
 
     def beat(self, viewers_elsewhere: int) -> None:
-        """Send all viewers a heartbeat. It has the number of viewers: this channel's plus `viewers_elsewhere`."""
+        """Send all viewers a heartbeat with the number of viewers: the channel's viewers plus `viewers_elsewhere`."""
         self.channel.beat(now(), viewers_elsewhere)
         self.pump_soon()
 
@@ -154,9 +154,9 @@ class SyncedChannel:
         self._observer.came(self.liveblog, viewer)
 
     def resume(self, viewer: Viewer) -> None:
-        """Send a viewer that lagged the changes that it missed. Does nothing if the viewer doesn't lag.
+        """Send a lagging viewer the changes that it missed. Does nothing if the viewer doesn't lag.
 
-        If the channel's memory doesn't hold these changes, they are read from the store in the background.
+        If the channel's memory doesn't have these changes any more, they are read from the store in the background.
         """
         lag = self.channel.lagging.get(viewer)
         if lag is None:
@@ -181,18 +181,18 @@ class SyncedChannel:
         viewer.close(code)
 
     async def bridge(self, after: Position) -> tuple[Position, list[ChangeFrame]]:
-        """Read from the store those changes after `after` that the channel's memory doesn't hold any more.
+        """Read from the store the changes after `after` that aren't in the channel's memory any more.
 
         `after`: the position of a viewer that joins or resumes. Returns the arguments `after` and `older` for `join`.
-        That `after` is VOID_POSITION if the viewer missed too many changes for a replay. Raises NotFound if the live
-        blog doesn't exist, and StoreUnavailable.
+        If the viewer missed too many changes for a replay, the returned position is VOID_POSITION. Raises NotFound if
+        the live blog doesn't exist, and StoreUnavailable.
         """
         channel = self.channel
         if not self._replays.reaches(after, channel.position):
             return VOID_POSITION, []
         if after.epoch != channel.position.epoch or after.seq > channel.position.seq:
-            # The viewer may come from another node, which has got later changes than this one. Only after a read of the
-            # store we know whether its position is void.
+            # The viewer may come from another node, which may have got later changes than this node. Only a read of the
+            # store shows whether the viewer's position is void.
             await self.refresh()
         while after.epoch == channel.position.epoch and after.seq < channel.floor:
             replay = await self._replays.read(after, channel.position)

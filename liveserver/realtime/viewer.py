@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 BATCH_SIZE = 512
 """The greatest number of viewers that are written to in one turn of the event loop.
 
-Writing to so many takes a few milliseconds. Then other tasks can run."""
+Writing to that many viewers takes a few milliseconds. Then other tasks can run."""
 
 
 class ViewerBatch:
     """At most `BATCH_SIZE` viewers, all of the same Python class (`viewer_class`).
 
     A message is written to all of them in one turn of the event loop. `viewers` is in the order of arrival. But if
-    a viewer leaves, the last one takes its place, so that there are never gaps.
+    a viewer leaves, the last viewer is moved to its index, so that there are never gaps.
     """
 
     __slots__ = ("viewer_class", "viewer_set", "viewers")
@@ -36,7 +36,7 @@ class ViewerBatch:
         self.viewers.append(viewer)
 
     def discard(self, viewer: Viewer) -> None:
-        """Remove a viewer. The last viewer takes its place."""
+        """Remove a viewer, and move the last viewer to its index."""
         last = self.viewers.pop()
         if last is not viewer:
             self.viewers[viewer.index] = last
@@ -46,7 +46,7 @@ class ViewerBatch:
     def write(self, frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
         """Write messages to all viewers of the batch.
 
-        Returns the viewers that lag now, each with the number of these messages that it took.
+        Returns the viewers that lag now, each with the number of these messages that the viewer has accepted.
         """
         return self.viewer_class.write_all(self.viewers, frames)
 
@@ -57,23 +57,23 @@ class Viewer(ABC):
     __slots__ = ("batch", "index", "partner", "reply_id")
 
     batch_type: ClassVar[type[ViewerBatch]] = ViewerBatch
-    """The class of the batches that hold viewers of this class."""
+    """The class of batches for viewers of this class."""
 
     def __init__(self, reply_id: str = "") -> None:
         self.reply_id = reply_id
-        """The id by which the viewer, when it answers by POST, says who it is. The message `hello` tells it this id.
+        """The id that the viewer sends with an answer by POST. The viewer gets this id in the message `hello`.
 
         "" if the viewer answers on its stream.
         """
         self.partner = ""
-        """The id of the partner on whose page the viewer is; "" if it isn't on a partner's page."""
+        """The id of the partner, if the viewer is on a partner's page; otherwise ""."""
         self.batch: ViewerBatch | None = None
         """The batch that the viewer is in; None if it is in no set. Only the batch changes this."""
         self.index = 0
 
     @abstractmethod
     def write(self, frame: Frame, /) -> bool:
-        """Take one message, and return True. Returns False if the viewer lags: then it took nothing of the message.
+        """Accept one message, and return True. If the viewer lags, accept nothing, and return False.
 
         The viewer lags until its transport has drained. Then its connection calls `Hub.resume`.
         """
@@ -86,7 +86,7 @@ class Viewer(ABC):
     def write_all(cls, viewers: Sequence[Viewer], frames: Sequence[Frame], /) -> list[tuple[Viewer, int]]:
         """Write messages to many viewers of this Python class.
 
-        Returns the viewers that lag now, each with the number of these messages that it took.
+        Returns the viewers that lag now, each with the number of these messages that the viewer has accepted.
         """
         lagging = []
         for viewer in viewers:
@@ -103,7 +103,7 @@ class ViewerSet:
     def __init__(self) -> None:
         self._batches: dict[ViewerBatch, None] = {}
         self._open: dict[type[Viewer], dict[ViewerBatch, None]] = {}
-        """The batches that have room for one more viewer, by the Python class of their viewers."""
+        """The batches with fewer than BATCH_SIZE viewers, by the Python class of these viewers."""
         self._count = 0
 
     def __len__(self) -> int:

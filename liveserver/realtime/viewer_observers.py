@@ -1,4 +1,4 @@
-"""One observer that stands for all observers of a hub's viewers."""
+"""An observer that passes each call on to all observers of a hub's viewers."""
 
 from __future__ import annotations
 

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from liveserver.settings import Settings
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-"""The ciphers for TLS 1.2: those with forward secrecy and authenticated encryption. All ciphers of TLS 1.3
-have both."""
+"""The ciphers for TLS 1.2. They have forward secrecy and authenticated encryption, as all ciphers of TLS 1.3 have."""
 
 MISMATCHES = {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"}
 """The reasons that OpenSSL gives if a key belongs to another certificate.
@@ -24,7 +23,7 @@ MISMATCHES = {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGN
 class Certificate:
     """A certificate with its chain, and the certificate's key. They are read from two PEM files.
 
-    Raises SettingsError if a file can't be read, if the files aren't a certificate and a key, or if the key is that of
+    Raises SettingsError if a file can't be read, if the files aren't a certificate and a key, or if the key belongs to
     another certificate.
     """
 
@@ -37,7 +36,7 @@ class Certificate:
         self.context.sni_callback = self._use_newest
 
     def read(self) -> None:
-        """Read the files again. New connections get the new certificate; open connections keep theirs.
+        """Read the files again. New connections get the new certificate; open connections keep the old one.
 
         Raises SettingsError if the files can't be used. Then new connections get the old certificate as before.
         """
@@ -79,13 +78,14 @@ class Certificate:
             raise SettingsError(f"{certificate} and {key} are no TLS certificate and key in PEM") from None
 
     def _no_password(self) -> str:
-        """Raise SettingsError. OpenSSL calls this if the key has a password, instead of asking at the terminal."""
+        """Raise SettingsError. OpenSSL calls this if the key has a password. Without this method, OpenSSL would ask at
+        the terminal."""
         key = self._files[1]
         raise SettingsError(f"the TLS key {key} has a password: give it without one (openssl pkey -in {key})")
 
 
 def configured_certificate(settings: Settings) -> Certificate | None:
-    """Read and return the certificate that the settings name; None if they name none.
+    """Read and return the certificate that the settings name; None if the settings name no certificate.
 
     Raises SettingsError if the certificate or its key can't be used.
     """

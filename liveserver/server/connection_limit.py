@@ -1,6 +1,6 @@
 """The number of connections that a process may have.
 
-Each connection takes a file descriptor, as do the process's files and its other sockets.
+Each connection uses a file descriptor. The process's files and its other sockets also use file descriptors.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ FILES = 3
 
 SHARE = 10
 RESERVE_MAX = 1_000
-"""The greatest number of connections that are kept for requests, so that streams can't take them.
+"""The greatest number of connections that are kept for requests, so that streams can't use all connections.
 
-A request needs its connection for milliseconds only. So this is enough even if there is room for 10,000 connections."""
+A request needs its connection for milliseconds only. So this number is enough even for a process with 10,000
+connections."""
 
 UNLIMITED = 1_048_576
 """The number of descriptors that a process may have if its own limit is infinite (`fs.nr_open`, set by the kernel)."""
@@ -37,13 +38,13 @@ class Capacity(NamedTuple):
 
 
 def capacity(descriptors: int, *, most: int = 0, database_pool: int = 0) -> Capacity:
-    """Return the capacity of a process that may have so many descriptors open.
+    """Return the capacity of a process that may have `descriptors` files and sockets open at a time.
 
     `most`: the greatest number of connections that the settings allow; 0 for no such limit. `database_pool`: the number
-    of connections to the database for reading. There may be as many for writing.
+    of connections to the database for reading. There may be as many connections for writing.
 
     A tenth of the connections, at most a thousand, is kept for requests. So pages, the API and monitoring still work
-    when there is no room for one more stream.
+    when no more streams are accepted.
     """
     room = max(1, descriptors - OWN - 2 * FILES * database_pool)
     connections = min(room, most) if most else room

@@ -25,7 +25,7 @@ SLOTS = 1_000
 PATIENCE = 1.0
 """The greatest number of seconds that the drain waits at its beginning, until queued messages are written.
 
-At its end, the drain waits at most as long again until the connections that it has closed have ended."""
+At its end, the drain waits for at most the same time until all closed connections have ended."""
 
 
 def timetable(count: int, window: float) -> list[int]:
@@ -70,7 +70,7 @@ async def _close_in_turn(turns: dict[int, list[Viewer]]) -> None:
     for moment, viewers in turns.items():
         frame = Frame(messages.reconnect(moment))
         for viewer in viewers:
-            # A lagging viewer doesn't take this message, but is closed all the same.
+            # A lagging viewer doesn't get this message, but is closed, too.
             viewer.write(frame)
         await asyncio.sleep(0)
     for moment, viewers in turns.items():

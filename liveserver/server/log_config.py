@@ -1,4 +1,4 @@
-"""The configuration of logs, ours and those of libraries: readable text at a terminal, lines of JSON elsewhere."""
+"""The configuration of our logs and of the logs of libraries: readable text at a terminal, lines of JSON elsewhere."""
 
 from __future__ import annotations
 

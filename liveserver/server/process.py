@@ -33,7 +33,8 @@ ACCEPTORS = 8
 """The greatest number of connections that are accepted in one turn of the event loop.
 
 In one turn, uvloop accepts one connection from each listening descriptor. So the listening socket gets this many
-descriptors. One would be too few: a turn in which a batch of viewers is written to takes milliseconds."""
+descriptors. One descriptor would be too few, because a turn takes milliseconds if messages are written to a batch of
+viewers."""
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +86,7 @@ def run(settings: Settings, listener: socket.socket, beside: Beside | None = Non
             pid=os.getpid(),
         )
 
-    # Python takes a socket that comes from another process for a blocking one. Copying the socket would then really
+    # Python assumes that a socket that comes from another process is blocking. Copying the socket would then really
     # make it blocking, in all processes that share it, and their event loops would hang in `accept`.
     listener.setblocking(False)
     with _quiet_end():
@@ -97,7 +98,7 @@ def run(settings: Settings, listener: socket.socket, beside: Beside | None = Non
 def _quiet_end() -> Iterator[None]:
     """Ignore SIGINT and SIGTERM within this context, except while uvicorn handles them.
 
-    When uvicorn has closed everything, it raises once more the signal that ended it. If that signal weren't ignored, it
+    When uvicorn has closed everything, it raises once more the signal that ended it. Without this context, that signal
     would kill the process.
     """
     handlers = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}

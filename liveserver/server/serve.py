@@ -44,7 +44,8 @@ def serve(settings: Settings, *, beside: Beside | None = None) -> None:
     if unknown := unknown_settings():
         log.warning("settings.unknown", meant=unknown)
     if settings.tls_certificate is not None:
-        # SIGHUP asks the server to read its certificate again. Until there is a handler, it would end this process.
+        # SIGHUP asks the server to read its certificate again. Until there is a handler, the signal would end this
+        # process.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     # This check comes before `_alone` makes a lock file, which would stay beside a file that is no database.
     check(settings.database_url)

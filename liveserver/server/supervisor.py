@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from liveserver.settings import Settings
 
     Worker = Callable[[Settings, socket.socket], None]
-    """The function that each process runs. It must be possible to pickle it."""
+    """The function that each process runs. It must be picklable."""
 
 OVERTIME = 5.0
-"""Seconds that a process may take to end beyond the time that the settings allow. Then it is killed."""
+"""Seconds that a process may need to end, in addition to the time that the settings allow. After these seconds it is
+killed."""
 RESTART_PAUSE = 1.0
 """Seconds before a process that died is replaced. So a process that can't start doesn't flood the log."""
 
@@ -50,8 +51,8 @@ class Supervisor:
 
     def run(self) -> None:
         """Keep the processes running until SIGINT or SIGTERM comes. Returns once all processes have ended."""
-        # multiprocessing starts its resource tracker when it is first needed. If that were in `_start`, it would undo
-        # the blocking of signals there.
+        # multiprocessing starts its resource tracker when it is first needed. If the first need came in `_start`, that
+        # would undo the blocking of signals there.
         resource_tracker.ensure_running()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
@@ -116,7 +117,7 @@ def _run(worker: Worker, settings: Settings, listener: socket.socket) -> None:
 def _end_with_parent() -> None:
     """Wait until the supervisor's process ends, and then end this process.
 
-    Otherwise, if the supervisor's process was killed, this process would go on occupying the port.
+    Without this function, this process would keep the port after the supervisor's process was killed.
     """
     parent = multiprocessing.parent_process()
     assert parent is not None

@@ -87,8 +87,8 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             read_languages()
-            # Objects that were made until now stay for good. If every collection went through them, that would be a
-            # third of the time that each connect takes. Short-lived objects are freed by their reference counts.
+            # Objects that were made until now are never freed. If every collection went through them, this would take a
+            # third of the time of each connect. Short-lived objects are freed by their reference counts.
             gc.collect()
             gc.freeze()
             gc.set_threshold(GC_THRESHOLD)
@@ -167,8 +167,8 @@ class Server(uvicorn.Server):
         """Drain, and then run uvicorn's shutdown.
 
         The drain comes first, because uvicorn's shutdown begins by closing the listening socket and ending WebSockets.
-        Until the viewers have gone, the server answers all requests except those of new viewers. So a load balancer has
-        time to notice that the server ends.
+        Until the viewers have gone, the server answers all requests except requests of new viewers. So a load balancer
+        has time to notice that the server ends.
         """
         start = time.monotonic()
         parts = self._app.state.services
@@ -202,7 +202,7 @@ def exhausted(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
     If descriptors or memory ran out while a connection was accepted, the error is only counted, as a refusal. Such an
     error can come very often, and the event loop's own handler would log it each time, with a traceback of some
-    kilobytes. All other errors are given to that handler.
+    kilobytes. All other errors are given to the event loop's own handler.
     """
     error = context.get("exception")
     if isinstance(error, OSError) and error.errno in EXHAUSTED and not {"task", "future"} & context.keys():

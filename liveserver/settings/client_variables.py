@@ -16,7 +16,8 @@ CLIENT_VARIABLES = frozenset({"LIVESERVER_KEY", "LIVESERVER_KEY_FILE", "LIVESERV
 
 
 def key_of(given: str | None) -> str | None:
-    """Return a client's API key: `given`, or else the key in the file that LIVESERVER_KEY_FILE names; None if neither.
+    """Return a client's API key: `given`, or else the key in the file that LIVESERVER_KEY_FILE names; None if there is
+    no key.
 
     `given`: the key from a flag; without the flag, the key from the variable LIVESERVER_KEY; None if neither is set.
     Raises SettingsError if the file can't be read, or if both variables are set and no flag is given.
@@ -30,10 +31,10 @@ def key_of(given: str | None) -> str | None:
 
 
 def take_client_variables() -> None:
-    """Copy the client variables from `.env` into the environment, except those that the environment has already.
+    """Copy the client variables from `.env` into the environment, except variables that the environment has already.
 
-    If LIVESERVER_URL is in neither of the two, the client's server is assumed to be on this machine. Then, if a port
-    (LIVESERVER_PORT) is set but no TLS certificate, LIVESERVER_URL is set to `http://localhost:` with this port.
+    If LIVESERVER_PORT is set and no TLS certificate is set, the server is assumed to be on this machine. Then the
+    default of LIVESERVER_URL is `http://localhost:` with this port.
     """
     variables: dict[str, str] = {}
     # If `.env` can't be read, the commands that need it report that.

@@ -286,7 +286,7 @@ class Settings(BaseSettings):
 
     @property
     def base_url(self) -> str:
-        """The public URL without a slash at the end. If none is set, it is made from host and port."""
+        """The public URL without a slash at the end. If no public URL is set, the URL is made from host and port."""
         if self.public_url:
             return self.public_url
         host = {"0.0.0.0": "localhost", "::": "localhost", "127.0.0.1": "localhost"}.get(self.host, self.host)  # noqa: S104
@@ -295,7 +295,7 @@ class Settings(BaseSettings):
 
     @property
     def hosts(self) -> frozenset[str]:
-        """The host names that a request's Host header may have. Empty if it may have any."""
+        """The host names that a request's Host header may have. Empty if all host names are allowed."""
         if not self.allowed_hosts:
             return frozenset()
         return frozenset({*self.allowed_hosts.split(","), urlsplit(self.base_url).hostname or "", "localhost"})

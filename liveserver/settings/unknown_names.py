@@ -1,4 +1,4 @@
-"""The search for misspelt settings: names in the environment and `.env` that look like settings but aren't."""
+"""The search for misspelt settings: names in the environment and `.env` that look like settings but are unknown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ equality."""
 
 
 def unknown_settings() -> dict[str, str | None]:
-    """Return the names in the environment and `.env` that look like settings but aren't.
+    """Return the names in the environment and `.env` that look like settings but are unknown.
 
     The value for each is the variable that was probably meant, or None if no variable is similar enough.
     """
@@ -43,7 +43,8 @@ def unknown_variables(names: Iterable[str]) -> list[str]:
 
 
 def nearest_setting(variable: str) -> str | None:
-    """Return the variable of a setting or a client command that is most similar to `variable`; None if none is similar.
+    """Return the variable of a setting or a client command that is most similar to `variable`; None if no name is
+    similar.
 
     The order of the words in a name doesn't matter.
     """

@@ -28,21 +28,22 @@ logging.getLogger("dotenv").setLevel(logging.ERROR)
 
 
 class SecretFilesSource(PydanticBaseSettingsSource):
-    """The environment, or `.env`, as a source of settings. It may name a secret's file in place of the secret."""
+    """The environment, or `.env`, as a source of settings. The source may name a secret's file in place of the
+    secret."""
 
     def __init__(self, settings: type[BaseSettings], source: PydanticBaseSettingsSource) -> None:
         super().__init__(settings)
         self._source = source
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return the value of one setting, its name, and whether the value is complex, as the wrapped source does."""
+        """Return the wrapped source's answer: the value of one setting, its name, and whether the value is complex."""
         return self._source.get_field_value(field, field_name)
 
     def __call__(self) -> dict[str, Any]:
         """Return all settings of the source, with the secrets from the files that it names.
 
-        Raises SettingsError if the source has both a secret and the name of the secret's file, or if this file can't be
-        read, isn't text, or is empty.
+        Raises SettingsError if the source has both a secret and the name of the secret's file. Also raises
+        SettingsError if this file can't be read, isn't text, or is empty.
         """
         values = self._source()
         variables: dict[str, str | None] = getattr(self._source, "env_vars", {})

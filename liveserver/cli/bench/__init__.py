@@ -1,6 +1,5 @@
 """`liveserver bench`: the capacity check that operators run against their own servers.
 
-It starts processes that hold many viewers (`viewers/worker.py`), publishes entries, and counts every change that a
-viewer gets. A viewer here consists of a transport and a few numbers, as on the server. So one machine can
-hold 20,000 viewers.
+It starts worker processes with many viewers each (`viewers/worker.py`), publishes entries, and counts every change that
+a viewer gets. A benchmark's viewer consists of a transport and a few numbers. So one machine can run 20,000 viewers.
 """

@@ -50,7 +50,7 @@ class Request:
     keep: bool = False
     """True if the published entries stay in the live blog; False to delete them at the end."""
     pids: tuple[int, ...] = ()
-    """The ids of server processes on this machine, whose processor time and memory are measured."""
+    """The ids of server processes on this machine. The processor time and memory of these processes are measured."""
     json: Path | None = None
     html: Path | None = None
     svg: Path | None = None
@@ -59,9 +59,9 @@ class Request:
 def bench(request: Request, confirm: Callable[[str], bool]) -> int:
     """Run a benchmark, and return the exit status of the command.
 
-    The exit status is 0 if the result is good, 1 if it isn't, and `INTERRUPTED` if Ctrl+C ended the run. `confirm`:
-    asks the operator a question, and returns True for yes. Raises Refused if the benchmark can't or mustn't be run, and
-    ClientError if the server refuses a request.
+    The exit status is 0 if the result's `ok` is true, 1 if it is false, and `INTERRUPTED` if Ctrl+C ended the run.
+    `confirm`: asks the operator a question, and returns True for yes. Raises Refused if the benchmark can't or mustn't
+    be run. Raises ClientError if the server refuses a request.
     """
     request.plan.check()
     for path in (request.json, request.html, request.svg):
@@ -129,7 +129,7 @@ async def _bench(request: Request, confirm: Callable[[str], bool]) -> Result:
 
 
 def _end_on_interrupt(run: Run) -> None:
-    """From now on, let the first Ctrl+C end the run early, and the second one the process at once."""
+    """From now on, let the first Ctrl+C end the run early, and let the second Ctrl+C end the process immediately."""
     former_handler = signal.getsignal(signal.SIGINT)
 
     def end() -> None:

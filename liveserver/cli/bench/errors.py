@@ -6,8 +6,8 @@ from liveserver.domain.errors import LiveserverError
 
 
 class Refused(LiveserverError):
-    """The error of a benchmark that can't or mustn't be run in the way that the operator asked for. Its message is one
-    line for the operator."""
+    """The error of a benchmark that can't or mustn't be run with the operator's options. The error message is one line
+    for the operator."""
 
 
 class Broken(LiveserverError):

@@ -47,7 +47,7 @@ def outgoing_ports() -> int:
 def has_many_sources(address: str) -> bool:
     """True if this machine can connect to an address from any source address 127.x.y.z.
 
-    That is so on Linux, for an IPv4 address of the loopback network.
+    This is possible only on Linux, for an IPv4 address of the loopback network.
     """
     ip = ipaddress.ip_address(address)
     return sys.platform == "linux" and ip.version == 4 and ip.is_loopback

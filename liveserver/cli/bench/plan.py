@@ -19,8 +19,8 @@ PROCESSES_MAX = 64
 SIZE_MIN, SIZE_MAX = 200, 50_000
 
 PER_PROCESS = 10_000
-"""The greatest number of viewers of a process, if the operator doesn't set the number of processes. Processes hold
-more viewers if there would otherwise be more processes than the machine has processors."""
+"""The greatest number of viewers of a process, if the operator doesn't set the number of processes. A process may get
+more viewers on a machine with few processors: more processes than processors would be no faster."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Plan:
     transport: Transport = Transport.WS
     deflate: bool = True
     rate: float = 2.0
-    """Entries to publish in each second; 0: publish none, and count what others publish."""
+    """Entries to publish in each second. 0: publish nothing, and count only the changes that others publish."""
     duration: float = 30.0
     ramp: float = 0.0
     """The seconds over which the first connections of all viewers are spread evenly. 0: the viewers connect as fast as
     the server accepts them."""
     processes: int = 0
-    """The number of processes that hold viewers; 0: as many as are needed."""
+    """The number of worker processes, which run the viewers. 0: as many as are needed."""
     size: int = 400
     """How many bytes the text of an entry has."""
 
@@ -47,7 +47,8 @@ class Plan:
         return round(self.rate * self.duration)
 
     def check(self) -> None:
-        """Raise Refused if a value is out of bounds, or nothing would be published in the given time."""
+        """Raise Refused if a value is out of bounds, or if a rate above 0 is too low for even one entry in
+        `duration`."""
         bounds: list[tuple[str, float, float, float]] = [
             ("--viewers", self.viewers, 1, VIEWERS_MAX),
             ("--rate", self.rate, 0, RATE_MAX),
@@ -66,8 +67,9 @@ class Plan:
 def shares(plan: Plan, address: str) -> list[range]:
     """Divide the viewers among processes. Return for each process the range of the numbers of its viewers.
 
-    This also raises the limit of open files of this process. `address`: the server's IP address. Raises Refused if this
-    machine has too few outgoing ports for the viewers, or if the processes can't open a socket for each viewer.
+    Before that, raise this process's limit of open files as far as possible. `address`: the server's IP address. Raises
+    Refused if this machine has too few outgoing ports for the viewers, or if the processes can't open a socket for each
+    viewer.
     """
     room = machine_limits.raise_open_files()
     if not machine_limits.has_many_sources(address) and plan.viewers > machine_limits.outgoing_ports():

@@ -1,4 +1,5 @@
-"""The publisher of a benchmark's entries, which also deletes them. The text of each entry says that it is no news."""
+"""The publisher of a benchmark's entries. It deletes the entries afterwards. Each entry's text says that it is no
+news."""
 
 from __future__ import annotations
 
@@ -60,14 +61,14 @@ class Publisher:
         await self._client.delete(self.slug, draft["id"])
 
     async def publish(self, number: int) -> int:
-        """Publish the entry with this number now, and return its seq. Raises ClientError if that fails."""
+        """Publish the entry with this number now, and return its seq. Raises ClientError if publishing fails."""
         mark = Mark(self._run, number, time.monotonic())
         entry = await self._client.publish(self.slug, entry_of(mark, self._size))
         self._entries.append(entry["id"])
         return int(entry["seq"])
 
     async def clean_up(self) -> list[str]:
-        """Delete the published entries; return the ids of those that couldn't be deleted."""
+        """Delete the published entries. Return the ids of the entries that couldn't be deleted."""
         remaining: list[str] = []
         waiting = iter(self._entries)
 

@@ -32,8 +32,8 @@ PATIENCE = 10.0
 """How many seconds a run waits for the next delivery after its last entry. If no viewer gets a change in this time, the
 changes that are still missing count as lost."""
 CONNECT_SECONDS = 120.0
-"""The greatest number of seconds to wait, after the plan's ramp, until all viewers are connected. If some aren't by
-then, the run goes on without them."""
+"""The greatest number of seconds to wait, after the plan's ramp, until all viewers are connected. After this time, the
+run goes on without the viewers that aren't connected."""
 PUBLISHING = 32
 """The greatest number of requests to publish that wait for their answers at the same time."""
 
@@ -54,17 +54,18 @@ class Source(Protocol):
     """A publisher of the run's entries, which become the changes that viewers get."""
 
     async def publish(self, number: int, /) -> int:
-        """Publish the entry with this number now, and return its seq. Its text has a mark with the present time.
+        """Publish the entry with this number now, and return its seq. The entry's text has a mark with the present
+        time.
 
-        Raises LiveserverError if that fails.
+        Raises LiveserverError if publishing fails.
         """
 
 
 class Present(Protocol):
-    """A function that asks the server where the live blog stands at present."""
+    """A function that asks the server for the seq of the live blog's last change."""
 
     async def __call__(self) -> int:
-        """Return the seq of the live blog's last change. Raises LiveserverError if that fails."""
+        """Return the seq of the live blog's last change. Raises LiveserverError if the request fails."""
 
 
 @dataclass
@@ -82,7 +83,8 @@ class Moment:
 
 
 class Run:
-    """A run: it connects the viewers, publishes entries, waits until the viewers have got them, and counts.
+    """A run: it connects the viewers, publishes entries, waits until the viewers have got the entries, and counts the
+    deliveries.
 
     `run`: the run's id. `source`: publishes the entries; None to only watch. `present`: asks for the seq of the live
     blog's last change; None not to ask. `meter`: measures the server's processes; None not to measure them. `greeted`:
@@ -122,7 +124,7 @@ class Run:
     async def __call__(self) -> Result:
         """Run the benchmark, and return its result.
 
-        Raises Refused if the limits of this machine don't allow so many viewers, or a process that holds viewers dies.
+        Raises Refused if the limits of this machine don't allow so many viewers, or if a process with viewers dies.
         """
         result = self._result
         async with WorkerPool(self._orders()) as pool:
@@ -235,7 +237,7 @@ class Run:
     async def _drain(self, pool: WorkerPool) -> None:
         """Wait until every viewer has got the live blog's last change, or no viewer gets a change for PATIENCE seconds.
 
-        If it isn't known which change is the last, return at once.
+        If it isn't known which change is the last, return immediately.
         """
         if self._present is not None:
             try:

@@ -1,4 +1,4 @@
-"""`liveserver demo`: a server with a live blog whose entries are published while you look."""
+"""`liveserver demo`: a server with a live blog in which entries are published while you look."""
 
 from __future__ import annotations
 
@@ -78,8 +78,9 @@ def demo(
 
     async def write(parts: Container) -> None:
         newsroom = Newsroom(parts, script, interval=interval)
-        # The live blog must exist before its address is printed. The key is looked for only now that this server has
-        # the port and the database: it may replace the key of an earlier run, not that of a server that still runs.
+        # The live blog must exist before its address is printed. A new key revokes the earlier key. So the key is made
+        # after this server got the port and the database: if an earlier demo server still ran, this server wouldn't
+        # get them, and the earlier server would keep its key.
         await newsroom.open()
         key = await keep_or_make_key(parts.store, directory / "key")
         typer.echo(
@@ -98,11 +99,12 @@ def demo(
 
 
 async def keep_or_make_key(store: Store, path: Path) -> str:
-    """Return the API key in the file at `path`, if it has all scopes for all live blogs. Otherwise make such a key,
-    write it to the file and return it.
+    """Return the API key in the file at `path`, if the key has all scopes for all live blogs. Otherwise make such a
+    key, write it to the file and return it.
 
-    If a key is made, the demo's earlier keys are revoked, as nobody has their secrets any more. The key
-    of another demo server on this database would be revoked, too. If the file can't be written, prints a message.
+    If a key is made, the demo's earlier keys are revoked, as nobody has their secrets any more. The key of another demo
+    server on this database would be revoked, too. If the file can't be written, prints a message and still returns the
+    key.
     """
     from liveserver.access.api_keys import ApiKeys, new_key
 

@@ -1,4 +1,4 @@
-"""`liveserver follow`: sets, shows or removes a live blog's source (another server's live blog that it follows)."""
+"""`liveserver follow`: sets, shows or removes a live blog's source (another server's live blog to follow)."""
 
 from __future__ import annotations
 

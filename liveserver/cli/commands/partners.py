@@ -62,7 +62,8 @@ Clear = Annotated[
 def with_rules(command: Callable[..., None]) -> Callable[..., None]:
     """Return a command that has options for the rules of a partner, in place of the parameter `rules` of `command`.
 
-    It calls `command` with a dictionary `rules`: the rules that are given on the command line, as the API takes them.
+    The returned command calls `command` with a dictionary `rules`. This contains the rules that are on the command
+    line, in the form that the API accepts.
     """
 
     @functools.wraps(command)
@@ -239,7 +240,7 @@ def _edit(settings: Settings, partner_id: str, fields: dict[str, Any]) -> Partne
 
 
 async def _missing(store: Store, slugs: Iterable[str]) -> list[str]:
-    """Return those slugs among `slugs` that no live blog has."""
+    """Return the slugs in `slugs` that no live blog has."""
     missing = []
     for slug in slugs:
         try:
@@ -250,9 +251,9 @@ async def _missing(store: Store, slugs: Iterable[str]) -> list[str]:
 
 
 def _tell_missing(slugs: list[str]) -> None:
-    """Print a message for each of these slugs, which no live blog has.
+    """Print a message for each slug in `slugs`. No live blog has these slugs.
 
-    This is no error: a slug may be misspelt, but its live blog may also be opened later.
+    A missing live blog is no error. The slug may be misspelt, but the live blog may also be opened later.
     """
     for slug in slugs:
         tell(f"there is no live blog {slug} so far: the partner may show it once it is opened")

@@ -1,4 +1,4 @@
-"""`liveserver publish`: publishes an entry, whose text is on the command line or comes from a pipe."""
+"""`liveserver publish`: publishes an entry. The text is on the command line or comes from a pipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`liveserver reach`: prints the reach of a live blog by partner and day, or a link to a page with plots of it."""
+"""`liveserver reach`: prints the reach of a live blog by partner and day, or a link to a page with plots."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def reach(
 async def link_to(url: str, key: str, slug: str, *, days: int) -> str:
     """Make a link to the page with plots of a live blog's reach, and return the link.
 
-    `days`: for how many days the link is good.
+    `days`: for how many days the link is valid.
     """
     async with client_of(url, key) as client:
         link = await client.reach_link(slug, days=days)

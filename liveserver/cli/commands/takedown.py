@@ -23,7 +23,7 @@ INTERVAL = 0.5
 """Seconds between two requests to the server for the counts of confirmations."""
 MIN_SECONDS = 2.0
 """The least number of seconds for which the command shows counts, even if no confirmation is missing. In this time, the
-counts may be too low, as some nodes may not have reported yet how many of their viewers have still to confirm."""
+counts may be too low: some nodes may not have reported yet how many of their viewers still have to confirm."""
 
 
 def takedown(
@@ -75,7 +75,7 @@ async def watch(url: str, key: str, slug: str, entry_id: str, *, as_json: bool) 
 
 
 async def _delete(client: Client, slug: str, entry_id: str) -> tuple[str, Message | None]:
-    """Delete an entry. Return the text to print about the deletion, and the takedown.
+    """Delete an entry. Return the text to print about the deletion, and the takedown (its counts of confirmations).
 
     In place of the takedown, returns None if no viewer is asked to confirm the deletion.
     """

@@ -1,1 +1,1 @@
-"""The demo: a live blog whose entries are published one after the other while you look."""
+"""The demo: a live blog in which entries are published one after the other while you look."""

@@ -1,5 +1,5 @@
-"""The player of the demo's script. It plays the first steps at once, and dates their entries back by up to two hours.
-Then it plays the other steps one by one."""
+"""The player of the demo's script. The player plays the first steps without pauses, and gives their entries publication
+times in the past (up to two hours ago). Then it plays the other steps one by one, with pauses."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 ACTOR = "demo newsroom"
 BACKLOG = 14
-"""How many steps of the script are played at once when the story begins. Their entries look as if they had been
-published in the hours before."""
+"""How many steps of the script are played without pauses when the story begins. The entries of these steps look as if
+they had been published in the hours before."""
 BACKLOG_STEP = timedelta(minutes=7)
-"""The time between one of the first `BACKLOG` steps and the next, by the times of publication made up for them."""
+"""The difference between the publication times of two consecutive entries of the first `BACKLOG` steps. The publication
+times of these entries are invented."""
 REST = 5
-"""The pause between the end of the story and its next beginning, as a multiple of the interval between two steps."""
+"""The pause after the end of the story, before the story begins again. It is a multiple of the interval between two
+steps."""
 
 
 class Newsroom:

@@ -15,7 +15,7 @@ class Publish:
     ref: str
     """The name by which later steps refer to the entry."""
     entry: dict[str, Any]
-    """The fields of the entry, as `POST …/entries` takes them."""
+    """The fields of the entry, in the form that `POST …/entries` accepts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Edit:
 
     ref: str
     entry: dict[str, Any]
-    """The fields that change, as `PATCH …/entries/{id}` takes them."""
+    """The fields that change, in the form that `PATCH …/entries/{id}` accepts."""
     correction: str
     """The public note that says what was corrected."""
 
@@ -41,10 +41,10 @@ Step = Publish | Edit | Delete
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script: a live blog, and the steps that its newsroom takes."""
+    """A script: a live blog, and the steps of its newsroom, in order."""
 
     liveblog: dict[str, Any]
-    """The fields of the live blog, as `POST /api/v1/liveblogs` takes them."""
+    """The fields of the live blog, in the form that `POST /api/v1/liveblogs` accepts."""
     steps: tuple[Step, ...]
 
 

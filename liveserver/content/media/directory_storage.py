@@ -23,7 +23,7 @@ a web server that runs as another user may serve them."""
 
 AT_ONCE = 4
 """How many reads of files may go on at the same time, each in a thread. The process has more threads than this, so that
-some are left for other work."""
+some threads are left for other work."""
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ class DirectoryStorage:
 
     def look(self) -> None:
         """Check that files could be written to the directory, without making any file or directory. Raises OSError,
-        with the reason, if they couldn't."""
+        with the reason, if files couldn't be written there."""
         nearest = self._nearest()
         if not nearest.is_dir():
             raise OSError(f"{nearest} is no folder")
@@ -79,7 +79,7 @@ class DirectoryStorage:
             await asyncio.to_thread(self._remove, name)
 
     def _nearest(self) -> Path:
-        """Return the directory if it exists, otherwise the nearest of its parents that does."""
+        """Return the directory if it exists, otherwise its nearest parent directory that exists."""
         return next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
 
     def _free(self) -> int:
@@ -93,8 +93,8 @@ class DirectoryStorage:
 
     def _write(self, name: str, content: bytes) -> None:
         private_files.make_directories(self.path, READABLE[0])
-        # The file is written under another name in the same directory, then renamed. So nobody can read half of it, and
-        # a crash leaves no half file under its name.
+        # The file is written under another name in the same directory, then renamed. So nobody can read half of the
+        # file, and a crash leaves no half file under the right name.
         descriptor, draft = tempfile.mkstemp(dir=self.path, prefix=".", suffix=".part")
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -116,7 +116,7 @@ class DirectoryStorage:
         self._sync()
 
     def _sync(self) -> None:
-        """Write the directory itself to the disk. Without that, the name of a new file may be lost in a power cut."""
+        """Write the directory itself to the disk. Otherwise, the name of a new file may be lost in a power cut."""
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)

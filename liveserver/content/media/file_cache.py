@@ -1,4 +1,4 @@
-"""A cache of picture files for a few seconds. A file is read once for all requests that come at the same time."""
+"""A cache that keeps picture files for a few seconds. Requests for a file at the same time share one read."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class _Kept(NamedTuple):
 class FileCache:
     """A cache that keeps each file for `seconds`, and at most `size` bytes of all files together.
 
-    If the files take more, the least recently used ones are dropped. `read`: returns a file's content by its name; None
-    if there is no such file.
+    If the files have more bytes, some are dropped, first the files that nobody has asked for again. `read`: returns a
+    file's content by its name; None if there is no such file.
 
-    Files never change, but other processes may remove them without telling this one. That is why a file is kept for a
-    few seconds only. Even so, ten thousand readers of one picture cause only one read in that time.
+    Files never change, but other processes may remove them without telling this process. So a file is kept for a few
+    seconds only. Even so, ten thousand readers of one picture cause only one read in these seconds.
     """
 
     def __init__(
@@ -60,8 +60,8 @@ class FileCache:
         return kept.content if kept is not None and kept.until > self._clock() else None
 
     def forget(self, name: str) -> None:
-        """Drop a file from the cache, as it was removed from the storage. If the file is being read now, later calls of
-        `get` read it again."""
+        """Drop a file from the cache, because the file was removed from the storage. If the file is being read now,
+        later calls of `get` read it again."""
         self._kept.drop(name)
         self._fetches.abandon(name)
 

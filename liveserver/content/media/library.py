@@ -31,10 +31,12 @@ if TYPE_CHECKING:
 class MediaLibrary:
     """The library of pictures: adds, edits and deletes pictures, and returns their files.
 
-    The library writes a picture's files before it adds the picture to the store, and removes the files before it
-    deletes the picture from the store. So nobody gets the address of a file that isn't there yet, and if a picture is
-    reported as deleted, its files are gone. If an upload fails, its files are removed again. They stay only if the
-    store doesn't answer whether it has the picture, if they can't be removed, or if the upload is cancelled.
+    The library writes a picture's files before it adds the picture to the store. So nobody gets the address of a file
+    that doesn't exist yet. The library removes the files before it deletes the picture from the store. So if a picture
+    is reported as deleted, its files are gone.
+
+    If an upload fails, its files are removed again. The files stay in three cases only: the store doesn't answer
+    whether it has the picture, the files can't be removed, or the upload is cancelled.
     """
 
     def __init__(
@@ -55,15 +57,15 @@ class MediaLibrary:
         self._clock = clock
 
     async def close(self) -> None:
-        """Kill the processes that transcode pictures. Cancel the query that asks the store about missing files, if
-        there is one."""
+        """Kill the processes that transcode pictures. If a query is asking the store about missing files, cancel the
+        query."""
         await self._transcoder_pool.close()
         await self._missing.close()
 
     async def check_room(self, owner: Hashable) -> None:
-        """Check that there is room for one more picture of an owner (an API key, or a source).
+        """Check that one more picture of an owner (an API key, or a source) may be added.
 
-        Raises MediaFull if the disk is full or all pictures together have as many bytes as they may, and
+        Raises MediaFull if the disk is full, or if all pictures together have reached their limit of bytes. Raises
         TooManyRequests if the owner has used up its daily quota. Raises MediaUnavailable if the storage doesn't answer.
         Raises StoreUnavailable if the store doesn't answer.
         """
@@ -91,7 +93,7 @@ class MediaLibrary:
         media_id = media_id or new_id()
         largest = transcoded.variants[-1]
         # The hash includes the id. So a file that is sent twice makes two pictures, whose files have different names.
-        # The files of one can be removed without those of the other.
+        # The files of one picture can be removed without removing the files of the other picture.
         digest = hashlib.sha256(media_id.encode() + largest.content).hexdigest()[:32]
         named_files = [
             (Picture(digest, variant.width, variant.height, transcoded.suffix).name, variant.content)
@@ -139,9 +141,9 @@ class MediaLibrary:
     async def edit(self, media_id: str, patch: MediaPatch, by: Principal, *, version: EntityVersion | None) -> Media:
         """Change a picture's description and credit; return the picture as it is now.
 
-        `version`: the version that the editor has edited; None if any version will do. Raises NotFound if there
-        is no such picture, Gone if the picture was deleted, and VersionConflict if the picture's current version
-        is another one. Raises StoreUnavailable.
+        `version`: the version that the editor has edited; None if any version is accepted. Raises NotFound if there is
+        no such picture, Gone if the picture was deleted, and VersionConflict if the picture's current version is
+        another one. Raises StoreUnavailable.
         """
         at = self._clock()
 
@@ -155,10 +157,10 @@ class MediaLibrary:
     async def delete(self, media_id: str, by: Principal, *, version: EntityVersion | None) -> None:
         """Delete a picture and its files for good.
 
-        `version`: the version that the editor has seen; None if any version will do. Raises NotFound if there
-        is no such picture, Gone if the picture was deleted before, and VersionConflict if the picture's current
-        version is another one. If MediaUnavailable or StoreUnavailable is raised, the picture may still exist although
-        some of its files are gone: call this method again.
+        `version`: the version that the editor has seen; None if any version is accepted. Raises NotFound if there is no
+        such picture, Gone if the picture was deleted before, and VersionConflict if the picture's current version is
+        another one. If MediaUnavailable or StoreUnavailable is raised, the picture may still exist although some of its
+        files are gone. Then call this method again.
         """
         media = await self._store.media.confirm_deletion(media_id, by)
         check_version(media, version, media.entity_version.history)

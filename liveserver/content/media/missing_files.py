@@ -1,5 +1,5 @@
-"""Requests for pictures whose files don't exist. Anybody can make up names, so answering such requests must cost
-little."""
+"""Requests for pictures whose files don't exist. Anybody can invent names of files, so answering such requests must
+cost little."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from liveserver.content.media.picture import Picture
 
 SECONDS = 5.0
-"""The seconds for which it is remembered that a file is missing. They are few, as the file's picture may be restored
-from a backup."""
+"""The seconds for which it is remembered that a file is missing. The time is short, because the file's picture may be
+restored from a backup."""
 NAMES_MAX = 10_000
-"""The greatest number of names of missing files that are remembered; beyond that, some are forgotten. They take 3
-MB."""
+"""The greatest number of names of missing files that are remembered. So many names need 3 MB of memory. If there are
+more, some names are forgotten."""
 PAUSE = 0.05
 """The least time, in seconds, between two queries that ask the store about missing files. Requests in the meantime
 share the next query."""
@@ -30,9 +30,9 @@ share the next query."""
 class MissingFiles:
     """The reasons why files are missing: their pictures were deleted, or never existed.
 
-    `deleted`: given digests of pictures, asks the store and returns the digests of those pictures that were deleted. It
-    is called at most once in `PAUSE` seconds, with the digests of all requests since its last call. So all these
-    requests together take at most one connection to the database.
+    `deleted`: a function that gets digests of pictures, asks the store, and returns the digests of the deleted
+    pictures. This function is called at most once in `PAUSE` seconds, with the digests of all requests since its last
+    call. So all these requests together use at most one connection to the database.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class MissingFiles:
         self._deleted = deleted
         self._clock = clock
         self._remembered: LruCache[str, tuple[float, bool]] = LruCache(NAMES_MAX)
-        """For the name of a missing file: the time up to which the file is remembered as missing, and True if its
+        """For each name of a missing file: the time until which the file is remembered as missing, and True if its
         picture was deleted."""
         self._digests: set[str] = set()
         """The digests of the pictures that the next query will ask about."""
@@ -73,7 +73,7 @@ class MissingFiles:
         return _error(picture, deleted=deleted)
 
     def forget(self, picture: Picture) -> None:
-        """Forget what is remembered of a file's name, as the file was removed."""
+        """Forget why a file was missing, because its picture is being deleted: now there is another reason."""
         self._remembered.drop(picture.name)
 
     async def close(self) -> None:

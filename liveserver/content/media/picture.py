@@ -1,8 +1,8 @@
 """The files of pictures: their names, and the HTML that shows them.
 
 A name is `<digest>-<width>x<height>.<jpg|webp>`. The content of the file with a given name never changes, so it may be
-cached for ever. From the name of the largest file, we know the names of the picture's files in all other widths, and so
-the whole `srcset`, without a database query.
+cached for ever. From the name of a picture's largest file, we can make the names of the files in all other widths. So
+the attribute `srcset` needs no database query.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from liveserver.domain.media import Media
 
 WIDTHS = (480, 960, 1600)
-"""The widths, in pixels, in which pictures are stored. The largest file of a picture is at most as wide as the last
-of these. The picture is also stored in each of these widths that is smaller than that of its largest file.
+"""The widths, in pixels, in which pictures are stored. The largest file of a picture is at most as wide as the last of
+these widths. The picture is also stored in each of these widths that is smaller than the width of its largest file.
 
 The names of stored files depend on these widths. If the widths were to change, the names would need another form.
 """
 
 MEDIA_TYPES = {"jpg": "image/jpeg", "webp": "image/webp"}
 
-# The value of the attribute `sizes`. Browsers that know `auto` take the width that the layout gives the picture. So the
+# The value of the attribute `sizes`. Browsers that know `auto` use the width that the layout gives the picture. So the
 # same HTML serves a page, a gallery and a widget.
 SIZES = "auto, (min-width: 45rem) 38rem, 100vw"
 
@@ -80,15 +80,15 @@ class Illustration(NamedTuple):
     alt: str
     """The description of the picture; empty if there is none."""
     caption: str
-    """The caption of the picture, or else of its gallery; empty if there is neither."""
+    """The caption of the picture. If the picture has none, the caption of its gallery; empty without any caption."""
 
 
 def img_html(picture: Picture, alt: str, media_url: str) -> str:
     """Return an `<img>` element for the picture whose largest file is `picture`.
 
-    The element says its size, so that nothing on the page moves when the picture is loaded. The browser loads only the
-    width that it needs. `alt`: the description as plain text. `media_url`: the address under which pictures are served,
-    without a slash at the end.
+    The element has the picture's width and height, so that nothing on the page moves when the picture is loaded. The
+    browser loads only the width that it needs. `alt`: the description as plain text. `media_url`: the address under
+    which pictures are served, without a slash at the end.
     """
     candidates = ", ".join(f"{media_url}/{r.name} {r.width}w" for r in picture.variants)
     return (
@@ -107,5 +107,5 @@ def figure_html(picture: Picture, alt: str, credit: str | None, media_url: str) 
 
 
 def _attribute(text: str) -> str:
-    # This is how the sanitiser writes attributes. So it leaves the HTML that we make unchanged.
+    # This is how the sanitiser writes attributes. So the sanitiser leaves the HTML that we make unchanged.
     return escape(text, quote=False).replace('"', "&quot;")

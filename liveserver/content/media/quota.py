@@ -30,8 +30,8 @@ class QuotaTerms(NamedTuple):
     total: int
     """How many bytes all pictures in the store may have together."""
     daily: int
-    """How many bytes of pictures one owner (an API key, or a source) may add at once, each picture counted with all its
-    files. What the owner uses up comes back evenly, so that after a day the owner may add as much again."""
+    """How many bytes of pictures one owner (an API key, or a source) may add at once. All files of each picture count.
+    The used part of the quota comes back evenly, so that after a day the owner may add as much again."""
     free: int
     """How many bytes must stay free on the disk of the pictures, as the database may need them."""
 
@@ -39,9 +39,9 @@ class QuotaTerms(NamedTuple):
 class MediaQuota:
     """The quotas of pictures, as this process counts them.
 
-    `count`: returns the number of bytes of all pictures in the store, with only the largest file of each. `free`:
-    returns how many bytes are free on the disk; None if that is unknown. A picture still counts for its owner's quota
-    after it was deleted.
+    `count`: returns the number of bytes of all pictures in the store, counting only each picture's largest file.
+    `free`: returns how many bytes are free on the disk; None if the number is unknown. A picture still counts for its
+    owner's quota after it was deleted.
     """
 
     def __init__(
@@ -58,17 +58,17 @@ class MediaQuota:
         self._clock = clock
         self._counting = FreshFlight(self._recount)
         self._total = 0
-        """The bytes of all files at the last count (an estimate), plus those of the files that this process has added
-        since then."""
+        """The bytes of all files at the last count (an estimate), plus the bytes of the files that this process has
+        added since then."""
         self._counted_until = -math.inf
         daily = terms.daily
         self._sent = RateLimiter(daily / DAY, daily, clock) if daily else None
 
     async def check(self, owner: Hashable) -> None:
-        """Raise MediaFull if there is no room for one more picture, TooManyRequests if the owner's quota is used up.
+        """Raise MediaFull if no more pictures may be added, or TooManyRequests if the owner's quota is used up.
 
         A picture's size isn't known before it is transcoded, and only `add` counts it. So pictures that are sent at the
-        same time may together exceed a limit. Raises also the errors of `count` and `free`.
+        same time may together exceed a limit. Also raises the errors of `count` and `free`.
         """
         if self._sent is not None and (wait := self._sent.wait(owner)):
             quota = Quota("pictures", self._terms.daily, unit="content-bytes", window=DAY)

@@ -23,8 +23,8 @@ CONNECT_TIMEOUT = timedelta(seconds=3)
 TIMEOUT = timedelta(seconds=10)
 RETRIES = 2
 AT_ONCE = 16
-"""How many reads of files may go on at the same time. Reads mostly wait for the storage service, and take little of
-this process's time."""
+"""How many reads of files may go on at the same time. Reads mostly wait for the storage service, and need little
+processor time."""
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 
@@ -34,13 +34,13 @@ log = structlog.get_logger(__name__)
 class Access(NamedTuple):
     """The address of the service that keeps a bucket, and the credentials for that service.
 
-    If a field is None, its value is looked for where AWS clients usually look: in the environment variables `AWS_…`,
-    and in the role of the machine.
+    If a field is None, its value comes from the places that AWS clients usually use: the environment variables `AWS_…`,
+    and the role of the machine.
     """
 
     endpoint: str | None = None
-    """The service's address, for example `https://s3.example.org`. If it is None and the environment names no other,
-    Amazon's is used."""
+    """The service's address, for example `https://s3.example.org`. If it is None, the address in the environment is
+    used, or else Amazon's address."""
     region: str | None = None
     access_key: str | None = None
     secret_key: str | None = None

@@ -45,7 +45,8 @@ class MediaStorage(Protocol):
         """Return the size of a file in bytes; None if there is no such file."""
 
     async def free(self) -> int | None:
-        """Return how many bytes are free on the disk; None if that is unknown, as for a bucket."""
+        """Return how many bytes are free on the disk; None if the number is unknown. For a bucket, it is always
+        unknown."""
 
     async def remove(self, name: str) -> None:
         """Remove a file. Does nothing if there is no such file."""
@@ -54,8 +55,8 @@ class MediaStorage(Protocol):
 def check(settings: Settings) -> None:
     """Check that files can be written to the directory of pictures. Does nothing if pictures are in a bucket.
 
-    Raises SettingsError if the settings name a directory that can't be used. If they name none, and the default
-    directory can't be used, this only logs a warning: a server without pictures needs no directory.
+    Raises SettingsError if the settings name a directory that can't be used. If the default directory can't be used,
+    only a warning is logged, because a server without pictures needs no directory.
     """
     if settings.media_url is not None:
         return

@@ -30,15 +30,15 @@ JPEG_QUALITY = 82
 WEBP_QUALITY = 86
 
 VARIANT_MAX = 4 * 1024 * 1024
-"""How many bytes the file of one width may have; for a larger one, see `LOWER_QUALITY`. The file of a photograph of the
-greatest height has three million bytes. A picture of noise, which somebody may send to fill the disk, would have ten
-million."""
+"""How many bytes the file of one width may have. A larger file is encoded anew with `LOWER_QUALITY`. The file of a
+photograph of the greatest height has three million bytes. A picture of noise, which somebody may send to fill the disk,
+would have ten million."""
 LOWER_QUALITY = 40
 """The quality, from 0 to 100, with which a file is encoded anew if it has more than VARIANT_MAX bytes. If the new file
-also has more, the picture is refused."""
+is also too large, the picture is refused."""
 SCANS_MAX = 100
-"""How many scans a JPEG may have; one with more is refused. Encoders write up to twelve. A scan can be as short as ten
-bytes of the file, and yet makes the decoder go through all pixels."""
+"""How many scans a JPEG may have. A JPEG with more scans is refused. Encoders write up to twelve scans. Even a scan of
+only ten bytes makes the decoder go through all pixels."""
 
 CPU_SECONDS = 6
 CPU_PIXELS = 32_000_000
@@ -47,8 +47,8 @@ MAX_PIXELS divided by this number: 8 s with the default settings. The slowest us
 8,000 pixels high, took 2.5 s on a processor of 2023."""
 MEMORY = 512 * 1024 * 1024
 MEMORY_PER_PIXEL = 16
-"""The bytes of memory that the program may use for each pixel of MAX_PIXELS, in addition to MEMORY. Decoders hold up
-to three copies of a picture, each with up to four bytes for a pixel."""
+"""The bytes of memory that the program may use for each pixel of MAX_PIXELS, in addition to MEMORY. Decoders keep up to
+three copies of a picture, each with up to four bytes for a pixel."""
 NICENESS = 10
 
 ACCEPTED = "send JPEG, PNG, WebP, GIF or AVIF"
@@ -74,7 +74,8 @@ _OTHERS = (
     (b"\x1f\x8b", "compressed"),
 )
 
-# The tag of the EXIF orientation (TIFF 6.0, tag 274); and for each of its values, what makes a picture upright.
+# The tag of the EXIF orientation (TIFF 6.0, tag 274); and for each of its values, the operation that makes a picture
+# upright.
 _ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -87,7 +88,8 @@ _UPRIGHT = {
 }
 _ON_ITS_SIDE = {5, 6, 7, 8}
 
-# Pillow's own limit of pixels is off, as it knows nothing of the server's settings. `develop` checks their limit.
+# Pillow's own limit of pixels is off, as it knows nothing of the server's settings. `develop` checks the limit in the
+# settings.
 Image.MAX_IMAGE_PIXELS = None
 
 
@@ -117,7 +119,7 @@ class TranscodedPicture(NamedTuple):
 
     @classmethod
     def loads(cls, data: bytes) -> TranscodedPicture:
-        """Return the picture that is the transcoder's output, in the form that `dumps` makes.
+        """Return the picture in the transcoder's output, which has the form that `dumps` makes.
 
         Raises Unreadable if the output is a refusal instead of a picture.
         """
@@ -133,8 +135,8 @@ class TranscodedPicture(NamedTuple):
 
 
 def sniff(data: bytes) -> str:
-    """Return Pillow's name for the format of a file. Only the first bytes of the file decide, not its name or what the
-    sender says.
+    """Return Pillow's name for the format of a file. Only the first bytes of the file decide. The file's name and the
+    type that the sender states are ignored.
 
     Raises Unreadable if the format isn't accepted.
     """
@@ -165,9 +167,10 @@ def develop(data: bytes, *, max_pixels: int) -> TranscodedPicture:
     """Transcode the picture in a file, and return it in all its widths.
 
     The result is upright, in the colours of sRGB, and has nothing but pixels. Of an animation, only the first frame is
-    taken. PNG, GIF and transparent pictures become WebP, all others JPEG. Raises Unreadable if the file isn't a picture
-    of an accepted format, is damaged, has more than `max_pixels` pixels or too many scans, or would take too much
-    memory or disk.
+    used. PNG, GIF and transparent pictures become WebP. All other pictures become JPEG.
+
+    Raises Unreadable if the file is damaged, or isn't a picture of an accepted format. Also raises Unreadable if the
+    picture has more than `max_pixels` pixels or too many scans, or would need too much memory or disk.
     """
     kind = sniff(data)
     if kind == "JPEG" and not _has_few_scans(data):
@@ -200,7 +203,7 @@ def _has_few_scans(data: bytes) -> bool:
     """True if a JPEG has at most `SCANS_MAX` scans.
 
     Each segment says the length of its content. The content is skipped, as it may contain bytes that look like markers.
-    What follows the end of the image (a telephone may append a video) isn't read.
+    The bytes after the end of the image aren't read. (A telephone may append a video there.)
     """
     scans, position = 0, 2
     while (match := _NEXT_MARKER.search(data, position)) is not None:
@@ -217,7 +220,8 @@ def _has_few_scans(data: bytes) -> bool:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Silence Pillow's warnings within this context. They are about harmless damage, in metadata for example."""
+    """Silence Pillow's warnings within this context. The warnings are about harmless damage, in metadata for
+    example."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -255,8 +259,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _resizable(image: Image.Image) -> Image.Image:
-    """Return the picture in a mode of Pillow in which the values of pixels can be averaged, as this is what resizing
-    does."""
+    """Return the picture in a mode of Pillow in which pixel values can be averaged. Resizing averages pixel values."""
     if image.mode.startswith("I;16"):
         # Pillow's own conversion would cut values at 255 instead of dividing them.
         return image.point(lambda value: value * (1 / 256) + 0.0).convert("L")

@@ -32,22 +32,22 @@ if TYPE_CHECKING:
 
 AT_ONCE = 2
 WAITING_MAX = 40
-"""How many pictures may wait, besides those that are being transcoded. One key or source can take at most half of all
-places. It can send at most sixteen at once (`access/body_budget.py`)."""
+"""How many pictures may wait, besides the pictures that are being transcoded. One owner (an API key, or a source) can
+have at most half of all places. An API key can send at most sixteen pictures at once (`access/body_budget.py`)."""
 PATIENCE = 60.0
-"""The seconds of real time after which the process of a picture is killed. Its limit of processor time is lower
-(`CPU_SECONDS` in `content/media/transcoder.py`)."""
+"""The seconds of real time after which the process of a picture is killed. The process's limit of processor time is
+lower (`CPU_SECONDS` in `content/media/transcoder.py`)."""
 
-# The variables that the interpreter and its libraries need. No others: settings have passwords in them.
+# The variables that the interpreter and its libraries need. No others are passed on: settings may contain passwords.
 _VARIABLES = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR")
 
 log = structlog.get_logger(__name__)
 
 
 class TranscoderPool:
-    """The pool of transcoding processes: `at_once` of them run, and `waiting_max` more callers may wait.
+    """The pool of transcoding processes: at most `at_once` processes run, and at most `waiting_max` more callers wait.
 
-    The owners of pictures take turns (`content/media/transcoder_queue.py`).
+    The processes are given to the owners of pictures in turn (`content/media/transcoder_queue.py`).
     """
 
     def __init__(
@@ -70,9 +70,9 @@ class TranscoderPool:
         """Transcode the picture in a file that is open for reading. The file is read from its beginning.
 
         `owner`: the key or source that sends the picture. Raises InvalidInput, with the field `/file`, if the picture
-        can't be served. Raises Busy if too many pictures wait already, of all owners together or of this owner, or if
-        the server is stopping. Raises MediaUnavailable if the disk is full, or if no more files can be opened or
-        processes started.
+        can't be served. Raises Busy if too many pictures wait already, of all owners together or of this owner. Also
+        raises Busy if the server is stopping. Raises MediaUnavailable if the disk is full, if no more files can be
+        opened, or if no process can be started.
         """
         await self._queue.enter(owner)
         start = time.monotonic()
@@ -97,7 +97,7 @@ class TranscoderPool:
         await asyncio.to_thread(self._threads.shutdown)
 
     def _submit(self, file: BinaryIO) -> asyncio.Future[TranscodedPicture]:
-        """Have a thread transcode the file, and return the future of the result. Raises Busy if the server is stopping.
+        """Have a thread transcode the file, and return a future for the result. Raises Busy if the server is stopping.
         Raises MediaUnavailable if the disk is full or no more files can be opened."""
         if self._closed:
             raise Busy("the server is stopping")
@@ -165,7 +165,7 @@ class TranscoderPool:
 def _failures() -> Iterator[None]:
     """Raise MediaUnavailable in place of an OSError that is raised in this context.
 
-    The reason of such an OSError: the disk is full, or no more files can be opened or processes started.
+    Such an OSError means that the disk is full, that no more files can be opened, or that no process can be started.
     """
     try:
         yield

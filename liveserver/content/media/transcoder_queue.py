@@ -1,9 +1,9 @@
-"""The queue of pictures in front of the transcoder, so that an owner of slow pictures makes nobody else wait for long.
+"""The queue of pictures in front of the transcoder. An owner of slow pictures makes nobody else wait for long.
 
-Each owner (an API key, or a source) has a line of its own, and the lines take turns. Of each line, one picture at a
-time is transcoded. If a picture took long, its line rests: the line's next picture isn't begun before as much time
-has passed again. So no owner takes all processes. If an owner has only one picture in the queue, each other owner has
-at most one turn before it.
+Each owner (an API key, or a source) has a line: a queue of the owner's own pictures. The lines take turns. In one turn,
+one picture of the line is transcoded. A line has only one turn at a time, so that no owner occupies all processes. If a
+picture took long, its line rests: the line has no turn until as much time has passed again. If an owner has only one
+picture in the queue, each other owner has at most one turn before this picture.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 REST_FROM = 2.0
-"""If transcoding a picture took this many seconds or more, the owner's line rests: its next picture waits for as long
-again. Photographs take less, and many of them are sent in a row."""
+"""If transcoding a picture took this many seconds or more, the owner's line rests for as many seconds as the picture
+took. Photographs are faster, so their owners may send many of them in a row."""
 
 
 class TranscoderQueue:
     """The queue of owners whose pictures wait or are being transcoded.
 
     `at_once`: how many pictures are transcoded at the same time. `places`: how many pictures may be in the queue,
-    whether they wait or are being transcoded. A picture is refused if no place is free, and also if its owner has as
-    many places as are free. So a few busy owners leave places for others.
+    whether they wait or are being transcoded. A picture is refused if no place is free. It is also refused if its owner
+    has as many pictures in the queue as there are free places. So a few busy owners leave places for others.
     """
 
     def __init__(self, *, at_once: int, places: int) -> None:
@@ -36,20 +36,21 @@ class TranscoderQueue:
         self._places = places
         """How many places of the queue are free."""
         self._held: dict[Hashable, int] = {}
-        """The number of places that each owner's pictures take. Owners without pictures in the queue are left out."""
+        """The number of each owner's pictures in the queue. Owners without pictures in the queue are left out."""
         self._lines: dict[Hashable, deque[asyncio.Future[None]]] = {}
-        """The waiting pictures: for each owner one future a picture, the oldest first. A future gets its result
-        when it is the picture's turn."""
+        """For each owner: one future for each waiting picture, the oldest first. A future gets its result when the
+        picture's turn begins."""
         self._ring: dict[Hashable, None] = {}
-        """The owners that may have a turn, in the order of their turns. Each of them has a picture that waits.
-        Owners in `_busy` aren't among them."""
+        """The owners that may have a turn, in the order of their turns. Each of these owners has a waiting picture.
+        Owners in `_busy` are left out."""
         self._busy: set[Hashable] = set()
-        """The owners of the pictures that are being transcoded, and those whose lines rest after a slow picture."""
+        """The owners of the pictures that are being transcoded, and the owners whose lines rest after a slow
+        picture."""
 
     async def enter(self, owner: Hashable) -> None:
-        """Wait until it is the turn of a picture of this owner. The turn lasts until the caller calls `leave`.
+        """Wait until a turn begins for a picture of this owner. The turn lasts until the caller calls `leave`.
 
-        Raises Busy if the owner has as many places as are free, or if no place is free.
+        Raises Busy if no place is free, or if the owner has as many pictures in the queue as there are free places.
         """
         if self._held.get(owner, 0) >= self._places:
             refusals.note(Reason.BUSY, owner=owner)
@@ -92,8 +93,8 @@ class TranscoderQueue:
         self._line_up(owner)
 
     def _line_up(self, owner: Hashable) -> None:
-        """Add the owner to those that may have a turn, if a picture of the owner waits and the owner isn't in `_busy`.
-        Then begin as many turns as can begin."""
+        """Add the owner to `_ring`, if a picture of the owner waits and the owner isn't in `_busy`. Then begin as many
+        turns as possible."""
         if not self._lines.get(owner):
             self._lines.pop(owner, None)
             self._ring.pop(owner, None)

@@ -46,7 +46,7 @@ VISIBLE_TO_EDITORS = (EntryStatus.PUBLISHED, EntryStatus.DRAFT, EntryStatus.SCHE
 
 
 async def create(request: Request) -> Response:
-    """Create an entry: publish it now, keep it as a draft, or schedule it. Answer with it."""
+    """Create an entry, and answer with it. The entry is published now, scheduled, or kept as a draft."""
     actor = await provisionally_authorised(request, "publish")
     key = idempotency_key_of(request)
     body = await body_of(request, EntryInput, actor, confirms=True)
@@ -70,9 +70,9 @@ async def create(request: Request) -> Response:
 async def listing(request: Request) -> Response:
     """Answer with a page of a live blog's entries.
 
-    With an API key that may publish, the list has drafts and scheduled entries, too. If the query names a status, the
-    list has only entries of that status. Without such a key, or if the query names a partner, the list has only
-    published entries.
+    The list has published entries. With an API key that may publish, the list also has drafts and scheduled entries. If
+    the query names a status, the list has only entries of this status. If the query names a partner, the list has only
+    published entries, whatever the API key and the status.
     """
     query = query_of(request, EntriesQuery)
     actor = await actor_of(request)
@@ -100,9 +100,10 @@ async def listing(request: Request) -> Response:
 
 
 def _variant(query: EntriesQuery) -> Variant:
-    """Return the part of the page cache's key that tells one list of entries from other lists of the same topic.
+    """Return the part of the page cache's key that distinguishes this list of entries from other lists of its topic.
 
-    The query's partner is in it, because the answer links to the list's next page, and this link names the partner.
+    The query's partner is in this part, because the answer links to the list's next page, and the link names the
+    partner.
     """
     return (query.limit, query.cursor, query.order, query.key_events, query.tag, query.verification, query.partner)
 
@@ -181,7 +182,7 @@ async def edit(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """Delete an entry; all open pages remove it. With `confirm`, viewers are asked to confirm that it is gone."""
+    """Delete an entry. All open pages remove it. With `confirm`, viewers are asked to confirm the removal."""
     actor = await authorised(request, "publish")
     confirm = query_of(request, DeleteQuery).confirm
     parts = services(request)
@@ -201,7 +202,10 @@ async def delete(request: Request) -> Response:
 
 
 async def revisions(request: Request) -> Response:
-    """Answer with a page of an entry's revisions. Those of a deleted entry are kept, too, for the newsroom's record."""
+    """Answer with a page of an entry's revisions.
+
+    The revisions of a deleted entry are kept, too, for the newsroom's record.
+    """
     query = query_of(request, PageQuery)
     actor = await authorised(request, "publish")
     key = ("revisions", request.path_params["slug"], request.path_params["id"], query.limit, query.cursor)

@@ -39,7 +39,10 @@ async def create(request: Request) -> Response:
 
 
 async def listing(request: Request) -> Response:
-    """Answer with a page of the live blogs, newest first. A script of another site gets only those that it may show."""
+    """Answer with a page of the live blogs, newest first.
+
+    A script of another site gets only the live blogs that the other site may show.
+    """
     query = query_of(request, PageQuery)
     parts = services(request)
     key, read = ("liveblogs", query.limit, query.cursor), partial(parts.store.liveblogs.page, **query.model_dump())

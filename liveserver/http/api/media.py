@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 async def create(request: Request) -> Response:
-    """Receive a picture, keep it, and answer with what is known of it."""
+    """Receive a picture, store it, and answer with its description."""
     actor = await authorised(request, "publish", shared=True)
     parts = services(request)
     # This is checked before any byte of the picture is read.
@@ -52,7 +52,7 @@ async def listing(request: Request) -> Response:
 
 
 async def read(request: Request) -> Response:
-    """Answer with what is known of one picture: its files, its alternative text, its credit."""
+    """Answer with the description of one picture: its files, its alternative text, its credit."""
     await authorised(request, "publish", shared=True)
     return _media_answer(request, await services(request).store.media.find(request.path_params["id"]))
 
@@ -60,7 +60,7 @@ async def read(request: Request) -> Response:
 async def edit(request: Request) -> Response:
     """Change a picture's alternative text or credit, and answer with the picture.
 
-    Entries that have the picture already keep the texts with which they were published.
+    Entries that already show the picture keep its earlier texts.
     """
     actor = await authorised(request, "publish")
     version = version_of(request, required=True)
@@ -71,7 +71,7 @@ async def edit(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """Delete a picture, and take it out of every entry that has it."""
+    """Delete a picture, and remove it from every entry that shows it."""
     await authorised(request, "publish")
     version = version_of(request, required=False)
     await services(request).library.delete(request.path_params["id"], version=version)

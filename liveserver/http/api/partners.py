@@ -52,7 +52,7 @@ async def read(request: Request) -> Response:
 
 
 async def edit(request: Request) -> Response:
-    """Change a partner's rules, or switch it off, and answer with its new state."""
+    """Change a partner's rules, or switch the partner off, and answer with the partner's new state."""
     actor = await authorised(request, "manage")
     version = version_of(request, required=True)
     patch = await body_of(request, PartnerPatch, actor)
@@ -62,7 +62,7 @@ async def edit(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """Delete a partner, for good."""
+    """Delete a partner permanently."""
     await authorised(request, "manage")
     version = version_of(request, required=False)
     await services(request).partner_directory.delete(request.path_params["id"], version=version)

@@ -35,7 +35,7 @@ async def read(request: Request) -> Response:
 
 
 async def create_link(request: Request) -> Response:
-    """Make a link to the page of a live blog's reach, for people without an API key, and answer with it."""
+    """Make a link to the page of a live blog's reach, for people without an API key. Answer with the link."""
     actor = await authorised(request, signed_links.SCOPE)
     body = await body_of(request, ReachLinkInput, actor)
     parts = services(request)

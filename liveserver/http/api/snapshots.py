@@ -1,4 +1,4 @@
-"""The API's `snapshot`, from which a page starts, and `changes`, for clients that can't open a stream and poll."""
+"""The API's `snapshot`, from which a page starts, and `changes`, which clients poll if they can't open a stream."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 async def snapshot(request: Request) -> Response:
-    """Answer with a snapshot: the newest entries, the pinned ones, the key events, and the position of all of them."""
+    """Answer with a snapshot: the newest entries, the pinned entries, the key events, and their common position."""
     query = query_of(request, SnapshotQuery)
     parts, slug = services(request), request.path_params["slug"]
     admitted = await parts.partners.admit(slug, query.partner, request.scope["headers"])

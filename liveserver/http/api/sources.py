@@ -1,4 +1,4 @@
-"""The API's sources, `/api/v1/liveblogs/{slug}/source`: the live blog of another server that one of ours follows."""
+"""The API's sources, `/api/v1/liveblogs/{slug}/source`: live blogs of other servers that our live blogs follow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 async def create(request: Request) -> Response:
-    """Let a live blog follow a live blog of another server, and answer with this source."""
+    """Make a live blog follow a source, which is a live blog of another server, and answer with the source."""
     actor = await authorised(request, "manage")
     parts, slug = services(request), request.path_params["slug"]
     source = await parts.syndication.follow(slug, await body_of(request, SourceInput, actor))
@@ -37,7 +37,7 @@ async def read(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """Let the live blog follow its source no longer. The entries that were taken over from the source stay."""
+    """Make the live blog stop following its source. The entries that were copied from the source stay."""
     await authorised(request, "manage")
     await services(request).syndication.stop(request.path_params["slug"])
     return Response(status_code=204)

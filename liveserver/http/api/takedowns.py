@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 async def read(request: Request) -> Response:
-    """Answer with the state of a takedown: how many viewers were asked, and how many have confirmed."""
+    """Answer with the state of a takedown: how many viewers were asked to confirm, and how many have confirmed."""
     await authorised(request, "publish")
     takedown = await services(request).takedowns.find(request.path_params["slug"], request.path_params["id"])
     return answer(request, resources.takedown_object(takedown), public=False)

@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from liveserver.access.api_keys import Actor
 
 IN_MEMORY = 64 * 1024
-"""An upload of at most this many bytes is kept in memory; a larger one on the disk, until the transcoder gets it."""
+"""An upload of at most this many bytes is kept in memory until the transcoder gets it. A larger upload is kept on the
+disk."""
 FIELDS_SIZE = 64 * 1024
-"""At most this many bytes may be in a form besides its picture."""
+"""A form may have at most this many bytes more than the largest allowed picture."""
 FIELD_SIZE = 16 * 1024
 """At most this many bytes may be in one field of a form."""
 FIELDS_MAX = 10
@@ -57,8 +58,8 @@ class Upload(NamedTuple):
 async def upload_of(request: Request, actor: Actor) -> AsyncIterator[Upload]:
     """Receive the picture that the actor sends, with its alternative text and credit.
 
-    Until the `with` block ends, the picture takes room in the budget for uploads. If the budget has no room, raises
-    TooManyRequests or Busy. If the disk can't take the picture, raises MediaUnavailable. Also raises TooLarge,
+    Until the `with` block ends, the picture counts against the budget for uploads. If too little of the budget is left,
+    raises TooManyRequests or Busy. If the disk can't store the picture, raises MediaUnavailable. Also raises TooLarge,
     UnsupportedMediaType, and InvalidInput, which names every field that isn't valid.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -126,7 +127,7 @@ async def _form(request: Request, limit: int) -> FormData:
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    """Raise MediaUnavailable if the `with` block raises OSError, which means that the disk can't take the upload."""
+    """Raise MediaUnavailable if the `with` block raises OSError, which means that the disk can't store the upload."""
     try:
         yield
     except OSError as error:

@@ -1,10 +1,10 @@
 """The check of a request's Host header, and a warning in the log if the public URL has another host.
 
-The check is for operators that list their host names. It prevents DNS rebinding: an attacker's site makes its own name
-point to this server's address, and the scripts of its pages can then read everything on this server as if it were their
-own site. The browser sends the attacker's name in the Host header, so the check refuses names that the operator hasn't
-listed. A bare IP address is accepted, as an attacker has no use for it: health checks, monitoring, and operators that
-look at one node use it.
+The check is for operators that list their host names. It prevents DNS rebinding. In this attack, a site makes its own
+name point to this server's address. Then the scripts of the site's pages can read everything on this server, as if this
+server were their own site. The browser sends the attacker's name in the Host header. So the check refuses names that
+the operator hasn't listed. A bare IP address is accepted, as it is of no use to an attacker. Health checks, monitoring,
+and operators that look at one node use IP addresses.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ SHOWN = 100
 
 
 class PublicName:
-    """Warns in the log, once, if a request is for another host than that of the public URL, to which all links lead.
+    """Logs one warning if a request is for another host than the host of the public URL. All links lead to that URL.
 
-    The header `X-Forwarded-Host` is checked as well, though any client may send it: a false warning is the worst that
-    can happen.
+    The header `X-Forwarded-Host` is checked as well. Any client may send this header, but the worst consequence is a
+    false warning.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -54,11 +54,11 @@ class PublicName:
         self._public = urlsplit(self._url).hostname or ""
         self._allowed = settings.hosts
         self._only_names = not _is_loopback(self._public)
-        """True if requests for an IP address cause no warning, as they are meant for one node, and not for the site.
-        False if the host of the public URL is `localhost` or another loopback address."""
+        """True if requests for an IP address cause no warning, as such requests are meant for one node, and not for the
+        site. False if the host of the public URL is `localhost` or another loopback address."""
         self._expected: bytes | None = None
         """The last value of a Host or X-Forwarded-Host header that needed no warning. Most requests have the same value
-        again, and it isn't checked further."""
+        again, which then isn't checked a second time."""
         self._warned = False
 
     def observe(self, scope: Scope) -> None:
@@ -127,7 +127,7 @@ def _address(name: str) -> IPv4Address | IPv6Address | None:
 
 
 def _is_loopback(name: str) -> bool:
-    """True if the name or address is one by which a machine calls itself, such as `localhost` (RFC 6761, 6.3)."""
+    """True if the name or address is one that a machine uses for itself, such as `localhost` (RFC 6761, 6.3)."""
     address = _address(name)
     return address.is_loopback if address else name == "localhost" or name.endswith(".localhost")
 

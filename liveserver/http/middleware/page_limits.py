@@ -1,7 +1,7 @@
-"""The limit on requests for pages. A middleware counts them before they reach the routes.
+"""The limit on requests for pages. A middleware counts the requests before they reach the routes.
 
-Requests for streams and for the API have limits of their own, against which their handlers count them. The API's limits
-depend on the API key, which only the handlers know.
+Requests for streams and for the API are counted by their handlers, against other limits. The API's limits depend on the
+API key, which only the handlers know.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ UNCOUNTED = ("/api/v1/", "/static/", f"{MEDIA_PATH}/")
 aren't counted, as sending a file costs less than a refusal. A client that asks for files that don't exist is slowed
 down (`server/error_responses.py: http_error`)."""
 PROBES = frozenset({"/healthz", "/readyz"})
-"""The paths that balancers ask for, to see whether the server works. They aren't counted."""
+"""The paths that balancers ask for, to see whether the server works. Requests for these paths aren't counted."""
 
 
 def is_counted(path: str) -> bool:
@@ -35,19 +35,19 @@ def is_counted(path: str) -> bool:
 
 
 class PageLimits:
-    """ASGI middleware: counts the requests of each address, and refuses those that are too many.
+    """ASGI middleware: counts the requests of each address, and refuses requests beyond the limit.
 
-    Requests for the API, for files and for probes aren't counted. Those that `FastPath` answers aren't counted either,
-    as they don't reach this middleware: to refuse a live blog's page would cost as much as to send it.
+    Requests for the API, for files and for probes aren't counted. Requests that `FastPath` answers aren't counted
+    either, as they don't reach this middleware. To refuse a live blog's page would cost as much as to send it.
     """
 
     def __init__(self, app: ASGIApp, refuse: Callable[[Request, Exception], Awaitable[Response]]) -> None:
-        """`refuse`: a function that returns the answer to a request that is one too many."""
+        """`refuse`: a function that returns the answer to a request beyond the limit."""
         self._app = app
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or refuse it if its address has sent too many."""
+        """Serve one request, or refuse it if its address has sent too many requests."""
         if scope["type"] == "http" and is_counted(scope["path"]):
             parts: Container = scope["state"]["services"]
             try:

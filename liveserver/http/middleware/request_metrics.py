@@ -35,9 +35,10 @@ class RequestMetrics:
         ended: Callable[[Request], Awaitable[Response]],
         observe: Callable[[Scope], None],
     ) -> None:
-        """`headers`: those that every answer gets. `observe`: a function that is called with each request's scope
-        before the request is answered.
-        `ended`: a function that returns the answer to a request that was cancelled because the server ends.
+        """`headers`: the headers that every answer gets.
+
+        `observe`: a function that is called with each request's scope before the request is answered. `ended`: a
+        function that returns the answer to a request that was cancelled because the server ends.
         """
         self._observe = observe
         self._app = app
@@ -45,7 +46,7 @@ class RequestMetrics:
         self._ended = ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request. WebSockets go on to the application as they are."""
+        """Serve one request. WebSockets are passed to the application without any change."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""The fast path: it answers requests for a live blog's page without the routes, as thousands may come at once."""
+"""The fast path answers requests for a live blog's page without the routes, as thousands may come at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PAGE = re.compile(f"/live/({Slug.regex})")
 class FastPath:
     """ASGI middleware: answers `/live/{slug}` with the kept page, if the page is current.
 
-    Every other request goes on to the routes. The routes would give the same answers, but take twice as long.
+    Every other request goes on to the routes. The routes could answer all requests, but they need twice as long.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,7 +1,7 @@
 """The files of pictures: `/media/{name}`.
 
 A file that is in memory is sent at once. All other files are read when the requester has its turn in the fair queue. So
-a client doesn't delay others if it asks for many files that don't exist, or for one byte of each of many files.
+a client doesn't delay other clients if it asks for many files that don't exist, or for one byte of each of many files.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ time. A browser asks for a few files at once. If the files are on a disk, more l
 a bucket (S3), more lines would let one address use too much of the bucket."""
 REST_MAX = 0.01
 """After a file was read for a line of the fair queue, the line rests for as long as the read took, but for this many
-seconds at most. A read that takes longer is waiting for the disk or the bucket, and meanwhile takes nothing from other
+seconds at most. A longer read is only waiting for the disk or the bucket, and meanwhile doesn't slow down other
 lines."""
 
 HEADERS = {
@@ -111,8 +111,8 @@ async def _read(
 ) -> T:
     """Call `read` with the picture when the request has its turn in the fair queue, and return the result.
 
-    `aspect`: tells what `read` reads: the size, the whole file, or which range of it. Requests for the same picture and
-    aspect share one call.
+    `aspect`: the thing that `read` reads, such as the size, the whole file, or a range of the file. Requests for the
+    same picture and aspect share one call.
 
     Raises Gone if the picture was deleted. Raises NotFound if the file doesn't exist for another reason. Raises
     TooManyRequests if the address asked for too many pictures that don't exist. Also raises StoreUnavailable, and the

@@ -39,16 +39,16 @@ if TYPE_CHECKING:
     from liveserver.rendering.page_renderer import PageRenderer
 
 PAGE_SIZE = 20
-"""The greatest number of entries on one page of a live blog, besides the pinned ones."""
+"""The greatest number of entries on one page of a live blog, besides the pinned entries."""
 AHEAD = 12
-"""The page of one entry shows at most this many further entries below that entry."""
+"""The page of one entry shows at most this many other entries below that entry."""
 BEHIND = 4
-"""The page of one entry shows at most this many further entries above that entry."""
+"""The page of one entry shows at most this many other entries above that entry."""
 INDEX_SIZE = 50
 """The greatest number of live blogs that the page `/` lists."""
 AGAIN_SECONDS = 5
-"""The page of a 429 reloads itself after this many seconds, or later. It doesn't do so sooner, because many readers at
-the same address may have such a page open, and each reload counts for the address."""
+"""The page of a 429 waits for at least this many seconds before it reloads itself. Many readers at the same address may
+have such a page open, and each reload counts for the address."""
 
 NEWEST = ("newest",)
 """The page cache's variant for `/live/{slug}` without a query."""
@@ -67,7 +67,7 @@ def html_representation(pages: PageRenderer, html: str, headers: Mapping[str, st
 async def index(request: Request) -> Response:
     """Answer with the page that lists the live blogs, newest first.
 
-    It is in the reader's language, if we have texts in that language.
+    The page is in the reader's language, if we have texts in that language.
     """
     language = reader_language(request.headers.get("accept-language"))
     return respond(request.scope, await services(request).index.get(language))
@@ -87,7 +87,7 @@ async def without_slash(request: Request) -> Response:
 
 
 async def liveblog_page(request: Request) -> Response:
-    """Answer with a page of a live blog: its newest entries, or those that the query chooses."""
+    """Answer with a page of a live blog: its newest entries, or the entries that the query chooses."""
     parts, slug = services(request), request.path_params["slug"]
     try:
         choice = _choice(request.query_params) if request.scope["query_string"] else NEWEST_FIRST
@@ -113,7 +113,7 @@ class Choice(NamedTuple):
 
     @property
     def only(self) -> Only:
-        """The filter that the query makes: all fields of the choice but its order and its cursor."""
+        """The filter that the query makes: all fields of the choice except its order and its cursor."""
         return Only(self.tag, self.key_events, self.verification)
 
 
@@ -172,9 +172,9 @@ async def _page(parts: Container, view: PageView) -> CachedPage:
 
 
 async def entry_page(request: Request) -> Response:
-    """Answer with the page of one entry. It shows some of the entries before and after that entry, too.
+    """Answer with the page of one entry. The page also shows some of the entries before and after that entry.
 
-    The newest entry is at the top of the page; with `?order=oldest`, it is at the bottom.
+    The newest entry is at the top of the page; with `?order=oldest`, the newest entry is at the bottom.
     """
     parts, slug, entry_id = services(request), request.path_params["slug"], request.path_params["id"]
     order: Order = "oldest" if request.query_params.get("order") == "oldest" else "newest"
@@ -206,7 +206,7 @@ async def _entry(parts: Container, slug: str, entry_id: str, order: Order) -> Ca
 async def error_page(request: Request, status: int) -> Response:
     """Return the page of an error. If the path names a live blog that exists, the page links to the live blog.
 
-    A page with such a link is in the live blog's language, and a page without one in the reader's.
+    A page with such a link is in the live blog's language. A page without such a link is in the reader's language.
     """
     liveblog = None
     slug = request.path_params.get("slug")
@@ -222,7 +222,7 @@ async def error_page(request: Request, status: int) -> Response:
 def too_many_page(request: Request, error: errors.TooManyRequests) -> Response:
     """Return the page of a 429, which reloads itself after some seconds.
 
-    It has no links, as following a link would be one more request.
+    The page has no links, as following a link would be one more request.
     """
     pages = services(request).pages
     seconds = max(error.retry_after, AGAIN_SECONDS)
@@ -232,10 +232,10 @@ def too_many_page(request: Request, error: errors.TooManyRequests) -> Response:
 
 
 def plain_error_page(request: Request, status: int, liveblog: Liveblog | None = None) -> Response:
-    """Return the page of an error. The store isn't read for it.
+    """Return the page of an error, without reading the store.
 
-    `liveblog`: the live blog to which the page links, and whose language it has; None for a page without such a link,
-    in the reader's language.
+    `liveblog`: the live blog to which the page links; the page is then in the live blog's language. None for a page
+    without such a link; the page is then in the reader's language.
     """
     pages = services(request).pages
     if liveblog is None:
@@ -249,13 +249,16 @@ def plain_error_page(request: Request, status: int, liveblog: Liveblog | None = 
 
 
 def accepted_language(request: Request) -> str:
-    """Return the language of a page that belongs to no live blog: the reader's, if we have texts in it."""
+    """Return the reader's language if we have texts in it, and English otherwise.
+
+    The language is for a page that belongs to no live blog.
+    """
     return reader_language(request.headers.get("accept-language")) or FALLBACK
 
 
 @lru_cache(maxsize=16)
 def _error_page(pages: PageRenderer, status: int, language: str, seconds: int | None = None) -> str:
-    """Return the HTML of an error page. It is kept, as a client that asks for too much is sent it again and again."""
+    """Return the HTML of an error page. It is kept, as a client that asks too often gets the page again and again."""
     return pages.error_page(status, language=language, seconds=seconds)
 
 

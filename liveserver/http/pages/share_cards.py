@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from liveserver.rendering.share_card import Card
 
 HEADERS = {"Cache-Control": "public, max-age=3600"}
-"""Caches may keep a card for an hour. The address changes with the card, so they could keep it for ever; but the card
-of a deleted entry has to disappear."""
+"""Caches may keep a card for an hour. A card's address changes with the card, so caches could keep a card for ever. But
+the card of a deleted entry has to disappear."""
 
 KEPT = 128
 """At most this many cards are kept in memory, of some 20 KB each. After somebody has shared a link, many clients ask

@@ -52,7 +52,7 @@ async def _news(parts: Container) -> Representation:
 
 
 async def sitemap(request: Request) -> Response:
-    """Answer with the sitemap whose number is in the path. All numbered sitemaps together list all live blogs.
+    """Answer with the sitemap that has the number in the path. All numbered sitemaps together list all live blogs.
 
     Raises NotFound if there is no sitemap of that number.
     """

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from liveserver.rendering.widget_renderer import WidgetRenderer
 
 LIMIT_MAX = 100
-"""The greatest number of entries that a widget shows at first, besides the pinned ones."""
+"""The greatest number of entries that a widget shows at first, besides the pinned entries."""
 LOADABLE = {
     # A page that isolates itself (Cross-Origin-Embedder-Policy) loads only files with this header.
     "Cross-Origin-Resource-Policy": "cross-origin",
@@ -56,16 +56,17 @@ PROVIDER_CACHE = "public, max-age=300"
 async def loader(request: Request) -> Response:
     """Answer with `/embed/v1.js`, the script that partners' pages load.
 
-    Caches may keep it for five minutes. For a day after that, they may still use it while they ask for a new one.
+    Caches may keep the script for five minutes. For a day after that, a cache may still send the script while it asks
+    for a new one.
     """
     cache = "public, max-age=300, stale-while-revalidate=86400"
     return _script(request, services(request).widgets.assets.loader, cache)
 
 
 async def pinned(request: Request) -> Response:
-    """Answer with the script that has the whole widget in one file. Its address has the hash of its content.
+    """Answer with the script that has the whole widget in one file. The script's address has the hash of its content.
 
-    Raises NotFound if the hash in the path isn't that of this server's version.
+    Raises NotFound if the hash in the path isn't the hash of this server's script.
     """
     assets = services(request).widgets.assets
     if request.path_params["hash"] != assets.pinned_hash:
@@ -186,8 +187,8 @@ async def oembed(request: Request) -> Response:
     """Answer with the oEmbed JSON about an address. A CMS asks for it when somebody pastes a live blog's address.
 
     Raises InvalidInput if the query has no address, or a size that isn't valid. Raises NotFound if the address isn't
-    that of a live blog. Raises EmbedRefused if the live blog's embed policy doesn't admit the request's origin. See
-    https://oembed.com.
+    the address of a live blog. Raises EmbedRefused if the live blog's embed policy doesn't admit the request's origin.
+    See https://oembed.com.
     """
     parts, query = services(request), request.query_params
     if query.get("format", "json") != "json":
@@ -210,7 +211,7 @@ def _frame_headers(parts: Container, ancestors: str = "*", style: str = "") -> d
 async def _view(parts: Container, admitted: Admission, limit: int) -> tuple[PageView, WidgetRenderer]:
     """Return the entries that a widget shows, and a renderer that has the HTML of these entries ready.
 
-    `limit`: the greatest number of entries besides the pinned ones.
+    `limit`: the greatest number of entries besides the pinned entries.
     """
     view = PageView.of(await parts.history.snapshot(admitted.topic, limit=limit))
     entries = [*view.pinned, *view.entries]
@@ -255,7 +256,7 @@ def _with_partner_defaults(options: WidgetOptions, admitted: Admission) -> Widge
 
 
 def _language(request: Request) -> str | None:
-    """Return the language that the query names; None if it names none, or one in which we have no texts."""
+    """Return the language that the query names; None if it names no language, or one in which we have no texts."""
     return known_language(request.query_params.get("lang"))
 
 

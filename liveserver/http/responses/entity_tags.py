@@ -10,13 +10,14 @@ from liveserver.domain.ids import FORMER, EntityVersion
 
 _VERSION_TAG = re.compile(r'(?:W/)?"(?:([a-z0-9]{8,32})-([0-9]{1,9})(?:-[0-9a-f]{8})?|([0-9]{1,9}))"', re.ASCII)
 """The pattern of an entity tag that names a version. The tag has the version's history and number. An entry's tag also
-has a hash of the entry's JSON, which isn't compared when somebody edits. Clients may also send the number alone."""
+has a hash of the entry's JSON. The hash isn't compared when somebody edits the entry. Clients may also send the number
+alone."""
 _FORMER = re.compile(r'(?:W/)?"([0-9]{1,7})-[0-9a-f]{8}"', re.ASCII)
-"""The pattern of an entity tag as earlier releases made it: a version's number and a hash. Such a tag can't be mistaken
-for a present one, which begins with the name of a history: that name is longer than the number."""
+"""The pattern of an entity tag as earlier releases made it: a version's number and a hash. No current tag has this
+form: a current tag begins with the name of a history, which is longer than the number."""
 
 TAGS_MAX = 2_048
-"""An `If-None-Match` header with more characters than this is ignored. Some fifty tags fit into one."""
+"""An `If-None-Match` header with more characters than this is ignored. A header of this length has some fifty tags."""
 
 
 def tag_of(body: bytes) -> str:
@@ -25,7 +26,7 @@ def tag_of(body: bytes) -> str:
 
 
 def still_holds(if_none_match: str | None, tag: str) -> bool:
-    """True if an `If-None-Match` header names the tag, so that the client's copy is still current.
+    """True if an `If-None-Match` header names the tag or is `*`, so that the client's copy is still current.
 
     Tags are compared by the weak comparison (RFC 9110, 8.8.3.2). False if there is no header, or if the header is too
     long.
@@ -46,10 +47,10 @@ def version_tag(version: EntityVersion, body: bytes | None = None) -> str:
 
 
 def parse_version_tag(tag: str) -> EntityVersion | None:
-    """Return the version that an entity tag names, or that a number in quotation marks names; None for any other text.
+    """Return the version that an entity tag, or a number in quotation marks, names; None for any other text.
 
-    A tag of an earlier release gives a version with a history that doesn't exist, so that the edit is refused as
-    outdated. A weak tag means the same as the strong one, as proxies that compress bodies make tags weak.
+    A tag of an earlier release gives a version with a history that doesn't exist. So the edit is refused as outdated. A
+    weak tag means the same as the strong tag, as proxies that compress bodies make tags weak.
     """
     if former := _FORMER.fullmatch(tag):
         return EntityVersion(int(former[1]), FORMER)

@@ -1,21 +1,22 @@
 """The page cache: finished pages and answers about live blogs, kept as bytes for as long as they are current.
 
 A rendition is one such page or answer. It is rendered once for each position of its live blog, however many requests
-ask for it. Each rendition has the position that the live blog had when it was read from the store. It is good while
-this process doesn't know of a later position. The process learns the live blog's position in one of two ways:
+ask for it. Each rendition has the position that the live blog had when it was read from the store. A rendition is
+current while this process doesn't know of a later position. The process learns the live blog's position in one of two
+ways:
 
 - If the live blog is in memory, the hub tells its position, without any I/O. The hub learns of a commit of this process
-  before the editor gets an answer, and of a commit of another process by a message on the bus or by the poll of the
-  store.
-- Otherwise the store tells the position, by one small query that all requests of the same moment share. If a rendition
-  is asked for twice within seconds, it is in demand, and the hub loads the live blog into memory. So a crawler that
-  reads a thousand old live blogs, each once, doesn't fill the memory.
+  before the editor gets an answer. It learns of a commit of another process by a message on the bus, or by the poll of
+  the store.
+- Otherwise the store tells the position, by one small query. All requests that come at the same time share this query.
+  If a rendition is asked for twice within seconds, it is in demand, and the hub loads the live blog into memory. So a
+  crawler that reads a thousand old live blogs, each once, doesn't fill the memory.
 
-So a rendition that this process knows to be outdated is never sent. That also holds while the database is away.
-Otherwise an entry that was deleted might be shown again.
+So a rendition is never sent if this process knows that it is outdated. This is true even while the database is down.
+Otherwise readers might see an entry again that was deleted.
 
-The making of a rendition waits in the fair queue (`http/fair_queue.py`). So a client that asks for a thousand pages
-that nobody else wants doesn't delay the pages that others want.
+A rendition is made by a job of the fair queue (`http/fair_queue.py`). So a client that asks for a thousand unusual
+pages doesn't delay the pages that other clients want.
 """
 
 from __future__ import annotations
@@ -45,31 +46,31 @@ if TYPE_CHECKING:
     Make = Callable[[], Awaitable["CachedPage"]]
 
 DEMAND = 10.0
-"""A rendition is in demand if it is asked for again within this many seconds. The hub then loads its live blog."""
+"""A rendition is in demand if it is asked for again within this many seconds. Then the hub loads the rendition's live
+blog."""
 
 DATED_SECONDS = 10.0
-"""Seconds for which a sitemap is kept. Making one with a thousand live blogs takes 60 ms. A newer one would be of
-little use, as caches outside of this server may keep a sitemap for a minute anyway."""
+"""Seconds for which a sitemap is kept. Making a sitemap with a thousand live blogs takes 60 ms. A newer sitemap would
+be of little use, as caches outside of this server may keep a sitemap for a minute anyway."""
 DATED_BYTES = 4 * 1024 * 1024
 """At most this many bytes of memory are used for sitemaps: some ten sitemaps with a thousand live blogs each."""
 
 ONCE_SHARE = 1 / 16
-"""Renditions that were asked for only once may take at most this share of the page cache's memory. So nobody can push
-out the others by asking for pages with invented queries."""
+"""Renditions that were asked for only once may take at most this share of the page cache's memory. So nobody can make
+the cache drop the other renditions by asking for pages with invented queries."""
 RENDITION_BYTES = 256
 """Bytes that a rendition takes besides its representation: the object itself, and its position."""
 
 PACKED_APART = 64 * 1024
-"""A body with more bytes than this is gzipped in a thread of its own, as soon as the body is made. Other threads can
-run meanwhile. A smaller body, such as that of a usual page with 50,000 bytes, is gzipped when the first client that
-accepts gzip asks for it. That takes a millisecond."""
+"""A body with more bytes than this is gzipped in another thread, as soon as the body is made. Other threads can run
+meanwhile. A smaller body, such as a usual page with 50,000 bytes, is gzipped when the first client that accepts gzip
+asks for it. That takes a millisecond."""
 
 Variant = tuple["str | int | Topic | None", ...]
-"""The part of a cache's key that tells one rendition of a topic from the topic's others: the kind of page, and its
-parameters.
+"""The part of a cache's key that distinguishes the renditions of one topic: the kind of page, and its parameters.
 
 It has the values that the route has read from the query, or their defaults, but never the text of the query. So
-parameters that the route doesn't know make neither further variants nor longer ones.
+parameters that the route doesn't know don't add a variant, and don't make a variant longer.
 """
 
 Key = tuple["Topic", Variant]
@@ -77,14 +78,14 @@ Key = tuple["Topic", Variant]
 
 @dataclass(slots=True)
 class CachedPage:
-    """One rendition: a finished page or answer about a live blog, good for one position."""
+    """One rendition: a finished page or answer about a live blog, made at one position."""
 
     position: Position
     """The position that the live blog had when it was read from the store."""
     representation: Representation
     checked_at: float = float("-inf")
-    """The time, by the event loop's clock, at which the rendition was made. Whenever the store is asked whether the
-    rendition is still current, this is set to the time of that query."""
+    """The time, by the event loop's clock, at which the rendition was made. When the store is asked whether the
+    rendition is still current, this is set to the time of the question."""
 
     @classmethod
     def of(cls, liveblog: Liveblog, representation: Representation) -> Self:
@@ -106,10 +107,11 @@ class PageCache:
         self._kept: LruCache[Key, CachedPage] = LruCache(budget, once_share=ONCE_SHARE)
         self._entries: SingleFlight[Topic, None] = SingleFlight(self._enter)
         self._unknown: set[Topic] = set()
-        """The topics whose positions the next query reads from the store."""
+        """The topics for which the next query reads the position from the store."""
         self._positions = FreshFlight(self._ask)
         self.hits = 0
-        """The number of requests that got a kept rendition, or one that was already being made for another request."""
+        """The number of requests that got a kept rendition, or a rendition that was already being made for another
+        request."""
         self.misses = 0
         """The number of requests for which a rendition had to be made."""
 
@@ -136,10 +138,10 @@ class PageCache:
     async def get(self, topic: Topic, variant: Variant, make: Make, requester: Requester) -> CachedPage:
         """Return a rendition that has all changes of which this process knew before the call.
 
-        If none is kept or being made, `make` makes one when the requester has its turn in the fair queue. It is made
-        ahead of others if an earlier rendition of the topic and variant was asked for repeatedly. Raises the errors of
-        `make`, StoreUnavailable, Busy if the requester may not wait in the queue, and ClientGone if all requesters of
-        the rendition have left.
+        If no such rendition is kept or being made, `make` makes one when the requester has its turn in the fair queue.
+        If an earlier rendition of the topic and variant was asked for repeatedly, the new one is made ahead of others.
+        Raises the errors of `make`, StoreUnavailable, Busy if the requester may not wait in the queue, and ClientGone
+        if all requesters of the rendition have left.
         """
         key = (topic, variant)
         ahead = self._kept.is_often(key)
@@ -186,8 +188,8 @@ class PageCache:
     async def _reached(self, topic: Topic, kept: CachedPage) -> Position | None:
         """Return the topic's current position, from the hub or else from the store; None if the topic doesn't exist.
 
-        `kept`: the kept rendition that may be outdated. If it was made or checked less than `DEMAND` seconds ago, and
-        the hub doesn't know the topic, this method lets the hub load the topic.
+        `kept`: the kept rendition, which may be outdated. If the hub doesn't know the topic, and the rendition was made
+        or checked less than `DEMAND` seconds ago, this method makes the hub load the topic.
         """
         reached = self._hub.reached(topic)
         if reached is not None:
@@ -209,7 +211,7 @@ class PageCache:
 
 
 class DatedCache:
-    """A cache of answers about many live blogs: the sitemaps. They may be some seconds old, as crawlers don't mind."""
+    """A cache of sitemaps: answers about many live blogs. They may be some seconds old, which crawlers don't mind."""
 
     def __init__(self, queue: FairQueue, *, seconds: float = DATED_SECONDS, budget: int = DATED_BYTES) -> None:
         self._queue = queue
@@ -219,9 +221,10 @@ class DatedCache:
     async def get(
         self, key: Hashable, make: Callable[[], Awaitable[Representation]], requester: Requester
     ) -> Representation:
-        """Return the kept answer, or else one that `make` makes when the requester has its turn.
+        """Return the kept answer. If there is none, `make` makes one when the requester has its turn.
 
-        `key`: the name of the answer. Raises the errors of `make`, and Busy and ClientGone as `FairQueue.run` does.
+        `key`: the name of the answer. Raises the errors of `make`, and the errors Busy and ClientGone of
+        `FairQueue.run`.
         """
         good = self._good(key)
         return (
@@ -245,9 +248,9 @@ class DatedCache:
 class IndexCache:
     """The cache of the page that lists the live blogs, in each language that readers ask for.
 
-    All live blogs together have no position, so the hub can't tell whether the page is current. So the list is read
-    from the store again, once for all requests of the same moment. The page is rendered again only if the list has
-    changed.
+    The hub can't know whether the page is current, as a position belongs to only one live blog. So the list is read
+    from the store for each request. Requests that come at the same time share one read. The page is rendered again only
+    if the list has changed.
     """
 
     def __init__(
@@ -260,17 +263,18 @@ class IndexCache:
         self._state: object = None
         """The state of the list of live blogs from which the kept pages were rendered; None before the first page."""
         self._rendered: dict[str | None, Representation] = {}
-        """The kept pages, by language: at most one for each of our languages, and one for None, which stands for
-        readers that prefer none of them."""
+        """The kept pages, by language: at most one for each of our languages, and one for None. Readers who prefer none
+        of our languages get the page for None."""
 
     async def close(self) -> None:
         """Cancel the read that is under way."""
         await asyncio.gather(*self._read.cancel(), return_exceptions=True)
 
     async def get(self, language: str | None) -> Representation:
-        """Return the page that lists the live blogs, as they are now. Raises StoreUnavailable.
+        """Return the page that lists the live blogs in their current state. Raises StoreUnavailable.
 
-        `language`: the language that the reader prefers among those in which we have texts; None if there is none.
+        `language`: the language that the reader prefers among those in which we have texts; None if we have texts in
+        none of the reader's languages.
         """
         liveblogs = await self._read()
         # An epoch and a version together name one state of a live blog's own fields. The page shows no entries.

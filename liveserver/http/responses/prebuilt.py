@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 CROWD_CACHE = "public, max-age=1, stale-while-revalidate=5"
 """The Cache-Control of answers that thousands of readers ask for at once.
 
-A CDN asks this server once a second, and goes on sending its own copy until it has the answer. So the CDN has no copy
-with a deleted entry later than six seconds after the deletion. A browser may show a copy of the same age when the
-reader goes back to the page. Such a page has its position, and the stream sends everything that has changed since then,
-deletions included. Answers for programs, which want the current state, have `no-cache` instead.
+A CDN asks this server once a second, and sends its own copy until this server has answered. So a copy in the CDN may
+show a deleted entry for at most six seconds after the deletion. A browser may show a copy of the same age when the
+reader goes back to the page. The page has its position, and the stream sends everything that has changed since that
+position, deletions included. Programs need the current state, so answers for programs have `no-cache` instead.
 """
 POLL_CACHE = "public, max-age=1"
 """The Cache-Control of answers that caches may keep for one second, and no longer.
 
-Changes since a position are sent with it: a client that asks for them would gain nothing from an older copy. Entries
-for requests that name a partner are sent with it, too.
+It is used for the changes since a position, as an older copy would be of no use to a client that asks for them. It is
+also used for answers to requests that name a partner.
 """
 
 
@@ -47,9 +47,9 @@ _READABLE: dict[Readers, dict[str, str]] = {
 def readable_by(readers: Readers) -> dict[str, str]:
     """Return the headers that tell browsers whether a script of another site may read an answer.
 
-    The header `Access-Control-Allow-Origin` permits it. If only certain sites may read the answer, that header is
-    returned only for a request from one of these sites, and `Vary: Origin` for all requests. So a cache sends the
-    answer only to requests with the same Origin header.
+    The header `Access-Control-Allow-Origin` permits the reading. If only certain sites may read the answer, this header
+    is returned only for a request from one of these sites, and `Vary: Origin` is returned for all requests. So a cache
+    sends the answer only to requests with the same Origin header.
     """
     return _READABLE[readers]
 
@@ -58,10 +58,10 @@ _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})", re.ASCII | re.IGNORECA
 
 
 class Steady(Response):
-    """A response that sends a large body in pieces, no faster than the client takes them.
+    """A response that sends a large body in pieces, no faster than the client receives them.
 
-    With TLS, the bytes that wait for a slow client are encrypted already, so each client has a copy of its own. As the
-    body is sent in pieces, that copy is only as large as a piece.
+    With TLS, each client has its own encrypted copy of the bytes that wait for it. As the body is sent in pieces, this
+    copy is only as large as a piece.
     """
 
     lasting = False
@@ -92,7 +92,7 @@ class Steady(Response):
 
 
 class PrebuiltResponse(Steady):
-    """A response whose raw headers are ready as well, and are sent as they are."""
+    """A response whose raw headers are ready, too. They are sent without any change."""
 
     def __init__(self, status: int, headers: RawHeaders, body: bytes) -> None:
         self.status_code = status
@@ -155,6 +155,7 @@ def partial_response(
     content: bytes | memoryview, span: tuple[int, int], size: int, headers: Mapping[str, str]
 ) -> Response:
     """Return a 206 with a range of a file; a 416 if no byte of the file is in the range.
+
     `content`: the bytes of the range. `span`: the range, as `span_of` returns it. `size`: the size of the whole file in
     bytes. `headers`: the headers of a response with the whole file.
     """

@@ -1,4 +1,4 @@
-"""The weights that a request's header gives to what it accepts: quality values (RFC 9110, 12.4.2)."""
+"""Quality values (RFC 9110, 12.4.2): the weights of the items in a request's header such as Accept-Encoding."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ GZIP_LEVEL = 6
 GZIP_MIN = 512
 """A body with fewer bytes than this isn't gzipped, as it fits into the first packet anyway."""
 FRAME_BYTES = 512
-"""Bytes that a representation takes besides its bodies, tags and headers, for the objects that hold these."""
+"""Bytes that a representation takes besides its bodies, tags and headers, for the objects that contain them."""
 ACCEPT_ENCODING_MAX = 256
 """An Accept-Encoding header with more characters than this isn't read: its client gets the plain body. No usual client
 sends more."""
@@ -37,7 +37,7 @@ class Coded(NamedTuple):
     head: RawHeaders
     """The headers of a 200 with the body in this coding."""
     head_unmodified: RawHeaders
-    """The headers of a 304: those in `head`, without the ones that describe the body (RFC 9110, 15.4.5)."""
+    """The headers of a 304: the headers in `head` except those that describe the body (RFC 9110, 15.4.5)."""
 
 
 class Representation:
@@ -70,11 +70,11 @@ class Representation:
 
     @property
     def packed(self) -> bool:
-        """True once the gzip has been made, or once it was found that the body isn't to be gzipped."""
+        """True once the gzip has been made, or once it is known that the body is sent only plain."""
         return self._gzipped is not None
 
     def pack(self) -> Coded:
-        """Return the gzip. If necessary, it is made first. If a gzip would save nothing, return the plain body."""
+        """Return the gzip, and make it first if necessary. If a gzip would save nothing, return the plain body."""
         if self._gzipped is None:
             self._gzipped = self._gzip()
         return self._gzipped

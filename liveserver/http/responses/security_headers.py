@@ -1,7 +1,7 @@
-"""The headers that tell browsers what each kind of this server's pages may do. All of them are made in this module.
+"""The headers that tell browsers what each kind of this server's pages may do. This module makes all these headers.
 
-The headers allow a page only what it uses. So a mistake elsewhere, such as in the sanitiser, has no consequences: these
-headers are a second line of defence. The pages work without them, too.
+The headers allow a page only what it uses. So a mistake elsewhere, such as in the sanitiser, has no consequences: the
+headers are a second line of defence. The pages work without the headers, too.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ UNUSED = (
     *("idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment", "publickey-credentials-create"),
     *("publickey-credentials-get", "screen-wake-lock", "serial", "usb", "window-management", "xr-spatial-tracking"),
 )
-"""Browser features that neither our pages nor the frames in them use.
+"""Browser features that our pages, and the frames in them, don't use.
 
 Some features aren't in the list, and so stay allowed. Readers need `clipboard-write` and `web-share` to share an
 address. The frame of an embed gets `autoplay`, `encrypted-media`, `fullscreen` and `picture-in-picture` when the reader
@@ -49,8 +49,9 @@ the page may open windows and speak with them, as some embeds do to let people s
 def everywhere(settings: Settings) -> list[tuple[bytes, bytes]]:
     """Return the headers that every answer has.
 
-    The first forbids browsers to guess content types. If the public URL is one of HTTPS, the second (HSTS) forbids them
-    to use HTTP. HSTS is for this host alone, and not for its subdomains, as we don't know what is served there.
+    The first header forbids browsers to guess content types. The second header (HSTS) forbids browsers to use HTTP. It
+    is sent if the public URL begins with `https://`, unless the operator has turned it off. HSTS is for this host
+    alone. It isn't for the host's subdomains, as we don't know what is served there.
     """
     headers = [(b"x-content-type-options", b"nosniff")]
     # HSTS is sent only if the operator has set a public URL, as it holds for the host name on every port.
@@ -60,7 +61,7 @@ def everywhere(settings: Settings) -> list[tuple[bytes, bytes]]:
 
 
 def reader(urls: Urls, embed_providers: EmbedProviders) -> Headers:
-    """Return the headers of the reader's pages. They let frames in a page show only the sites of embeds."""
+    """Return the headers of the reader's pages. A frame in a page may show only the sites of embeds."""
     return {
         "Content-Security-Policy": _policy(
             "default-src 'none'",
@@ -86,8 +87,8 @@ def frame(urls: Urls, ancestors: str = "*", style: str = "") -> Headers:
     """Return the headers of the widget's page for frames.
 
     `ancestors`: the origins of the sites that may frame the page, as `frame-ancestors` has them. `style`: the text of
-    the style sheet within the page; empty if there is none. The Content-Security-Policy names this server's origin
-    besides `'self'`, as in a sandboxed frame the page's own origin is null, and `'self'` matches nothing.
+    the style sheet within the page; empty if there is none. The Content-Security-Policy names this server's origin in
+    addition to `'self'`: in a sandboxed frame, the page's own origin is null, and `'self'` matches nothing.
     """
     origin = _origin(urls.home)
     rules = [
@@ -113,8 +114,8 @@ def frame(urls: Urls, ancestors: str = "*", style: str = "") -> Headers:
 
 
 FRAGMENT = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
-"""The headers of the fragment, which other sites put into their pages. A browser that opens the fragment itself loads
-nothing for it."""
+"""The headers of the fragment, which other sites put into their pages. If a browser opens the fragment alone, it loads
+nothing for the fragment."""
 
 REACH = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
@@ -137,7 +138,8 @@ DOCS = {
 """The headers of the API's documentation, a page into which people type an API key."""
 
 FILE = {"Content-Security-Policy": "default-src 'none'; sandbox"}
-"""The headers of a picture's file. If a browser ever took the file for a page, that page could do nothing."""
+"""The headers of a picture's file. If a browser showed the file as a page, this page could load nothing and run no
+script."""
 
 
 def _policy(*rules: str) -> str:

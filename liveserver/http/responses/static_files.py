@@ -1,7 +1,7 @@
 """The files of the front end, under `/static/`. They are few and small, so they are read when the server starts.
 
-Answers are made from memory. If a file were opened for each request, it would take a file descriptor until the client
-has all of it, and slow clients take long.
+Answers are made from memory. If a file were opened for each request, its file descriptor would stay open until the
+client has received the whole file. Slow clients need a long time for this.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 HASHED = "assets/"
-"""The folder whose files have a hash in their names. A file with such a name never changes."""
+"""The folder for files that have a hash in their names. A file with such a name never changes."""
 
 
 class StaticFiles:

@@ -1,4 +1,4 @@
-"""The in-process bus, which is the default. Several hubs in one process can be connected by it."""
+"""The in-process bus, which is the default. It can connect several hubs in one process."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class MemoryBus:
         self._slugs.discard(slug)
 
     def deliver(self, slug: str, message: bytes) -> None:
-        """Hand a message to this end's receiver, if this end subscribes to the live blog."""
+        """Hand a live blog's message to this end's receiver, if this end subscribes to the live blog."""
         if self._receiver is not None and slug in self._slugs:
             self._receiver.received(slug, message)
 

@@ -1,10 +1,10 @@
 """The bus over Redis pub/sub. It has a Redis channel for each live blog, and one for announcements of all nodes.
 
-A process subscribes to the Redis channels of those live blogs that somebody follows in the process. Redis delivers each
-message at most once. A subscription can stop receiving without an error: the connection may be half-open, or Redis may
-have dropped the subscriber because its buffer was full (redis-py #2417, python-socketio #1581). So the subscriber tests
-itself: it publishes a message (the probe) to a Redis channel of its own. If it receives nothing, not even the probe, it
-makes a new connection.
+A process subscribes to the Redis channels of the live blogs that somebody follows in this process. Redis delivers each
+message at most once. A subscription can stop receiving without an error (redis-py #2417, python-socketio #1581). The
+connection may be half-open, or Redis may have dropped the subscriber because its buffer was full. So the subscriber
+tests itself: it publishes a message (the probe) to a Redis channel of its own. If it receives nothing, not even the
+probe, it makes a new connection.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PROBE_TIMEOUT = 4.0
 BACKOFF_MAX = 2.0
 
 OUTBOX_MESSAGES = 2_000
-"""The greatest number of messages that may wait to be published. Any further message is lost."""
+"""The greatest number of messages that may wait to be published. If more come, they are lost."""
 OUTBOX_BYTES = 32 * 1024 * 1024
 """The greatest size in bytes of all messages that wait to be published. A message that doesn't fit is lost."""
 
@@ -47,7 +47,7 @@ log = structlog.get_logger(__name__)
 
 
 class Deaf(Exception):
-    """The error that ends a subscription which is open but receives nothing, not even the probe."""
+    """The error that ends a subscription if it is open but receives nothing, not even the probe."""
 
 
 class RedisBus:

@@ -1,4 +1,4 @@
-"""The queue of changes that wait for their time in a delayed topic. This module does no I/O, and has no clock."""
+"""The queue of changes that a delayed topic doesn't show yet. This module does no I/O, and has no clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 QUEUE_BYTES = 8 * 1024 * 1024
 """The greatest size in bytes of all messages that wait in one queue.
 
-If a change doesn't fit, only its position waits. The change is read from the store when it is due."""
+If a change doesn't fit, only its position is kept. The change is read from the store when it is due."""
 
 
 class DelayQueue:
@@ -23,9 +23,9 @@ class DelayQueue:
         self.position: Position | None = None
         """The last known position of the live blog; None if it hasn't been read yet."""
         self._released = 0
-        """The seq up to which no change waits any more."""
+        """The seq up to which all changes have been released to the viewers."""
         self._waiting: dict[int, ChangeFrame | Position] = {}
-        """The waiting changes by seq. For some there is only a position; they are read from the store when due."""
+        """The waiting changes by seq. Of some changes, only the position is kept until the store is read."""
         self._due: list[tuple[float, int]] = []
         """A heap of the times when changes are due, each with the change's seq."""
         self._size = 0
@@ -38,7 +38,7 @@ class DelayQueue:
     def restart(self, position: Position, released: int) -> None:
         """Empty the queue, and start again.
 
-        `position`: the live blog's position. `released`: the seq up to which viewers may see the changes already.
+        `position`: the live blog's position. `released`: the seq up to which viewers may see all changes already.
         """
         self._waiting.clear()
         self._due.clear()
@@ -46,20 +46,21 @@ class DelayQueue:
         self.position, self._released = position, released
 
     def is_behind(self, position: Position) -> bool:
-        """Return True if a position of the live blog is later than the last known one, or has another epoch."""
+        """Return True if a position of the live blog is later than the last known position, or has another epoch."""
         last = self.position
         return last is None or position.epoch != last.epoch or position.seq > last.seq
 
     def note_position(self, position: Position) -> None:
-        """Note a position that the live blog has reached. It must have the same epoch as the last known one."""
+        """Note a position that the live blog has reached. It must have the same epoch as the last known position."""
         if self.position is not None and position.seq > self.position.seq:
             self.position = position
 
     def put(self, seq: int, change: ChangeFrame | Position, due: float) -> None:
         """Add a change that is due at the time `due`. Does nothing if the change was released, or waits already.
 
-        If only the change's position waits already, the change replaces it, and `due` is ignored: the time noted with
-        the position stays. If the queue is full (QUEUE_BYTES), only the change's position is added.
+        If only the change's position waits already, the change replaces the position. Then `due` is ignored: the change
+        is due at the time noted with the position. If the queue is full (QUEUE_BYTES), only the change's position is
+        added.
         """
         waiting = self._waiting.get(seq)
         if seq <= self._released or isinstance(waiting, ChangeFrame):

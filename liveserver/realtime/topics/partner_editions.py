@@ -1,9 +1,9 @@
 """Editions of live blogs: topics that show only entries with certain tags, and topics that are delayed.
 
-A live blog's change is converted once for each edition, for all viewers of the edition. If the edition doesn't show an
-entry, because of the entry's tags, a change of the entry becomes a deletion. Changes of a delayed edition wait in a
-queue. A deletion doesn't wait: the edition's viewers are told at once that the entry is gone, and waiting changes of
-the entry lose their content.
+A live blog's change is converted once for each edition, for all viewers of the edition. If the edition doesn't show
+entries with an entry's tags, a change of this entry becomes a deletion. Changes of a delayed edition wait in a queue.
+Viewers are told of a deletion at once: they get a message that the entry is gone, and the entry's waiting changes lose
+their content.
 
 The bus may lose changes. Then the hub reads from the store what the edition shows now.
 """
@@ -40,12 +40,12 @@ class DelayedTopic:
 
     topic: Topic
     check: FreshFlight[None]
-    """The function that reads from the store what the queue lacks. Calls during a run share the next run."""
+    """The function that reads changes from the store into the queue. All calls during a run share the next run."""
     queue: DelayQueue = field(default_factory=DelayQueue)
     timer: asyncio.Handle | None = None
     """The timer that releases the next change; None while no change waits."""
     rings_at: float = 0.0
-    """The event loop's time at which the timer is due. It is kept here because uvloop's handle doesn't tell it."""
+    """The event loop's time at which the timer is due. uvloop's handle has no time if the timer is due at once."""
 
     def stop(self) -> None:
         """Stop the timer, so that no waiting change is released any more."""
@@ -82,9 +82,9 @@ class PartnerEditions:
             self._delayed[topic] = DelayedTopic(topic, FreshFlight(partial(self._read_into, topic)))
 
     async def prepare(self, topic: Topic) -> None:
-        """Read from the store the changes that a delayed topic doesn't show yet, and put them into its queue.
+        """Read from the store the changes that a delayed topic doesn't show yet, and put them into the topic's queue.
 
-        Does nothing for other topics, or if the topic was removed. Raises NotFound and StoreUnavailable.
+        Does nothing if the topic isn't delayed, or was removed. Raises NotFound and StoreUnavailable.
         """
         if (delayed := self._delayed.get(topic)) is not None:
             await delayed.check()
@@ -95,13 +95,13 @@ class PartnerEditions:
             delayed.stop()
 
     def origins(self, topics: Iterable[Topic]) -> set[Topic]:
-        """Return the topics of the whole live blogs to which the delayed topics in `topics` belong."""
+        """Return, for each delayed topic in `topics`, the topic of its whole live blog."""
         return {Topic(topic.slug) for topic in topics if topic in self._delayed}
 
     def check(self, positions: Mapping[Topic, Position]) -> None:
         """Begin to read from the store the changes that are missing in the queues of delayed topics.
 
-        `positions`: the store's positions of the topics, and of the whole live blogs that `origins` returned for them.
+        `positions`: the store's positions of all topics that are followed, and of all topics that `origins` returned.
         """
         for topic, delayed in self._delayed.items():
             origin = positions.get(Topic(topic.slug)) if topic in positions else None
@@ -181,9 +181,9 @@ class PartnerEditions:
             await delayed.check()
 
     async def _read_into(self, topic: Topic) -> None:
-        """Read from the store the changes that a delayed topic doesn't show yet, and put them into its queue.
+        """Read from the store the changes that a delayed topic doesn't show yet, and put them into the topic's queue.
 
-        Entries that were deleted meanwhile are withdrawn.
+        If these changes include deletions, the deleted entries are withdrawn at once.
         """
         delayed = self._delayed.get(topic)
         if delayed is None:

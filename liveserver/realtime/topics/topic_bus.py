@@ -1,4 +1,4 @@
-"""The bus as a hub sees it. It delivers changes to topics. Below it, a `Bus` carries changes of live blogs as bytes.
+"""The bus as a hub sees it. It delivers changes to topics, and uses a `Bus` that carries live blogs' changes as bytes.
 
 A change that this process publishes reaches the process's own topics directly, without the `Bus`. Only messages that
 come by the `Bus` are decoded.
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 
 
 class TopicReceiver(Protocol):
-    """The receiver of a `TopicBus`'s messages. It is called on the event loop. No method may block or raise."""
+    """The receiver of a `TopicBus`'s messages, which calls it on the event loop. No method may block or raise."""
 
     def received(self, topic: Topic, message: TopicMessage, /) -> None:
-        """Take a message of a subscribed topic.
+        """Handle a message of a subscribed topic.
 
         The message may come late or twice. It may have been published by the receiver's own process.
         """
 
     def announced(self, message: bytes, /) -> None:
-        """Take an announcement made by a process, perhaps by the receiver's own."""
+        """Handle an announcement made by a process, which may be the receiver's own process."""
 
     def link_changed(self, up: bool, /) -> None:
-        """Note that the bus went down (False) or came back (True). Messages published while it was down are lost."""
+        """Note that the bus went down (False) or came back (True). While it is down, published messages are lost."""
 
 
 class TopicBus:
     """One process's end of a bus. It delivers each change of a live blog to all subscribed topics of the live blog.
 
-    Its methods behave as those of `Bus`. It implements the bus's `Receiver`.
+    Its methods behave like the methods of `Bus`. The class also implements the bus's `Receiver`.
     """
 
     def __init__(self, bus: Bus, derived: PartnerEditions) -> None:
@@ -49,7 +49,7 @@ class TopicBus:
         self._topics: dict[str, set[Topic]] = {}
         """The subscribed topics, by the slug of their live blog."""
         self._publishing: bytes | None = None
-        """The message that `publish` is handing to the bus at this moment; else None."""
+        """The message that `publish` is handing to the bus now; None outside of `publish`."""
 
     @property
     def up(self) -> bool:
@@ -80,14 +80,14 @@ class TopicBus:
             self._publishing = None
 
     def announce(self, message: bytes) -> None:
-        """Hand `message` to every other process, whatever that process subscribes to. This process may get it, too."""
+        """Hand `message` to all other processes, even if they subscribe to no topic. This process may get it, too."""
         self._bus.announce(message)
 
     async def subscribe(self, topic: Topic) -> None:
         """Deliver a topic's messages from now on.
 
-        If the topic is delayed, the changes that it doesn't show yet are read from the store. This read raises
-        NotFound if the live blog doesn't exist, and StoreUnavailable. Nothing is raised for other topics.
+        If the topic is delayed, the changes that it doesn't show yet are read from the store. This read raises NotFound
+        if the live blog doesn't exist, and StoreUnavailable. For a topic without delay, nothing is raised.
         """
         self._topics.setdefault(topic.slug, set()).add(topic)
         self._derived.add(topic)
@@ -104,27 +104,27 @@ class TopicBus:
             await self._bus.unsubscribe(topic.slug)
 
     def origins(self, topics: Collection[Topic]) -> set[Topic]:
-        """Return the topics of the whole live blogs to which the delayed topics in `topics` belong.
+        """Return, for each delayed topic in `topics`, the topic of its whole live blog.
 
         `check` needs the positions of the returned topics, too.
         """
         return self._derived.origins(topics)
 
     def check(self, positions: Mapping[Topic, Position]) -> None:
-        """Begin to read from the store those changes of delayed topics that the bus has lost.
+        """Begin to read from the store the changes of delayed topics that the bus has lost.
 
-        `positions`: the store's positions of the topics, and of the topics that `origins` returned for them.
+        `positions`: the store's positions of all topics that are followed, and of all topics that `origins` returned.
         """
         self._derived.check(positions)
 
     def received(self, slug: str, message: bytes) -> None:
-        """Take a message of a live blog from the bus, and deliver it to the live blog's topics."""
+        """Decode a message of a live blog that comes from the bus, and deliver it to the live blog's topics."""
         # The in-process bus brings the message that we publish back at once. It has been delivered already.
         if message is not self._publishing:
             self._deliver(slug, unpack(message))
 
     def announced(self, message: bytes) -> None:
-        """Pass on to the receiver an announcement made by a process."""
+        """Pass an announcement made by a process on to the receiver."""
         if self._receiver is not None:
             self._receiver.announced(message)
 

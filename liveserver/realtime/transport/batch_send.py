@@ -2,8 +2,8 @@
 
 In a loop of writes, each socket costs a system call and some of the interpreter's time. io_uring has a queue of
 requests (its submission queue) in memory that the process shares with the kernel. One system call then does hundreds of
-writes. Where io_uring is refused (on another system, by an older kernel, by Docker's seccomp profile, or by the
-setting `kernel.io_uring_disabled`), a loop of writes does the same.
+writes. A loop of writes does the same where io_uring is refused: on another system, by an older kernel, by Docker's
+seccomp profile, or by the setting `kernel.io_uring_disabled`.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ log = structlog.get_logger(__name__)
 def send_all(descriptors: array[int], data: bytes) -> list[tuple[int, int]]:
     """Write the same data to many sockets, which must be non-blocking. `descriptors`: an array of C ints.
 
-    Returns a pair for each socket that didn't take all the data: its index in `descriptors`, and the number of bytes
-    that it took or, if the write failed, its errno as a negative number. This function never raises.
+    Returns a pair for each socket that didn't accept all the data. The first value is the socket's index in
+    `descriptors`. The second value is the number of accepted bytes or, if the write failed, the negative errno. This
+    function never raises.
     """
     ring = _ring() if len(descriptors) > FEW else None
     if ring is None:
@@ -89,11 +90,11 @@ class IoUring:
     """io_uring's two queues: one of submissions (requests to the kernel), one of completions (their results).
 
     Only the thread that makes the object may use it. When io_uring_enter(2) returns, each submission has been done in
-    whole, in part, or not at all: because of MSG_DONTWAIT, the kernel never keeps one for later. So both queues are
-    empty between two calls. Making the object raises OSError if the kernel refuses io_uring.
+    whole, in part, or not at all. Because of MSG_DONTWAIT, the kernel never keeps a submission for later. So both
+    queues are empty between two calls. Making the object raises OSError if the kernel refuses io_uring.
 
-    The process and the kernel share the following memory, as io_uring_setup(2) describes it. That system call writes
-    the offsets of the parts into its parameters.
+    The process and the kernel share the following memory, as io_uring_setup(2) describes it. The system call
+    io_uring_setup(2) writes the offsets of the parts into its parameters.
 
     | mapping | content | attributes |
     |---|---|---|
@@ -134,9 +135,9 @@ class IoUring:
         self._start = -1
         """The present value of `_order[0]`; -1 if `_order` hasn't been written yet."""
         self._data = b""
-        """The data whose address and length are in all submissions.
+        """The data of the last call of `send`. Its address and length are in all submissions.
 
-        They stay there from one call of `send` to the next. So this reference must keep the data in memory.
+        The address stays there after the call. So this reference must keep the data in memory.
         """
         counters = rings.cast("I")
         self._head, self._tail = counters[sq_head // 4 : sq_head // 4 + 1], counters[sq_tail // 4 : sq_tail // 4 + 1]
@@ -168,7 +169,7 @@ class IoUring:
         if completions == self._expected[: COMPLETION.size * count].tobytes():
             return []
         rest = [(index, sent) for index, sent, _ in COMPLETION.iter_unpack(completions) if sent != size]
-        # A socket whose submission the kernel didn't take is treated like one with a full buffer: its transport writes.
+        # If the kernel accepts no submission for a socket, the transport writes the data, as if the buffer were full.
         return rest + [(index, -errno.EAGAIN) for index in range(submitted, count)]
 
     def _set_data(self, data: bytes) -> None:
@@ -181,7 +182,7 @@ class IoUring:
         self._data = data
 
     def _submit(self, count: int) -> int:
-        """Hand the first `count` submissions to the kernel. Returns the number of submissions that the kernel took."""
+        """Hand the first `count` submissions to the kernel. Returns the number of accepted submissions."""
         tail = self._tail[0]
         self._tail[0] = (tail + count) & 0xFFFFFFFF
         submitted = 0
@@ -213,7 +214,7 @@ def _ring() -> IoUring | None:
 
 
 class _Local(threading.local):
-    """The storage of each thread's `IoUring`. In it, `ring` is None if the thread can't use io_uring.
+    """The storage of each thread's `IoUring`. The attribute `ring` is None if the thread can't use io_uring.
 
     Python calls `__init__` once in each thread.
     """

@@ -1,8 +1,9 @@
-"""A TLS transport that encrypts only as much as its peer takes. The rest waits unencrypted: viewers share these bytes.
+"""A TLS transport that encrypts data only when the socket accepts more. Until then the data waits unencrypted.
 
-The event loop's TLS transport encrypts everything at once, for each connection anew, and two layers buffer the result.
-With 64 KB in each layer, a viewer that doesn't read cost 130 KB and more, and the C library's heap kept this memory.
-This transport gives TLS the next piece only when the socket has taken the piece before.
+All viewers share the unencrypted bytes. The event loop's TLS transport encrypts everything at once, for each connection
+anew, and two layers buffer the result. With 64 KB in each layer, a viewer that didn't read needed 130 KB and more, and
+the C library's heap kept this memory. This transport gives TLS the next piece only after the socket has accepted the
+piece before.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ PIECE = 16 * 1024
 WAITING_MAX = 128 * 1024
 """The number of bytes that may wait unencrypted. If more wait, `pause_writing` of the protocol is called.
 
-The event loop's own TLS transport holds as many in its two layers. All viewers with the same encoding share the bytes
-that wait here, so each transport holds only references to them."""
+The event loop's own TLS transport buffers the same number of bytes in its two layers. All viewers with the same
+encoding share the bytes that wait here, so each transport has only references to these bytes."""
 
 ANY = 1
 """The high-water mark of the TLS transport, in bytes.
 
-With 1, the TLS transport calls `pause_writing` whenever the socket doesn't take everything; with 0, at every write."""
+With 1, the TLS transport calls `pause_writing` whenever the socket doesn't accept all data. With 0, every write would
+cause the call."""
 
 
 class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
@@ -46,7 +48,7 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
         self._closing = False
         """True if the connection is closed, or will be closed once all waiting data is sent."""
         self._paused = tls.get_write_buffer_size() > ANY
-        """True while we give the TLS transport no more data, because it holds data that the socket didn't take."""
+        """True while we give the TLS transport no data, because it still has data that the socket didn't accept."""
         tls.set_protocol(self)
         tls.set_write_buffer_limits(ANY)
 
@@ -83,7 +85,7 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
         return self._closing or self._tls.is_closing()
 
     def get_write_buffer_size(self) -> int:
-        """Return the number of bytes that wait to be sent: those not yet encrypted, and those in the TLS transport."""
+        """Return the number of bytes that wait to be sent, either here unencrypted or in the TLS transport."""
         return self._waiting_bytes + self._tls.get_write_buffer_size()
 
     def write_eof(self) -> None:
@@ -91,11 +93,11 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
         raise NotImplementedError
 
     def can_write_eof(self) -> bool:
-        """Return False: `write_eof` raises."""
+        """Return False, because `write_eof` raises NotImplementedError."""
         return False
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Return what the TLS transport knows of the connection under this name; `default` if it knows nothing."""
+        """Return the TLS transport's information on the connection under this name; `default` if there is none."""
         return self._tls.get_extra_info(name, default)
 
     def is_reading(self) -> bool:
@@ -136,17 +138,17 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
         del self._protocol
 
     def pause_writing(self) -> None:
-        """Stop giving data to the TLS transport until `resume_writing`, because the socket hasn't taken everything.
+        """Stop giving data to the TLS transport, because the socket hasn't accepted all data.
 
-        The TLS transport calls this.
+        The TLS transport calls this, and later `resume_writing`.
         """
         self._paused = True
 
     def resume_writing(self) -> None:
-        """Give the TLS transport more of the waiting data, because the socket has taken everything.
+        """Give the TLS transport more of the waiting data, because the socket has accepted all data.
 
-        The TLS transport calls this. If no data waits any more, the connection is closed if `close` was called.
-        Otherwise the protocol is notified that it may write again.
+        The TLS transport calls this. Once no data waits any more, the protocol is notified that it may write again. But
+        after a call of `close`, the connection is closed instead.
         """
         self._paused = False
         waiting = self._waiting

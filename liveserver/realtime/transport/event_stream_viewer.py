@@ -29,7 +29,7 @@ class EventStreamViewer(SocketViewer):
             self._close_when_read()
 
     def data_received(self, data: bytes) -> None:
-        """Count data from the client, and end the connection if there is too much. The data is thrown away.
+        """Count data from the client, and throw it away. If the client sends too much, end the connection.
 
         An HTTP client shouldn't send anything on the connection of an event stream.
         """

@@ -1,4 +1,4 @@
-"""A viewer that is written to by ASGI's `send`, so that it works on any ASGI server.
+"""A viewer that gets its messages by ASGI's `send`, so that it works on any ASGI server.
 
 Its messages wait in a queue of limited size. One task sends them.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from liveserver.protocol.frames import Frame
 
 QUEUE_BYTES = 512 * 1024
-"""The size in bytes at which a viewer's queue of messages is full. A full queue takes no further message."""
+"""The size in bytes at which a viewer's queue of messages is full. No message is added to a full queue."""
 
 
 class QueueViewer(Viewer):
@@ -37,7 +37,7 @@ class QueueViewer(Viewer):
         """Put a frame into the queue. Returns False if the queue is full, or if the viewer lags already.
 
         The queue is full if the frames in it have QUEUE_BYTES or more. The size of the new frame doesn't count, so that
-        even a very large one is taken. If the viewer is closed, the frame is thrown away, and the result is True.
+        even a very large frame is added. If the viewer is closed, the frame is thrown away, and the result is True.
         """
         if self._close_code is not None:
             return True
@@ -50,7 +50,7 @@ class QueueViewer(Viewer):
         return True
 
     def close(self, code: int) -> None:
-        """End the connection once the messages in the queue are sent; or at once if the viewer lags."""
+        """End the connection once the messages in the queue are sent. If the viewer lags, end it at once."""
         if self._close_code is None:
             self._close_code = code
             self._filled.set()

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 EXTENSION = "liveserver.viewer"
-"""The extension's name in `scope["extensions"]`. Its value is a dictionary with these keys. A server may leave out all
-but `hand_over`.
+"""The extension's name in `scope["extensions"]`. The value there is a dictionary with these keys. Only `hand_over` must
+be in it.
 
 | key | kind of scope | value |
 |---|---|---|
 | `hand_over` | both | a function that makes the connection a viewer; then the endpoint returns, and sends nothing |
-| `full` | both | True if the last free connections are kept for requests, so that no stream is to be accepted |
+| `full` | both | True if the last free connections are reserved for requests, so that no stream is to be accepted |
 | `gone` | HTTP | a function that returns True if the client has gone |
-| `claim` | HTTP | a function: until the body is complete, the connection counts for an API key, not for its address |
-| `rest` | HTTP | a function: after the answer, the server parses nothing from the client for some seconds |
-| `unread` | HTTP | a function that returns how many bytes an address prefix, or an API key, was sent but hasn't read |
+| `claim` | HTTP | a function that counts the connection for an API key, not for its address, while the body comes |
+| `rest` | HTTP | a function that lets the server parse nothing from the client for some seconds after the answer |
+| `unread` | HTTP | a function that returns the number of bytes that an address prefix, or an API key, hasn't read |
 | `owner` | HTTP | the API key for which the answer's unread bytes count; if unset, they count for the address |
 | `body` | HTTP | the bytes of the body that is being sent; the code that answers sets it |
 """

@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 
 
 LAST_SECONDS = 1.0
-"""Seconds within which a viewer can read its waiting messages when the server ends. After that it is cut off."""
+"""Seconds within which a viewer can read its waiting messages when the server ends. Then the connection is aborted."""
 
 LINGER = 5.0
-"""Seconds within which a peer must close its side of an ended connection. After that it is cut off."""
+"""Seconds within which a peer must close its side of an ended connection. Then the connection is aborted."""
 
 LATE_FRAMES = 240
 """The number of frames (64 KB) that a viewer may send after its connection's end, in addition to its budget.
 
-`realtime/transport/viewer_budget.py` defines the budget, and how bytes count as frames. A viewer that hasn't seen the
-end yet may have sent that much. This data is read and thrown away. More data isn't read: it waits in the kernel, which
-takes no more once its buffer is full.
+`realtime/transport/viewer_budget.py` defines the budget, and how bytes count as frames. A viewer may send that much
+before it sees the end. This data is read and thrown away. If more data comes, it isn't read. It waits in the kernel,
+which accepts no more once its buffer is full.
 """
 
 INDIRECT = -1
-"""The value in place of a viewer's descriptor while its messages must go through the transport."""
+"""The value used instead of a viewer's descriptor while the viewer's messages must go through the transport."""
 
 
 class ViewerEvents(Protocol):
@@ -53,7 +53,7 @@ class ViewerEvents(Protocol):
         """Note that the viewer, which lagged, can be written to again."""
 
     def said(self, viewer: Viewer, message: bytes, /) -> None:
-        """Take a short text message that the viewer has sent."""
+        """Handle a short text message that the viewer has sent."""
 
     def asked(self) -> int:
         """Return how many answers (such as confirmations) each viewer of the topic was asked for lately.
@@ -78,7 +78,7 @@ class State(Enum):
 class SocketBatch(ViewerBatch):
     """A batch with its viewers' descriptors in one array.
 
-    If all sockets can be written to directly, `write` needs only this array, and none of the viewers.
+    If all sockets can be written to directly, `write` reads only this array, and doesn't go through the viewers.
     """
 
     __slots__ = ("_descriptors", "_indirect")
@@ -96,7 +96,7 @@ class SocketBatch(ViewerBatch):
         self._indirect += descriptor == INDIRECT
 
     def discard(self, viewer: Viewer) -> None:
-        """Remove a viewer and its descriptor. The last viewer and its descriptor take their places."""
+        """Remove a viewer and its descriptor, and move the last viewer and its descriptor to the free index."""
         self._indirect -= self._descriptors[viewer.index] == INDIRECT
         self._descriptors[viewer.index] = self._descriptors[-1]
         self._descriptors.pop()
@@ -110,7 +110,7 @@ class SocketBatch(ViewerBatch):
     def write(self, frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
         """Write messages to all viewers.
 
-        Returns those viewers that lagged before the call, each with 0: the viewer took none of these messages.
+        Returns the viewers that lagged before the call, each with 0, the number of messages that the viewer accepted.
         """
         if self._indirect:
             return super().write(frames)
@@ -144,12 +144,12 @@ class SocketViewer(asyncio.Protocol, Viewer):
         """The socket's descriptor while the socket may be written to directly, else INDIRECT.
 
         It is INDIRECT at first, since the answer that opens the connection may wait in the transport. The viewer's
-        batch has a copy of this value. Only `_redirect` changes the two.
+        batch has a copy of this value. Only `_redirect` changes the value and its copy.
         """
         self._opening = opening
         """The answer that opens the connection; b"" once it is sent. It may be sent together with the first message."""
         self._spent = 0.0
-        """The event loop's time up to which the viewer's budget for sending is spent (see `viewer_budget.spent`)."""
+        """The event loop's time when the viewer's debt for sent frames will be paid off (see `viewer_budget.spent`)."""
         self._patience: asyncio.TimerHandle | None = None
         """The timer that ends the connection; None if it doesn't run.
 
@@ -182,7 +182,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
     def write_all(cls, viewers: Sequence[Viewer], frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
         """Write messages to many viewers.
 
-        Returns those viewers that lagged before the call, each with 0: the viewer took none of these messages.
+        Returns the viewers that lagged before the call, each with 0, the number of messages that the viewer accepted.
         """
         data = cls.joined(frames)
         ours = cast("Sequence[SocketViewer]", viewers)
@@ -196,7 +196,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
         return lagging
 
     def open(self) -> None:
-        """Send the answer that opens the connection. Does nothing if it was sent already, with the first message."""
+        """Send the answer that opens the connection. Does nothing if this answer was sent with the first message."""
         if self._opening:
             opening, self._opening = self._opening, b""
             self._transport.write(opening)
@@ -252,10 +252,10 @@ class SocketViewer(asyncio.Protocol, Viewer):
             cast("SocketBatch", self.batch).redirect(self.index, descriptor)
 
     def _unsent(self, data: bytes, sent: int) -> None:
-        """Let the transport write the part of `data` that the socket didn't take.
+        """Let the transport write the part of `data` that the socket didn't accept.
 
-        `sent`: the number of bytes that the socket took; or, if the write failed, its errno as a negative number. Later
-        messages go through the transport, too, until it is empty again. If the peer is gone, the transport notices it.
+        `sent`: the number of bytes that the socket accepted or, if the write failed, the negative errno. Later messages
+        go through the transport, too, until it is empty again. If the peer is gone, the transport notices it.
         """
         self._redirect(INDIRECT)
         self._transport.write(memoryview(data)[max(sent, 0) :])
@@ -267,9 +267,9 @@ class SocketViewer(asyncio.Protocol, Viewer):
         self._opening = b""
 
     def _affords(self, frames: float) -> bool:
-        """Charge the viewer's budget with frames that the viewer has sent. Returns False if it has sent too many.
+        """Add frames that the viewer has sent to its debt. Returns False if the viewer has sent too many frames.
 
-        `frames`: the weight of these frames (see `viewer_budget.weight`).
+        `frames`: the weight of the new frames (see `viewer_budget.weight`).
         """
         now = asyncio.get_running_loop().time()
         self._spent = until = viewer_budget.spent(self._spent, now, frames)
@@ -295,9 +295,9 @@ class SocketViewer(asyncio.Protocol, Viewer):
             self._patience = asyncio.get_running_loop().call_later(LINGER, self._transport.abort)
 
     def _hang_up(self) -> None:
-        """End the connection in such a way that the peer, which may still be sending, gets all bytes written before.
+        """End the connection to a peer that may still be sending. The peer still gets all bytes that were written.
 
-        After LINGER seconds the peer is cut off.
+        After LINGER seconds the connection is aborted.
         """
         self._cancel_timer()
         self._spent = 0.0
@@ -320,11 +320,11 @@ class SocketViewer(asyncio.Protocol, Viewer):
 
 
 def hang_up(transport: asyncio.Transport, seconds: float) -> asyncio.TimerHandle:
-    """End the connection to a peer that may still be sending, in such a way that the peer gets the last bytes written.
+    """End the connection to a peer that may still be sending. The peer still gets all bytes that were written.
 
     If a socket is closed while it has unread bytes, the connection is reset, and the last bytes may get lost (RFC 6455,
-    7.1.1). So the transport goes on reading. Returns a timer that cuts the peer off if it hasn't gone after `seconds`.
-    The caller cancels the timer when the connection is lost.
+    7.1.1). So the transport goes on reading. Returns a timer that aborts the connection after `seconds`. The caller
+    must cancel the timer if the connection is lost before.
     """
     try:
         transport.write_eof()

@@ -1,8 +1,8 @@
 """The budget that limits what a viewer may send. Viewers need to send pongs, confirmations and a close only.
 
-Each frame that a viewer sends costs some seconds, and time pays them off, as in `utils/limits/rate_limiter.py`. The
-viewer keeps one number: the time up to which its budget is spent. This time may be at most SECONDS after the present.
-The functions of this module do no I/O and keep nothing.
+Each frame that a viewer sends adds some seconds to the viewer's debt. As time passes, the debt is paid off, as in
+`utils/limits/rate_limiter.py`. The viewer keeps one number: the time when its debt will be paid off. The budget is
+spent if this time is SECONDS from now. The functions of this module do no I/O and keep nothing.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 from liveserver.utils.limits.rate_limiter import charged
 
 FRAMES = 30
-"""The number of frames that a viewer may send at once. In every `SECONDS` seconds after that, it may send as many.
+"""The number of frames that a viewer may send at once. After that, it may send the same number in `SECONDS` seconds.
 
 A browser sends one pong in twenty seconds. A library that pings by itself sends perhaps one frame a second. A frame
-costs us some 20 µs of processor time, so a thousand viewers that reach this limit take 6 % of a core.
+costs us some 20 µs of processor time, so a thousand viewers that reach this limit use 6 % of a core.
 """
 
 SECONDS = 10.0
 
 FRAME_SECONDS = SECONDS / FRAMES
-"""Seconds that one frame costs."""
+"""Seconds that one frame adds to the debt."""
 
 FRAME_BYTES = 273
 """The number of bytes that count as one frame. So a viewer may send 8 KB in `SECONDS` seconds.
@@ -36,16 +36,17 @@ def weight(frames: int, size: int) -> float:
 
 
 def spent(until: float, now: float, frames: float) -> float:
-    """Return the time up to which a viewer's budget is spent after it has sent some more frames.
+    """Return the time when a viewer's debt will be paid off after it has sent some more frames.
 
-    `until`: the time up to which the budget was spent before. `frames`: the weight of these frames.
+    `until`: the time when the debt is paid off without these frames. `frames`: the weight of these frames.
     """
     return charged(until, now, frames * FRAME_SECONDS)
 
 
 def allowed(until: float, now: float, asked: int = 0) -> bool:
-    """Return True if a viewer's budget may be spent up to the time `until`. Half a frame too much is tolerated.
+    """Return True if a viewer's debt is small enough. The debt may be too large by half a frame.
 
-    `asked`: how many answers the viewer was asked for. It may send that many frames more.
+    `until`: the time when the debt will be paid off. `asked`: how many answers the viewer was asked for. The viewer may
+    send that many more frames.
     """
     return until - now < SECONDS + (asked + 0.5) * FRAME_SECONDS

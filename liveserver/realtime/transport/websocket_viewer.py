@@ -50,7 +50,7 @@ class WebSocketViewer(SocketViewer):
         self._interval = interval
         self._silent = False
         self._held = b""
-        """The first bytes of a frame whose rest hasn't come yet."""
+        """The first bytes of a frame that hasn't come completely yet."""
         self._parser: ServerProtocol | None = None
         """The parser of a message in fragments that isn't complete; None if there is no such message."""
         self.slot = 0
@@ -73,7 +73,7 @@ class WebSocketViewer(SocketViewer):
     def due(self) -> int | None:
         """Ping the viewer; or end the connection if no data came since the last ping. The timer wheel calls this.
 
-        A lagging viewer isn't pinged. Returns the seconds until the next call; None if there is to be none.
+        A lagging viewer isn't pinged. Returns the seconds until the next call; None for no more calls.
         """
         if self._state is State.CLOSED:
             return None
@@ -89,7 +89,7 @@ class WebSocketViewer(SocketViewer):
         return self._interval
 
     def data_received(self, data: bytes) -> None:
-        """Take data from the viewer: pongs, pings, a close, and short text messages. Other messages are ignored.
+        """Handle data from the viewer: pongs, pings, a close, and short text messages. Other messages are ignored.
 
         If the viewer sends too much, the connection is ended.
         """
@@ -129,7 +129,7 @@ class WebSocketViewer(SocketViewer):
         return []
 
     def _parse(self, data: bytes) -> bool:
-        """Handle complete frames from the viewer. Returns False if they have ended the connection."""
+        """Handle complete frames from the viewer. Returns False if these frames have ended the connection."""
         parser = self._parser
         if parser is None:
             parser = ServerProtocol(state=OPEN, max_size=messages.INBOUND_MAX)
@@ -154,7 +154,7 @@ class WebSocketViewer(SocketViewer):
         return False
 
     def _finish_in_time(self) -> None:
-        """If a frame or message is incomplete, start the timer unless it runs already. Otherwise stop the timer."""
+        """Let the timer run while a frame or message is incomplete, and stop the timer once nothing is incomplete."""
         if not self._held and self._parser is None:
             self._cancel_timer()
         elif self._patience is None:
@@ -197,8 +197,8 @@ class DeflatedViewer(WebSocketViewer):
 def whole_frames(data: bytes) -> tuple[int, int]:
     """Return how many bytes at the start of `data` are complete frames (RFC 6455, 5.2), and the number of these frames.
 
-    If the head of a frame says that the frame is too large, the frame and all bytes after it count as complete: the
-    parser refuses such a frame by its head.
+    If the head of a frame says that the frame is too large, the frame and all bytes after it count as one complete
+    frame. The parser needs only the head to refuse the frame.
     """
     end, frames, size = 0, 0, len(data)
     while (sizes := _sizes(data, end)) is not None:
@@ -219,7 +219,7 @@ def says_too_large(data: bytes) -> bool:
 
 
 def _sizes(data: bytes, start: int) -> tuple[int, int] | None:
-    """Return the length in bytes of a frame's head, and that of its payload; None if the head isn't complete.
+    """Return the lengths in bytes of a frame's head and of its payload; None if the head isn't complete.
 
     `start`: the index in `data` where the frame begins.
     """

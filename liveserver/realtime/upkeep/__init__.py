@@ -1,1 +1,1 @@
-"""The periodic work of a hub: polling the store, sending heartbeats, and announcing how many viewers it has."""
+"""The periodic work of a hub: polling the store, sending heartbeats, and announcing how many viewers the hub has."""

@@ -1,8 +1,8 @@
 """Presence: the number of viewers that each live blog has on the other nodes. This module does no I/O.
 
-Every node (server process) announces its numbers of viewers every INTERVAL seconds. That takes one message, however
-many viewers there are. Only a node with more than SLUGS_MAX live blogs needs several. The other nodes keep each number
-for LIFETIME seconds. So a node that was killed is soon forgotten, and a single lost message has no effect.
+Every node (server process) announces its numbers of viewers every INTERVAL seconds. One message is enough, however many
+viewers there are. Only a node with more than SLUGS_MAX live blogs needs several messages. The other nodes keep each
+number for LIFETIME seconds. So a node that was killed is soon forgotten, and a single lost message has no effect.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 INTERVAL = 2.0
-"""Seconds between one announcement by a node and the next by the same node."""
+"""Seconds between two announcements by the same node."""
 
 LIFETIME = 2.5 * INTERVAL
 """Seconds for which the numbers in a node's announcement are kept. Then they are forgotten."""
 
 SLUGS_MAX = 1_000
-"""The greatest number of live blogs in one message. A larger message would hold up the changes that come after it."""
+"""The greatest number of live blogs in one message. A larger message would delay the changes that come after it."""
 
 
 class _Count(NamedTuple):
@@ -37,7 +37,7 @@ class Presence:
     def __init__(self, node: str, counts_name: str = "viewers") -> None:
         """`node`: this node's id. `counts_name`: the name of the field that has the numbers in an announcement.
 
-        Announcements with another field are ignored. So objects with different names can announce different numbers.
+        Announcements without this field are ignored. So two objects with different field names don't mix their numbers.
         """
         self._node = node
         self._counts_name = counts_name
@@ -57,7 +57,7 @@ class Presence:
         return [json_encoding.dumps({"node": self._node, self._counts_name: dict(chunk)}) for chunk in chunks]
 
     def take(self, message: bytes, now: float) -> None:
-        """Take an announcement made by a node. One made by this node itself is ignored.
+        """Keep the numbers in an announcement made by another node. This node's own announcements are ignored.
 
         An announcement that can't be read is ignored, too: a newer version of the server may have another format.
         """
@@ -74,7 +74,7 @@ class Presence:
         return list(self._elsewhere)
 
     def forget(self, before: float) -> None:
-        """Drop the numbers that were announced before the time `before`, and those that are 0."""
+        """Drop all numbers that were announced before the time `before`, and all numbers that are 0."""
         for slug, nodes in list(self._elsewhere.items()):
             remaining = {node: count for node, count in nodes.items() if count.at >= before and count.viewers}
             if remaining:
@@ -83,13 +83,13 @@ class Presence:
                 del self._elsewhere[slug]
 
     def renew(self, now: float) -> None:
-        """Treat all numbers as if they were announced now: call this if no announcement could arrive for a while."""
+        """Treat all numbers as if they were announced now. Call this after a time without a working bus."""
         for nodes in self._elsewhere.values():
             nodes.update({node: count._replace(at=now) for node, count in nodes.items()})
 
 
 def _read(message: bytes, counts_name: str) -> list[tuple[str, str, int]]:
-    """Return the node's id, the slug and the number for each live blog in a message; [] if that can't be read."""
+    """Return the node's id, the slug and the number for each live blog in a message; [] if it can't be read."""
     try:
         content: Any = orjson.loads(message)
         node, viewers = content["node"], content[counts_name]

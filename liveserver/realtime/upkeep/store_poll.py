@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from liveserver.realtime.topics.topic_bus import TopicBus
 
 IDLE_KEEP = 60.0
-"""Seconds for which a topic without viewers stays in memory, so that the viewer of a reloaded page finds it there."""
+"""Seconds for which a topic without viewers stays in memory. So a reloaded page finds its topic still in memory."""
 
 log = structlog.get_logger(__name__)
 
 
 class StorePoll:
-    """The periodic check of all open channels. It looks for later changes in the store, and for viewers to close."""
+    """The periodic check of all open channels. It looks for later changes in the store, and for viewers that lag."""
 
     def __init__(
         self,

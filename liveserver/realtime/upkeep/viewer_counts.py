@@ -36,11 +36,11 @@ class ViewerCounts:
         )
 
     def here(self, slug: str) -> int:
-        """Return how many viewers of a live blog are connected to this process, those of its editions included."""
+        """Return how many viewers of a live blog and of its editions are connected to this process."""
         return sum(synced_channel.channel.count for synced_channel in self._registry.of(slug))
 
     def everywhere(self, slug: str) -> int:
-        """Return the number of a live blog's viewers on all nodes. The other nodes' numbers may be seconds old."""
+        """Return how many viewers a live blog has on all nodes. The other nodes' numbers may be some seconds old."""
         return self.here(slug) + self._presence.elsewhere(slug)
 
     def announce(self) -> None:
@@ -52,11 +52,11 @@ class ViewerCounts:
                 self._bus.announce(message)
 
     def announced(self, message: bytes) -> None:
-        """Take an announcement made by a node, which may be this node itself."""
+        """Handle an announcement made by a node, which may be this node itself."""
         self._presence.take(message, now())
 
     def renew(self) -> None:
-        """Keep the other nodes' last numbers for a while longer: while the bus was down, no new ones could arrive."""
+        """Keep the other nodes' last numbers for longer. While the bus was down, no new numbers could arrive."""
         self._presence.renew(now())
 
     async def run_heartbeats(self) -> None:
@@ -64,7 +64,7 @@ class ViewerCounts:
         await self._heartbeats.run()
 
     async def run_announcements(self) -> None:
-        """Announce this node's numbers of viewers again and again, until the task that runs this is cancelled."""
+        """Announce this node's numbers again and again, until the task that runs this method is cancelled."""
         await self._announcements.run()
 
     async def _announce(self) -> None:

@@ -1,4 +1,4 @@
-"""Room for connections: how many a server may have, and which one must end to make room for another."""
+"""Room for connections: the number of connections that a server may still accept, and ways to raise this number."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LEAVING_MAX = 64
 """The greatest number of refused connections that are kept open at a time, so that their peers can read the answer.
 
-Further ones are closed at once, and their peers may not get the answer."""
+Further refused connections are closed at once, and their peers may not get the answer."""
 
 LEAVING_SECONDS = 1.0
 """The greatest number of seconds for which a refused connection is kept open."""
@@ -27,8 +27,8 @@ class ConnectionLimits(NamedTuple):
     head_seconds: int = 10
     """Seconds in which a request's head must be complete.
 
-    For the first request of a connection, they begin when the connection has been made (with TLS: after the handshake).
-    For a later request, they begin with the first byte of its head.
+    For the first request of a connection, the time begins when the connection has been made (with TLS: after the
+    handshake). For a later request, the time begins with the first byte of its head.
     """
     body_seconds: int = 30
     """Seconds in which a request's body must be complete.
@@ -56,20 +56,22 @@ class ConnectionRoom:
         self.leaving: set[object] = set()
         """The refused connections that are kept open for a moment, so that their peers can read the answer."""
         self.idle: dict[Evictable, None] = {}
-        """The idle connections: those without a request under way. The one that has been idle for longest comes first.
+        """The idle connections, which have no request under way. The connection that has been idle for longest comes
+        first.
 
         These connections are ended when room is needed. So nobody can occupy connections without making requests. This
-        holds for clients with many addresses, too, and for clients behind one proxy, which share one address.
+        is also true of clients with many addresses, and of clients behind one proxy, which share one address.
         """
         self.resting: dict[Evictable, None] = {}
         """The idle connections from which nothing is parsed for a while, because their clients were refused often.
 
-        When room is needed, they are ended before all others."""
+        When room is needed, these connections are ended before all others."""
         self.unread = UnreadBytes()
         self.receiving = ConnectionGroups()
         """Connections that wait for the rest of a request's body, in groups: one for each address or API key.
 
-        A connection counts for its client's address until the request's API key was checked, and then for the key."""
+        A connection counts for its client's address until the request's API key was checked. After that, it counts for
+        the key."""
 
     def has_room(self, connections: set[Any]) -> bool:
         """Return True if there is room for one more connection besides `connections`, or if room has been made.
@@ -83,12 +85,13 @@ class ConnectionRoom:
         refusals.note(Reason.TOO_MANY_CONNECTIONS, address=address, most=self.limits.connections)
 
     def full(self, connections: set[Any]) -> bool:
-        """Return True if so few connections are free that they are kept for requests, and no new stream is accepted."""
+        """Return True if no new stream is accepted, because the last free connections are kept for requests."""
         # Idle connections are ended when room is needed, so they don't keep viewers out.
         return len(connections) - len(self.idle) - len(self.resting) > self.limits.streams
 
     def forget(self, connection: Any) -> None:
-        """Remove a connection from all collections of the room, because it has ended or has become a viewer's."""
+        """Remove a connection from all collections of the room, because it has ended or has become a viewer's
+        connection."""
         self.leaving.discard(connection)
         self.idle.pop(connection, None)
         self.resting.pop(connection, None)
@@ -98,8 +101,8 @@ class ConnectionRoom:
     def _make_room(self, connections: set[Any]) -> bool:
         """End one connection to make room for another. Returns False if no connection may be ended.
 
-        These are tried one after another: a connection in `resting`, the one that has been idle for longest, one
-        that reads its answer slowly, and one that sends its request's body slowly.
+        These kinds of connections are tried in order: a connection in `resting`, the connection that has been idle for
+        longest, a connection with a client that reads slowly, a connection with a client that sends slowly.
         """
         longest = (
             next(iter(self.resting), None)
@@ -116,9 +119,9 @@ class ConnectionRoom:
 
 
 class HandshakeRoom:
-    """The room for connections in their TLS handshake. These connections count like all others.
+    """The room for connections in their TLS handshake. These connections count like all other connections.
 
-    `server/protocols/tls_listener.py` uses it.
+    `server/protocols/tls_listener.py` uses this class.
     """
 
     def __init__(self, room: ConnectionRoom, connections: set[Any]) -> None:

@@ -21,7 +21,7 @@ RETRY_AFTER = 2
 
 
 class Denial(NamedTuple):
-    """The reason why a request isn't served, and the parts of the answer that says so."""
+    """The reason why a request isn't served, and the parts of the answer to the request."""
 
     reason: Reason
     status: HTTPStatus
@@ -29,7 +29,7 @@ class Denial(NamedTuple):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
     def answer(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-        """Return the HTTP answer: a problem document (RFC 9457). `headers`: further headers of the answer.
+        """Return the HTTP answer: a problem document (RFC 9457). `headers`: additional headers of the answer.
 
         The answer announces that the connection will be closed.
         """

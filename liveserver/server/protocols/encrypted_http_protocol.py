@@ -25,12 +25,12 @@ class EncryptedHttpProtocol(HttpProtocol):
         """Wait for a request, now that the TLS handshake is complete."""
         HandshakeRoom(self.room, self.connections).leave(self.handshake)
         # The limit is the same as without TLS. The event loops' default for TLS is eight times as much, and each client
-        # that doesn't read would take it.
+        # that doesn't read would use so much memory.
         transport.set_write_buffer_limits(WRITE_BUFFER)
         super().connection_made(transport)
 
     def on_headers_complete(self) -> None:
-        """Give back the cost of one TLS record, because a request has come. Then check the request's head."""
+        """Allow one additional TLS record, because a request has come. Then check the request's head."""
         self.handshake.records.pay()
         super().on_headers_complete()
 

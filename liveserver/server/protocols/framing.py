@@ -1,7 +1,7 @@
 """Limits on the bytes of a connection that aren't a request's body. This module does no I/O.
 
 These bytes are the requests' heads, and the framing of bodies: chunk sizes, chunk extensions and trailers. The HTTP
-parser keeps an incomplete header, and joins it anew with every piece of data that comes. For a header of 80 MB that
+parser keeps an incomplete header, and joins it anew with every piece of data that comes. For a header of 80 MB, this
 takes 14 seconds. So bytes are counted before they go into the parser, not after.
 """
 
@@ -24,17 +24,17 @@ TARGET_MAX = 2 * 1024
 Our longest query has a cursor of 500 bytes."""
 
 FRAMING_MAX = 16 * 1024
-"""The number of bytes of framing that are allowed with a body of any size, even an empty one."""
+"""The number of bytes of framing that are allowed with a body of any size, even with an empty body."""
 
 FRAMING_RATIO = 8
-"""The number of further bytes of framing that are allowed for each byte of a body.
+"""The number of additional bytes of framing that are allowed for each byte of a body.
 
 A chunk of a single byte has five bytes of framing."""
 
 UNWANTED_RATIO = 64
-"""The number of a body's bytes for which one further byte of framing is allowed once the request is answered.
+"""The number of body bytes that allow one additional byte of framing after the request has been answered.
 
-That is enough for large chunks, but not for chunks of one byte, which cost the most to parse. The body is still read
+This is enough for large chunks, but not for chunks of one byte, which cost the most to parse. The body is still read
 after the answer, since some clients read the answer only when they have sent the whole body."""
 
 
@@ -43,7 +43,7 @@ class Allowance:
 
     The data of a connection goes into the parser in pieces, and `take` says how large the next piece may be. The parser
     reports that a head or a request (message) has ended, but not at which byte of the piece. So the rest of the piece
-    isn't counted, and a head that begins within a piece may be longer than `HEAD_MAX` by the rest of that piece.
+    isn't counted. If a head begins within a piece, it may be longer than `HEAD_MAX` by the rest of that piece.
     """
 
     __slots__ = ("begun", "body", "in_body", "left")

@@ -1,7 +1,7 @@
 """An HTTP connection of uvicorn, with limits on time and on the number of connections.
 
-This module decides how long a connection may last, when it is ended to make room for another one, and which last answer
-is sent on it. The data that comes on a connection is parsed in `http_protocol.py`.
+This module decides how long a connection may last, and when it is ended to make room for another one. It also decides
+which last answer is sent on a connection. The data that comes on a connection is parsed in `http_protocol.py`.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ BODY_RATE = 1024
 The rate is low because reporters send pictures by telephone, from places where the network is busy."""
 
 REFUSALS_FREE = 3
-"""The number of refusals on one connection that have no consequence. After each further one, the connection rests:
+"""The number of refusals on one connection that have no consequence. After each further refusal, the connection rests:
 nothing that the client sends is parsed for a while.
 
-An honest client is refused now and then, perhaps for what others behind the same address did."""
+An honest client is refused now and then, perhaps because of other clients behind the same address."""
 
 HELD_MAX = 4 * 1024
-"""The greatest number of bytes that may come on a resting connection. They are kept, and are
-parsed when the connection rests no longer.
+"""The greatest number of bytes that may come on a resting connection. These bytes are kept, and are parsed when the
+rest ends.
 
 If more bytes come, the connection is ended."""
 
@@ -132,7 +132,7 @@ class HttpConnection(HttpToolsProtocol):
     def _leave_room(self) -> None:
         """Stop the timers, and remove the connection from the timer wheel and from the room.
 
-        Whichever way a connection goes, it goes through this method: it has ended, or it has another protocol now.
+        This method is called if the connection has ended, and also if the connection has another protocol now.
         """
         self._leave_wheel()
         if self._end_timer is not None:
@@ -165,7 +165,7 @@ class HttpConnection(HttpToolsProtocol):
     def due(self) -> int | None:
         """End the connection if a head or a body isn't complete in time. The timer wheel calls this.
 
-        Returns the seconds until the next call; None if there is to be none.
+        Returns the seconds until the next call; None if no other call is needed.
         """
         allowance, limits = self._allowance, self.room.limits
         seconds = limits.body_seconds if allowance.in_body else limits.head_seconds
@@ -191,10 +191,10 @@ class HttpConnection(HttpToolsProtocol):
         """Let the connection rest for some seconds after the present answer, which is a refusal.
 
         While a connection rests, nothing that comes on it is parsed. The first `REFUSALS_FREE` refusals are only
-        counted. If other requests wait behind the present one, the connection doesn't rest, but ends after the answer.
+        counted. If other requests wait on the connection, it doesn't rest, but is ended after the answer.
 
-        `client`: the client's address and port, as the application knows them. If they aren't those of the connection,
-        the connection is a proxy's, and serves other clients, too. Then nothing is done.
+        `client`: the client's address and port, as the application knows them. If the connection has another address or
+        port, it belongs to a proxy, and serves other clients, too. Then nothing is done.
         """
         if client != self.client or self._answering is None:
             return
@@ -243,16 +243,16 @@ class HttpConnection(HttpToolsProtocol):
 
     @property
     def _answered(self) -> bool:
-        """True if all requests on this connection are completely answered, or if there was none."""
+        """True if all requests on this connection are completely answered, or if there was no request."""
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is None or cycle.response_complete
 
     def _full(self) -> bool:
-        """Return True if so few connections are free that they are kept for requests, and no new stream is accepted."""
+        """Return True if no new stream is accepted, because the last free connections are kept for requests."""
         return self.room.full(self.connections)
 
     def _leave_wheel(self) -> None:
-        """Take the connection off the timer wheel. Does nothing if it isn't there."""
+        """Remove the connection from the timer wheel. Does nothing if the connection isn't on the wheel."""
         if self._on_wheel:
             self._on_wheel = False
             self._wheel.discard(self)
@@ -271,8 +271,8 @@ class HttpConnection(HttpToolsProtocol):
     def _deny(self, denial: Denial) -> None:
         """Count a refusal, parse nothing more, and end the connection.
 
-        The client gets the denial as the last answer, unless earlier requests wait for their answers, or the answer to
-        this request has begun.
+        The client gets the denial as the last answer, except in two cases: earlier requests wait for their answers, or
+        the answer to this request has begun.
         """
         self._stop(denial.reason)
         cycle, in_body = self.cycle, self._allowance.in_body
@@ -311,10 +311,10 @@ class HttpConnection(HttpToolsProtocol):
             transport.close()
 
     def _answer_and_end(self, answer: bytes, seconds: float = LINGER) -> None:
-        """Send a last answer, and end the connection, after at most `seconds`.
+        """Send a last answer, and end the connection after at most `seconds` seconds.
 
-        Meanwhile, what the client sends is read. Otherwise, the connection to a client that is still sending would be
-        reset, and the client couldn't read the answer.
+        Until then, data from the client is read and thrown away. Otherwise, the connection to a client that is still
+        sending would be reset, and the client couldn't read the answer.
         """
         self.transport.write(answer)
         self._end_timer = hang_up(self.transport, seconds)

@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol with changes for viewers, and with limits on the size of heads and on waiting requests.
 
-A request to open a WebSocket is given to the WebSocket protocol as it was parsed, and isn't parsed again. The scope has
-an extension, `liveserver.viewer`, by which an endpoint hands its connection over, and returns. From then on the
+A request to open a WebSocket is parsed only here. The WebSocket protocol gets the parsed request. The scope has an
+extension, `liveserver.viewer`, by which an endpoint hands its connection over to the hub, and returns. From then on the
 connection is a viewer, without task, queue or parser (`realtime/transport/socket_viewer.py`).
 
 We use some parts of uvicorn besides its settings `Config.ws` and `Config.http`.
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from liveserver.realtime.transport.socket_viewer import SocketViewer, ViewerEvents
 
 WAITING_MAX = 2
-"""The greatest number of requests that may wait on a connection while one is answered (pipelining). If one more
-comes, the connection is ended once the earlier requests are answered. Neither browsers nor proxies use pipelining. A
-waiting request with many header fields takes 20 KB of memory."""
+"""The greatest number of requests that may wait on a connection while another request is answered (pipelining). If one
+more request comes, the connection is ended once the earlier requests are answered. Browsers and proxies don't use
+pipelining. A waiting request with many header fields takes 20 KB of memory."""
 
 LATE_BYTES = 1024 * 1024
 """The greatest number of bytes that are read and thrown away after a denial.
@@ -47,7 +47,8 @@ LATE_BYTES = 1024 * 1024
 Any further bytes stay in the kernel until the connection ends, since reading costs time, too."""
 
 BODY_WAITING = 16 * 1024
-"""The number of bytes of a body that may wait for the application. If more wait, the connection isn't read meanwhile.
+"""The number of bytes of a body that may wait for the application. If more bytes wait, reading from the connection is
+paused.
 
 Bytes that aren't read wait in the kernel. As data is read in pieces, more bytes than this may wait for the application.
 Most JSON bodies are smaller."""
@@ -203,7 +204,8 @@ class HttpProtocol(HttpConnection):
             if self._answered:
                 self._begin_rest()
             else:
-                # Another request came while this answer waited for its client to read. It is answered, and no more.
+                # Another request came while this answer waited for its client to read. That request is answered, and no
+                # request after it.
                 self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
@@ -241,16 +243,16 @@ class HttpProtocol(HttpConnection):
         After this, the application must return without sending anything. `status`, `headers` and `body`: the beginning
         of the answer.
 
-        Raises Conflict if other requests wait behind this one, since they would never be answered, or if the client
-        hasn't read earlier answers. Raises ClientDisconnected if the client has gone, and RuntimeError if an answer was
-        begun already.
+        Raises Conflict if other requests wait on this connection, since they would never be answered. Also raises
+        Conflict if the client hasn't read earlier answers. Raises ClientDisconnected if the client has gone, and
+        RuntimeError if an answer was begun already.
         """
         cycle = self.cycle
         if self.pipeline:
             raise Conflict("a stream ends with its connection: no request can follow it there")
         if self.flow.write_paused:
-            # Only a client that doesn't wait for answers can come here. The transport reports once that it can't send
-            # on, and has done so to this object: the viewer would never know that its client doesn't read.
+            # Only a client that doesn't wait for answers can come here. The transport reports only once that it can't
+            # send on, and this object has got the report. So the viewer would never know that its client doesn't read.
             raise Conflict("earlier answers on this connection haven't been read: open another one for the stream")
         if cycle.disconnected:
             raise ClientDisconnected
@@ -273,6 +275,7 @@ class HttpProtocol(HttpConnection):
     def _drop_parser(self) -> None:
         """Delete the parser of a connection that has another protocol now.
 
-        The parser refers to methods of this object: that is a reference cycle.
+        The parser refers to methods of this object. Without the deletion, the two would stay in memory as a reference
+        cycle.
         """
         del self.parser

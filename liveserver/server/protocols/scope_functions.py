@@ -48,7 +48,7 @@ def is_gone(request: ref[RequestResponseCycle]) -> bool:
 
 
 def claim(protocol: ref[HttpProtocol], request: ref[RequestResponseCycle], owner: Hashable) -> None:
-    """Count a connection for an owner, no longer for its client's address, while the request's body is incomplete.
+    """Count a connection for an owner instead of its client's address, while the request's body is incomplete.
 
     Does nothing if the body is complete, or if the connection has ended.
     """
@@ -60,9 +60,9 @@ def claim(protocol: ref[HttpProtocol], request: ref[RequestResponseCycle], owner
 def rest(protocol: ref[HttpProtocol], client: tuple[str, int] | None, seconds: float) -> None:
     """Parse nothing from a connection for some seconds after the present answer, which is a refusal.
 
-    Does nothing if the connection has ended, or is a proxy's. The first few refusals on a connection are only counted.
-    If other requests wait on the connection, it is ended after the answer instead. `client`: the client's address and
-    port.
+    Does nothing if the connection has ended, or belongs to a proxy. The first few refusals on a connection are only
+    counted. If other requests wait on the connection, it is ended after the answer instead. `client`: the client's
+    address and port.
     """
     connection = protocol()
     if connection is not None:
@@ -70,7 +70,7 @@ def rest(protocol: ref[HttpProtocol], client: tuple[str, int] | None, seconds: f
 
 
 def no_bytes() -> int:
-    """Return 0: the number of bytes that wait for one client alone, if all waiting bytes are those of a shared body."""
+    """Return 0: the number of bytes that wait for one client alone, if all waiting bytes belong to a shared body."""
     return 0
 
 

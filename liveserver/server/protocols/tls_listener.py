@@ -1,11 +1,11 @@
 """Accepting TLS connections. Each connection counts from its first moment, before its TLS handshake.
 
 The event loops' own TLS servers report a connection only when its handshake is complete. Until then the connection
-wouldn't be counted, and peers that never begin a handshake could take all descriptors. So this module accepts
+wouldn't be counted, and peers that never begin a handshake could use up all descriptors. So this module accepts
 connections itself.
 
-Nor do those servers report TLS records without content. So this module also reads the records itself: a `RecordGate`
-stands between the socket and the event loop's TLS.
+The event loops' servers don't report TLS records without content either. So this module also counts the records itself,
+in a `RecordGate` between the socket and the event loop's TLS.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class HandshakePlaces(Protocol):
     """The interface by which `TlsListener` asks for room for connections in their TLS handshake."""
 
     def take(self, handshake: Handshake) -> bool:
-        """Add a handshake if there is room for it. Returns False if there isn't.
+        """Add a handshake if there is room for it. Returns False if there is no room.
 
         The handshake may be ended later to make room for another connection.
         """
@@ -88,7 +88,7 @@ class HandshakePlaces(Protocol):
 class RecordGate(asyncio.BufferedProtocol):
     """A gate between a socket's transport and the event loop's TLS.
 
-    It counts the TLS records that come, before TLS spends time on them.
+    The gate counts the TLS records that come, before TLS spends time on these records.
     """
 
     __slots__ = ("_address", "_buffer", "_loop", "_records", "_tls", "_transport", "_waiting")
@@ -99,7 +99,7 @@ class RecordGate(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._tls: asyncio.BufferedProtocol | None = None
         self._waiting: bytes | None = b""
-        """The data that came before TLS could take it; None once TLS can take data."""
+        """The data that has come before TLS was ready for data; None once TLS is ready."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport of an accepted connection."""
@@ -129,7 +129,7 @@ class RecordGate(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return a buffer of at most `READ_SIZE` bytes for the next data.
 
-        As soon as TLS can take data, the buffer is TLS's own.
+        Once TLS is ready for data, this is a buffer of TLS.
         """
         tls = self._tls
         if tls is None or self._waiting is not None:
@@ -190,7 +190,7 @@ class EarlyData(asyncio.Protocol):
 
 
 class TlsListener:
-    """A listening socket for TLS connections. It has those methods of `asyncio.Server` that uvicorn needs.
+    """A listening socket for TLS connections. The class has the methods of `asyncio.Server` that uvicorn needs.
 
     `make_protocol` is called when a handshake is complete. It returns the protocol that gets the connection.
     """

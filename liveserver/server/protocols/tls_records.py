@@ -1,9 +1,12 @@
 """A limit on the small TLS records that a connection may send. This module does no I/O.
 
-Each TLS record costs processor time before any protocol gets its content, and some have no content for a protocol. A
-peer may send empty records, or change its key as often as it likes (RFC 8446, 4.6.3), which takes 26 µs for 27 bytes.
-Encryption hides which records are of this kind. So all records are counted as they come from the socket. Their lengths
-aren't encrypted: the bytes of large records pay for small records. Each request pays for one more record.
+Each TLS record costs processor time before any protocol gets its content, and some records have no content for a
+protocol. A peer may send empty records. It may also change its key as often as it likes (RFC 8446, 4.6.3). A record
+with a change of key has 27 bytes, and costs 26 µs. Encryption hides which records are of these kinds. So all records
+are counted as they come from the socket.
+
+The lengths of records aren't encrypted. So the bytes of large records pay for small records: the more bytes have come,
+the more records may come. Each request pays for one more record.
 """
 
 from __future__ import annotations
@@ -13,17 +16,17 @@ from liveserver.utils.limits.rate_limiter import charged
 RECORDS = 250
 """The number of TLS records that a connection may send at once. It may send as many again in every `SECONDS` seconds.
 
-Records that are paid for, by bytes or by requests, don't count. A pong is one record. A confirmation has about 100
-bytes, which pay for a fifth of its record. So a viewer that was without a network for a while may send about 300
-confirmations at once."""
+Records that bytes or requests pay for don't count. A pong is one record. A confirmation has about 100 bytes, which pay
+for a fifth of its record. So a viewer that was without a network for a while may send about 300 confirmations at
+once."""
 
 SECONDS = 5.0
 
 RECORDS_FIRST = 50
-"""The number of TLS records that a new connection may send at once, besides those paid for by bytes or by requests.
+"""The number of TLS records that a new connection may send at once, besides records that bytes or requests pay for.
 
-A handshake has six records. Fifty records cost us as much as a handshake. So a client that is cut off after them, and
-connects again, gains little."""
+A handshake has six records. Fifty records cost us as much as a handshake. So a client gains little if it is cut off
+after fifty records and connects again."""
 
 RECORD_SECONDS = SECONDS / RECORDS
 """The cost of one record, in seconds: after so many seconds, one more record may come."""
@@ -50,9 +53,9 @@ class RecordBudget:
         only `RECORDS_FIRST` records at once.
         """
         self._ahead = 0
-        """The number of bytes that are still to come of the present record."""
+        """The number of bytes of the present record that haven't come yet."""
         self._begun = b""
-        """The bytes that have come of a record's header, if the header isn't complete."""
+        """The first bytes of a record's header, if only a part of the header has come."""
 
     def came(self, data: memoryview, now: float) -> bool:
         """Count the TLS records in `data`, which came from the connection. Returns False if too many records have come.

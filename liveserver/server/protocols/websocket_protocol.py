@@ -25,7 +25,7 @@ _terms: WeakKeyDictionary[Config, WebSocketSettings] = WeakKeyDictionary()
 
 
 def terms_of(config: Config) -> WebSocketSettings:
-    """Return the settings for WebSockets that a configuration of uvicorn has. Each configuration is read only once.
+    """Return the WebSocket settings in a configuration of uvicorn. Each configuration is read only once.
 
     Times are rounded to whole seconds (at least 1), because the timer wheel counts in seconds.
     """
@@ -63,7 +63,8 @@ class ViewerProtocol(Connection):
     def data_received(self, data: bytes) -> None:
         """Handle data: first the request, then WebSocket frames.
 
-        Only uvicorn's own HTTP protocols send the request. They have parsed it, and write it out again as bytes.
+        Only uvicorn's own HTTP protocols give the request to this method. They have parsed the request, and write it as
+        bytes again.
         """
         if self._state is not State.NEW:
             super().data_received(data)
@@ -74,7 +75,8 @@ class ViewerProtocol(Connection):
 
 
 def _request(data: bytes) -> Request:
-    """Parse and return a request that one of uvicorn's HTTP protocols has parsed before, and written out again."""
+    """Parse and return a request that one of uvicorn's HTTP protocols has parsed before, and has written as bytes
+    again."""
     first, *lines = data.removesuffix(b"\r\n\r\n").split(b"\r\n")
     method, target, _ = first.split(b" ", 2)
     headers = []

@@ -1,4 +1,5 @@
-"""The counts of a benchmark: a histogram of latencies, the counts of each second, and those of all viewers. No I/O."""
+"""The counts of a benchmark: a histogram of latencies, the counts of each second, and the counts of all viewers. No
+I/O."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ class Histogram:
         """The largest latency, in seconds."""
 
     def add(self, seconds: float) -> None:
-        """Count one latency, in seconds. This is called for every delivery, so it has as few steps as possible."""
+        """Count one latency, in seconds. This method is called for every delivery, so it has as few steps as
+        possible."""
         if seconds > self.max:
             self.max = seconds
         bucket = int(seconds * 1e6)
@@ -78,7 +80,7 @@ class Second:
     latency: Histogram = field(default_factory=Histogram)
     delivered: int = 0
     following: int = 0
-    """How many viewers follow at the second's end."""
+    """How many viewers followed when their processes last reported in this second."""
 
 
 @dataclass
@@ -92,15 +94,15 @@ class Measurements:
     following: int = 0
     """How many viewers follow at present."""
     failed: int = 0
-    """How many viewers couldn't be connected, and gave up."""
+    """How many viewers gave up, as they couldn't be connected."""
     tries: int = 0
     """How many attempts to connect there were."""
     reconnects: int = 0
     """How often a viewer's stream began again after its connection had ended."""
     resets: int = 0
-    """How often a viewer's position was void, so that it had to start afresh."""
+    """How often the server couldn't continue from a viewer's position, so that the viewer had to start afresh."""
     delivered: int = 0
-    """How many changes viewers got, without those that count as duplicated."""
+    """How many changes viewers got, without the changes that count as duplicated."""
     duplicated: int = 0
     """How many changes viewers got a second time, or after a later change."""
     lost: int = 0
@@ -108,7 +110,7 @@ class Measurements:
     superseded: int = 0
     """How many changes viewers didn't get because a replay has only the latest state of each entry."""
     received: int = 0
-    """How many bytes viewers got, without what TLS adds."""
+    """How many bytes viewers got. The bytes that TLS adds aren't counted."""
     behind: int = 0
     """How many viewers haven't got the run's last change; 0 while it isn't known which change is the last."""
     opened_at: float = 0.0
@@ -116,10 +118,10 @@ class Measurements:
     arrived_at: float = 0.0
     """When any of the viewers last got a change: a time on the monotonic clock."""
     cpu: float = 0.0
-    """Seconds of processor time that the processes that hold the viewers have used."""
+    """Seconds of processor time that the processes with the viewers have used."""
     lateness: Histogram = field(default_factory=Histogram)
-    """The delays with which the processes that hold the viewers ran a timer. Each process begins to measure them
-    when each of its viewers has been connected or given up connecting."""
+    """The delays with which the processes with the viewers ran a timer. A process begins to measure the delays when
+    each of its viewers has been connected or given up connecting."""
     errors: Counter[str] = field(default_factory=Counter)
     """How many connections failed or ended, by reason."""
 

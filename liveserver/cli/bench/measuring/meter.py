@@ -41,7 +41,7 @@ class Meter:
 
 
 def _family(pid: int) -> list[int]:
-    """Return the ids of a process and all its descendants, without those that have ended (zombies)."""
+    """Return the ids of a process and all its descendants, without the descendants that have ended (zombies)."""
     pids = [pid]
     with suppress(OSError):
         for thread in (_PROC / str(pid) / "task").iterdir():

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.measuring.result import Result
 
 BUSY = 0.85
-"""The share of a processor above which the report has a remark: if a process that holds viewers uses more, a part of
-the measured latency comes from this process."""
+"""The share of a processor that a process with viewers may use without a remark in the report. If a process uses more,
+it causes a part of the measured latency itself."""
 FRESH = 512
-"""A number of bytes of the server's memory for each viewer. If a benchmark measures fewer, the report remarks that the
-server still had memory from earlier viewers."""
+"""The least plausible number of bytes of the server's memory for each viewer. If a benchmark measures fewer bytes, the
+report remarks that the server still had memory from earlier viewers."""
 LATE = 0.01
-"""Seconds by which the timers of the processes that hold viewers may be late without a remark in the report."""
+"""Seconds by which the timers of the processes with viewers may be late without a remark in the report."""
 
 
 def as_json(result: Result) -> dict[str, Any]:

@@ -43,13 +43,14 @@ class Result:
     published: int = 0
     """How many entries were published."""
     publish_errors: Counter[str] = field(default_factory=Counter)
-    """How many requests to publish an entry or to find the last change failed, by the text of the error."""
+    """The number of requests that failed, by the text of the error. Requests to publish an entry are counted, and
+    requests for the seq of the last change."""
     answers: Histogram = field(default_factory=Histogram)
     """The times that the server took to answer requests to publish."""
     connect_seconds: float = 0.0
     """Seconds from the moment when viewers began to connect to the moment when the last viewer's stream began."""
     received: int = 0
-    """How many bytes viewers got after all were connected, without what TLS adds."""
+    """How many bytes viewers got since publishing or watching began. The bytes that TLS adds aren't counted."""
     deliver_seconds: float = 0.0
     """Seconds from the first request to publish, or from the beginning of watching, to the last delivery."""
     seconds: dict[int, Second] = field(default_factory=dict)
@@ -74,8 +75,8 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """True if every viewer was connected, no request of the benchmark failed, and no viewer lost a change, got a
-        change twice, or had to start afresh."""
+        """True if the run succeeded. Every viewer was connected, and no request of the benchmark failed. No viewer lost
+        a change, got a change twice, or had to start afresh."""
         measurements = self.measurements
         return (
             measurements.opened == self.plan.viewers

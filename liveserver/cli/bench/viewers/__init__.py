@@ -1,1 +1,1 @@
-"""The viewers of a benchmark: their connections, and the processes that hold them."""
+"""The viewers of a benchmark: their connections, and the worker processes that run the viewers."""

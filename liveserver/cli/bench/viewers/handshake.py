@@ -12,8 +12,7 @@ from typing import NamedTuple
 from liveserver.cli.bench.errors import Broken
 
 HEAD_MAX = 16 * 1024
-"""The greatest number of bytes of the head of an answer. If the head doesn't end within them, the server breaks the
-protocol."""
+"""The greatest number of bytes of the head of an answer. A server that sends a longer head breaks the protocol."""
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _OFFER = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
@@ -34,7 +33,7 @@ def random_key() -> str:
 @dataclass(frozen=True)
 class Opening:
     """The request that opens a viewer's stream. All viewers of a run send the same request, with the same WebSocket
-    key. Only the position after which the stream goes on differs."""
+    key. Only the position after which the stream begins differs."""
 
     transport: Transport
     authority: str
@@ -46,7 +45,8 @@ class Opening:
     key: str = field(default_factory=random_key)
 
     def request(self, after: str | None = None) -> bytes:
-        """Return the request as bytes. `after`: the position after which the stream goes on; None: from now."""
+        """Return the request as bytes. `after`: the position after which the stream begins; None to begin with the next
+        change."""
         target = f"{self.path}?after={after}" if after else self.path
         lines = [f"GET {target} HTTP/1.1", f"Host: {self.authority}", "User-Agent: liveserver-bench"]
         if self.transport is Transport.SSE:
@@ -100,10 +100,10 @@ class Opening:
 
 
 class Answer(NamedTuple):
-    """The head of the server's answer, with which the stream begins."""
+    """The head of the server's answer to the request for a stream."""
 
     size: int
-    """How many bytes the head has. The stream follows it."""
+    """How many bytes the head has. The bytes after it belong to the stream."""
     deflated: bool
     """True if the server agreed to permessage-deflate."""
     chunked: bool

@@ -1,8 +1,8 @@
 """The parser of a viewer's data: it reads WebSocket frames or server-sent events, and the messages in them. No I/O.
 
 All viewers of a stream get the same bytes, so the parser keeps no state of a viewer. `read_frames` and `read_events`
-take the data that isn't parsed yet. They return the complete messages in it, and how many bytes these messages take.
-The caller keeps the bytes of an incomplete message for the next call.
+get the data that isn't parsed yet. They return the complete messages in this data, and how many bytes these messages
+occupy. The caller keeps the bytes of an incomplete message for the next call.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import orjson
 from liveserver.cli.bench.errors import Broken
 
 MESSAGE_MAX = 16 * 1024 * 1024
-"""The greatest number of bytes of a WebSocket frame, an HTTP chunk or an unfinished server-sent event. If one has more,
-the server breaks the protocol."""
+"""The greatest number of bytes of a WebSocket frame, an HTTP chunk or an unfinished server-sent event. A server that
+sends more bytes breaks the protocol."""
 
 _MARK = re.compile(rb"bench-([0-9a-f]{8})-([0-9]{7})-([0-9]{15})")
 _EVENT_END = re.compile(rb"\n\n|\r\n\r\n|\r\r")
@@ -65,14 +65,16 @@ class Change(NamedTuple):
 
 
 class Reset(NamedTuple):
-    """The message for a viewer whose position is void. It names the live blog's present position."""
+    """The message that tells a viewer that the stream can't continue from the viewer's position. The message names the
+    live blog's present position."""
 
     epoch: str
     seq: int
 
 
 class Farewell(NamedTuple):
-    """The message that announces the server's end. `after`: how many seconds later the viewer is to connect again."""
+    """The message that announces that the server ends. `after`: the seconds after which the viewer is to connect
+    again."""
 
     after: float
 
@@ -96,7 +98,7 @@ Message = Hello | Change | Reset | Farewell | Ping | End
 def read_frames(data: bytes) -> tuple[list[Message], int]:
     """Read the complete WebSocket messages at the beginning of `data` (RFC 6455, 5).
 
-    Returns the messages, and how many bytes of `data` they take. Messages may be deflated, without context takeover
+    Returns the messages, and how many bytes of `data` they occupy. Messages may be deflated, without context takeover
     (RFC 7692, 7.2.2). Raises Broken if the data breaks the protocol.
     """
     messages: list[Message] = []
@@ -112,8 +114,8 @@ def read_frames(data: bytes) -> tuple[list[Message], int]:
 def _read_one(data: bytes, start: int) -> tuple[list[Message], int]:
     """Read one message, or one control frame, that begins at the index `start` of the data.
 
-    Control frames between the fragments of a message are read, too. Returns what was read as a list of messages, and
-    the index of the first byte after it. If not all bytes are there yet, returns an empty list and `start`.
+    Control frames between the fragments of a message are read, too. Returns the list of messages that were read, and
+    the index of the first byte that wasn't read. If not all bytes are there yet, returns an empty list and `start`.
     """
     messages: list[Message] = []
     fragments: list[bytes] = []
@@ -186,7 +188,7 @@ def _inflate(payload: bytes) -> bytes:
 def read_events(data: bytes) -> tuple[list[Message], int]:
     """Read the complete server-sent events at the beginning of `data` (HTML, 9.2.6).
 
-    Returns the messages in them, and how many bytes of `data` the events take. Raises Broken if the data breaks the
+    Returns the messages in them, and how many bytes of `data` the events occupy. Raises Broken if the data breaks the
     protocol.
     """
     messages: list[Message] = []
@@ -205,8 +207,8 @@ def read_events(data: bytes) -> tuple[list[Message], int]:
 def read_chunks(data: bytes) -> tuple[bytes, int, bool]:
     """Read the complete HTTP chunks at the beginning of `data` (RFC 9112, 7.1).
 
-    Returns the content of the chunks, how many bytes of `data` they take, and True if the last of them ends the body.
-    Raises Broken if the data breaks the protocol.
+    Returns the content of the chunks, how many bytes of `data` the chunks occupy, and True if the last chunk ends the
+    body. Raises Broken if the data breaks the protocol.
     """
     content: list[bytes] = []
     consumed = 0
@@ -230,7 +232,7 @@ def read_chunks(data: bytes) -> tuple[bytes, int, bool]:
 def meaning(text: bytes) -> list[Message]:
     """Parse a JSON message of the stream, and return a list that contains it.
 
-    The list is empty if a benchmark needn't know messages of this type, such as `heartbeat`. Raises Broken if the
+    The list is empty if the message has a type that a benchmark doesn't need, such as `heartbeat`. Raises Broken if the
     text isn't a message of a live stream.
     """
     try:

@@ -1,8 +1,8 @@
 """One viewer: a connection that follows a live stream, and counts the changes that it gets.
 
 A viewer consists of a transport and a few numbers, so that 20,000 viewers fit into memory. All viewers of a process
-share a cache of parsed messages: usually, the bytes that a viewer gets have been parsed for another viewer already. A
-viewer doesn't use the cache while it holds the beginning of a message that isn't complete.
+share a cache of parsed messages. Usually, the bytes that a viewer gets have been parsed for another viewer already. A
+viewer that has only the beginning of a message doesn't use the cache until this message is complete.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Meanings:
         return len(self._messages)
 
     def get(self, data: bytes) -> list[Message] | None:
-        """Return the messages that some data consists of; None if the data isn't in the cache."""
+        """Return the messages in `data`; None if `data` isn't in the cache."""
         # Comparing two kilobytes takes a twentieth of the time of hashing them.
         if data == self._last:
             return self._last_messages
@@ -53,7 +53,7 @@ class Meanings:
         return messages
 
     def keep(self, data: bytes, messages: list[Message]) -> None:
-        """Put the messages that some data consists of into the cache."""
+        """Put the messages in `data` into the cache."""
         if len(self._messages) >= MEANINGS:
             self._messages.clear()
         self._messages[data] = messages
@@ -80,19 +80,19 @@ _FOLLOWING = Stage.FOLLOWING
 
 
 class ViewerEvents(Protocol):
-    """The object to which the viewers of one process report. It also has the state that they share. `Worker` implements
-    it."""
+    """The object to which the viewers of one process report. The object also has the state that these viewers share.
+    `Worker` implements this protocol."""
 
     opening: Opening
     greeted: bool
-    """True if the server sends `hello`. False in comparisons with other servers: they send no `hello`, and the seq of
-    the first change is 1."""
+    """True if the server sends `hello`. False in comparisons with other server software, which sends no `hello`. In
+    this case, the seq of the first change is 1."""
     measurements: Measurements
     meanings: Meanings
 
     def arrived(self, mark: Mark | None, /) -> None:
-        """Count a change that a viewer got, and that isn't a duplicate. `mark`: the change's mark; None if it has
-        none."""
+        """Count a change that a viewer got, and that isn't a duplicate. `mark`: the change's mark; None if the change
+        has no mark."""
 
     def began(self, viewer: Viewer, /) -> None:
         """Count that a viewer's stream has begun, for the first time or again."""
@@ -100,7 +100,7 @@ class ViewerEvents(Protocol):
     def ended(self, viewer: Viewer, reason: str, pause: float | None, /) -> None:
         """Handle the end of a viewer's connection.
 
-        `pause`: after how many seconds the server wants the viewer to connect again. None: the server didn't say that.
+        `pause`: after how many seconds the server wants the viewer to connect again. None: the server named no pause.
         Infinite: the viewer mustn't connect again.
         """
 
@@ -178,7 +178,7 @@ class Viewer(asyncio.Protocol):
             self.leave(str(error), code=1002)
 
     def eof_received(self) -> None:
-        """Let the transport close, as the server has ended the stream. The result None has this effect."""
+        """Let the transport close, as the server has ended the stream. Returning None has this effect."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Report that the connection has ended, and why."""
@@ -192,10 +192,10 @@ class Viewer(asyncio.Protocol):
         self._events.ended(self, self._reason, self._pause)
 
     def leave(self, reason: str, *, code: int | None = None, pause: float | None = None) -> None:
-        """End the connection, if there is one that isn't being closed already.
+        """End the connection. If there is no connection, or it is being closed already, do nothing.
 
-        If it is a WebSocket and `code` isn't None, send a close frame with this code first. `reason` and `pause` are
-        reported to `ViewerEvents.ended` when the connection has ended.
+        If the stream is an open WebSocket and `code` isn't None, send a close frame with this code first. `reason` and
+        `pause` are reported to `ViewerEvents.ended` when the connection has ended.
         """
         if self._transport is None or self.stage is Stage.ENDING:
             return
@@ -209,7 +209,7 @@ class Viewer(asyncio.Protocol):
         self._transport.close()
 
     def abandon(self, reason: str) -> None:
-        """End the connection at once, without sending or reading anything more."""
+        """End the connection immediately, without sending or reading anything more."""
         self.leave(reason)
         if self._transport is not None:
             self._transport.abort()
@@ -296,7 +296,8 @@ class Viewer(asyncio.Protocol):
             self._follow()
 
     def _start_afresh(self, epoch: str, seq: int) -> None:
-        """Go on from a new position, as the viewer's position is void. A reader's page would take a snapshot.
+        """Go on from a new position, as the stream can't continue from the viewer's position. A reader's page would
+        load a snapshot.
 
         If both positions have the same epoch, the changes between them count as lost.
         """

@@ -1,4 +1,4 @@
-"""A process that holds viewers (a worker process): the orders that it gets, its work, and the reports that it sends."""
+"""A worker process, which runs viewers: the orders to this process, its work, and its reports."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ REPORT_EVERY = 0.5
 HANDSHAKES = 200
 """How many viewers may be connecting at the same time, in all processes together."""
 OPEN_SECONDS = 30.0
-"""The greatest number of seconds to wait until a connection is made. For a viewer that never had a stream, also
-the greatest number of seconds from the connection to the beginning of the stream."""
+"""The greatest number of seconds to wait until a connection is made. A viewer that never had a stream also waits this
+long, at most, until its stream begins on the connection."""
 TRIES = 3
-"""The greatest number of attempts to connect a viewer for the first time. If all fail, the viewer gives up."""
+"""The greatest number of attempts to connect a viewer for the first time. If all attempts fail, the viewer gives up."""
 PAUSE_MAX = 10.0
 """The greatest number of seconds between two attempts of a viewer to connect again, if the server names no pause."""
 LEAVE_SECONDS = 2.0
@@ -44,7 +44,7 @@ connections."""
 TICK = 0.02
 """Seconds between two measurements of how late the process runs its timers."""
 REASONS = 20
-"""How many reasons of failures are counted separately. Failures for all further reasons are counted together."""
+"""How many reasons of failures are counted separately. Failures for all other reasons are counted together."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Orders:
     many_sources: bool
     """True if the viewers can connect from several source addresses, as the server is on the loopback network."""
     viewers: range
-    """The numbers of the viewers that this process holds."""
+    """The numbers of the viewers that this process runs."""
     of: int
     """How many viewers all processes have together."""
     handshakes: int
@@ -101,14 +101,14 @@ class Report(NamedTuple):
     settled: bool
     """True if each viewer of the process has either been connected or given up connecting."""
     final: int
-    """The seq of the live blog's last change: `measurements.behind` counts the viewers that haven't got this change. -1
-    if the process hasn't got the order `Finish` yet."""
+    """The seq of the live blog's last change; -1 if the process hasn't got the order `Finish` yet.
+    `measurements.behind` counts the viewers that haven't got this change."""
     last: bool
     """True if this is the last report of the process."""
 
 
 class Worker:
-    """The manager of the viewers of one worker process. The viewers report to it, as it is their `ViewerEvents`.
+    """The manager of the viewers of one worker process. The viewers report to this object: it is their `ViewerEvents`.
 
     `send`: sends a report to the first process, which runs the command.
     """
@@ -213,7 +213,8 @@ class Worker:
             self._start(self._come_back(viewer, pause))
 
     async def _connect(self, order: Connect) -> None:
-        """Connect every viewer for the first time. The orders limit how many are connecting at the same time.
+        """Connect every viewer for the first time. `Orders.handshakes` limits how many viewers are connecting at the
+        same time.
 
         After that, measure for ever how late this process runs its timers.
         """
@@ -259,8 +260,8 @@ class Worker:
     async def _come_back(self, viewer: Viewer, pause: float | None) -> None:
         """Connect a viewer again, as a reader's page does. The stream goes on from the viewer's position.
 
-        There is a pause before each attempt, which grows with each attempt that fails. `pause`: the seconds of the
-        first pause, if the server named them; otherwise None.
+        Before each attempt, there is a pause of random length. Its greatest length grows with each attempt that fails.
+        `pause`: the seconds of the first pause, if the server named them; otherwise None.
         """
         wait = 1.0
         while viewer.away:
@@ -270,9 +271,9 @@ class Worker:
             await self._dial(viewer)
 
     async def _dial(self, viewer: Viewer) -> bool:
-        """Make a connection for a viewer. Return True if that succeeds, otherwise False.
+        """Make a connection for a viewer. Return True if the connection was made, otherwise False.
 
-        When this returns, the viewer has only sent its request: its stream hasn't begun.
+        When this method returns, the viewer has sent its request, but its stream hasn't begun.
         """
         orders = self._orders
         loop = asyncio.get_running_loop()
@@ -282,8 +283,8 @@ class Worker:
         try:
             connection.setblocking(False)
             if orders.many_sources:
-                # Let the kernel choose the source port only when it connects. If it did so at `bind`, the port would
-                # have to be free for every destination.
+                # Let the kernel choose the source port only when it connects. If the kernel chose it at `bind`,
+                # the port would have to be free for every destination.
                 connection.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
                 connection.bind((machine_limits.source_of(viewer.number), 0))
             async with asyncio.timeout(OPEN_SECONDS):

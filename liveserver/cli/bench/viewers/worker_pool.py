@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 START_SECONDS = 30.0
 """The greatest number of seconds to wait for the first report of every worker process."""
 END_SECONDS = 15.0
-"""The greatest number of seconds to wait for the last reports of all worker processes. Then it is the greatest number
-of seconds to wait for the end of each process; a process that hasn't ended by then is killed."""
+"""The greatest number of seconds to wait for the last reports of all worker processes. After that, also the greatest
+number of seconds to wait for the end of each process. A process that hasn't ended by then is killed."""
 
 
 class Member:
@@ -134,7 +134,8 @@ class WorkerPool:
         await self.until(lambda: all(member.last for member in self._members), END_SECONDS)
 
     async def until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Wait for reports until a condition is true, for `seconds` at most. Return whether the condition is true now.
+        """Wait for reports until a condition is true, for `seconds` at most. Return True if the condition is true at
+        the end.
 
         Raises Refused if a process died before its last report.
         """

@@ -1,6 +1,6 @@
 """The API's documentation: the document `/openapi.json`, and the page `/docs`, on which people read and try the API.
 
-The page is Swagger UI, whose files this server sends itself. `/api/v1` redirects to the page.
+The page is Swagger UI. This server sends the files of Swagger UI itself. `/api/v1` redirects to the page.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ async def openapi(request: Request) -> Response:
 
 @lru_cache(maxsize=1)
 def _document(address: str) -> Representation:
-    """Return the OpenAPI document as a representation. It is kept, as making it anew takes some milliseconds."""
+    """Return the OpenAPI document as a representation.
+
+    The representation is kept, as making it again takes some milliseconds.
+    """
     return Representation(json_encoding.dumps(document(address)), "application/json", {"Cache-Control": PUBLIC_CACHE})
 
 
@@ -61,7 +64,7 @@ async def docs(request: Request) -> Response:
 
 
 async def to_docs(request: Request) -> Response:
-    """Redirect the API's own address, which people open in a browser, to the page that describes it."""
+    """Redirect `/api/v1`, which people open in a browser, to the page that describes the API."""
     # The redirect is relative, as the links of that page are.
     return RedirectResponse("../docs", 307)
 

@@ -59,7 +59,8 @@ TAGS = {
 """The tags of operations, each with its description."""
 
 OF_ALL = (414, 421, KINDS[TooManyRequests].status)
-"""The statuses of problems with which any operation may answer. They arise before its endpoint is called."""
+"""The statuses of problems with which any operation may answer. These problems arise before the operation's endpoint is
+called."""
 
 PATH_PARAMETERS = {
     "slug": {"description": "The live blog’s name", "example": "grandes-marees"},
@@ -71,7 +72,7 @@ PATH_PARAMETERS = {
 def document(base_url: str) -> JSON:
     """Return the OpenAPI document of a server.
 
-    `base_url`: the server's address, or `/` for the host from which the client has the document.
+    `base_url`: the server's address; or `/`, which means the host from which the client got the document.
     """
     common = _document()
     contact = {"name": "The newsroom that runs this server", "url": base_url}
@@ -110,8 +111,8 @@ def _document() -> JSON:
 def _move_defaults(schema: JSON, *, described: bool) -> None:
     """Remove the defaults of a schema's fields. If `described`, each field's description names its default instead.
 
-    Programs that generate client code think that a field with a default is never absent. Those for TypeScript then
-    demand the field in every request, and expect it in every answer.
+    Programs that generate client code assume that a field with a default is always present. Generators of TypeScript
+    then make the field mandatory in every request and in every answer.
     """
     for field in schema.get("properties", {}).values():
         default = field.pop("default", None)
@@ -168,7 +169,7 @@ def _operation(operation: Operation) -> JSON:
 
 
 def _security(operation: Operation) -> list[JSON]:
-    """Return an operation's security schemes: an API key, no key, or a choice of the two if the key is optional."""
+    """Return an operation's security schemes: an API key, no key, or a choice between both if the key is optional."""
     if operation.scope:
         return [{"key": []}]
     return [{}, {"key": []}] if 401 in operation.problems else []

@@ -25,23 +25,25 @@ class Operation:
 
     method: str
     path: str
-    """The path as routes have it, such as `/liveblogs/{slug:slug}`: each parameter has a name and, after the colon, the
-    name of its form (`http/route_params.py`)."""
+    """The path in the form that routes need, such as `/liveblogs/{slug:slug}`. Each parameter has a name and, after the
+    colon, the name of its form (`http/route_params.py`)."""
     endpoint: Callable[[Request], Awaitable[Response]]
     tag: str
     summary: str
     answers: dict[int, tuple[str, type[BaseModel] | tuple[type[BaseModel], ...] | None]]
-    """The answers that aren't problems, by status: the answer's description, and the model or models of its JSON."""
+    """The answers that aren't problems, by status. Each answer has a description, and the model or models of its JSON;
+    None for an answer without JSON."""
     problems: tuple[int, ...] = ()
-    """The statuses of the problems with which this operation may answer, besides those that are common to all
-    operations (`OF_ALL` in `document.py`)."""
+    """The statuses of the problems with which this operation may answer. `OF_ALL` (`document.py`) has the statuses that
+    all operations share."""
     description: str = ""
     scope: str | None = None
     """The scope that the API key needs; None if no key is needed."""
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     content: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """The schemas of a request body that isn't JSON, by media type; empty if the body is JSON, or if there is none."""
+    """The schemas of a request body that isn't JSON, by media type; empty if the body is JSON, or if there is no
+    body."""
     example: dict[str, Any] = field(default_factory=dict)
     headers: tuple[str, ...] = ()
     """The names of the request headers that have a meaning for this operation."""
@@ -49,7 +51,7 @@ class Operation:
 
     @property
     def template(self) -> str:
-        """The path as OpenAPI has it, such as `/liveblogs/{slug}`: without the forms of its parameters."""
+        """The path in the form that OpenAPI needs, such as `/liveblogs/{slug}`: parameters have no form names."""
         return _PARAMETER.sub(r"{\1}", self.path)
 
     @property

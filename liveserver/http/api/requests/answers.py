@@ -37,7 +37,7 @@ def answer(
     """Return a response with JSON and an ETag, or a 304 if the client has the same answer already.
 
     `content`: the JSON, encoded or not. `etag`: None for a tag that is made from the content. `public`: False for an
-    answer that no cache may keep. `headers`: further headers, which may also replace the Cache-Control.
+    answer that no cache may keep. `headers`: more headers; a Cache-Control among them replaces the usual Cache-Control.
     """
     body = content if isinstance(content, bytes) else json_encoding.dumps(content)
     tag = etag or tag_of(body)
@@ -50,8 +50,8 @@ def answer(
 def page_headers(request: Request, query: PageQuery, next_cursor: str | None) -> dict[str, str]:
     """Return the header `Link: rel="next"` (RFC 8288), which links to the list's next page; no header on the last page.
 
-    The link has those parameters of the query that the operation knows, and no others. `next_cursor`: None if this is
-    the last page.
+    The link has the next cursor, and those known parameters of the query that differ from their defaults.
+    `next_cursor`: the cursor of the next page; None if this is the last page.
     """
     if next_cursor is None:
         return {}

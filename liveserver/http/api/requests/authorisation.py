@@ -25,9 +25,10 @@ async def actor_of(request: Request) -> Actor | None:
 async def authorised(request: Request, scope: str, *, shared: bool = False) -> Actor:
     """Return the actor if the request's API key has the scope and may be used for the live blog in the path.
 
-    The key and the route are noted for the audit log. If the path names no live blog, the key must not be limited to
-    certain live blogs, unless `shared` is True. `shared`: True for a resource that all keys with the scope may use.
-    Raises Unauthorized if there is no valid key, and Forbidden if the key may not be used for this.
+    The key and the route are noted for the audit log. If the path names no live blog, a key that is limited to certain
+    live blogs is refused, unless `shared` is True. `shared`: True for a resource that all keys with the scope may use.
+    Raises Unauthorized if there is no valid key. Raises Forbidden if the key lacks the scope or may not be used for the
+    live blog.
     """
     actor = require(await actor_of(request), scope, request.path_params.get("slug"), shared=shared)
     claim_connection(request.scope, actor.key_id)
@@ -37,21 +38,20 @@ async def authorised(request: Request, scope: str, *, shared: bool = False) -> A
 
 
 async def confirm(request: Request, actor: Actor) -> None:
-    """Check again, after the request body has come, that the actor's API key is the same as before.
+    """Check again, after the request body was received, that the actor's API key is unchanged.
 
-    A body may take long to come. Raises Unauthorized if the key was revoked or has expired meanwhile, and Forbidden if
-    its scopes or live blogs were changed.
+    Receiving a body may take long. Raises Unauthorized if the key was revoked or has expired meanwhile. Raises
+    Forbidden if the key's scopes or live blogs were changed.
     """
     if await actor_of(request) != actor:
         raise Forbidden(f"the key “{actor.name}” was changed while this came in: send it again")
 
 
 async def provisionally_authorised(request: Request, scope: str) -> Actor:
-    """Return the actor as `authorised` does. But if this process remembers the API key, the store isn't asked for it.
+    """Return the actor like `authorised`. If this process remembers the API key, the store isn't asked for the key.
 
     The remembered key may have been revoked or limited meanwhile. So only an operation whose transaction checks the key
-    again may use this function. Raises Unauthorized if there is no valid key, and Forbidden if the key may not be used
-    for this.
+    again may use this function. Raises the same errors as `authorised`.
     """
     seen = services(request).api_keys.recall(request.headers.get("authorization"))
     actor = require(seen or await actor_of(request), scope, request.path_params.get("slug"))
@@ -60,12 +60,12 @@ async def provisionally_authorised(request: Request, scope: str) -> Actor:
 
 
 def count(request: Request, *, needs_key: bool) -> None:
-    """Count a request against the limit of its API key or its address. Raises TooManyRequests if it is one too many.
+    """Count a request against the limit of its API key or its address. Raises TooManyRequests if the limit is exceeded.
 
-    A request with a key that this process remembers counts for the key. Other requests count for the address, with one
-    exception: if the operation needs a key (`needs_key`) and the request has one, it isn't counted here. That key may
-    be valid, and must then work even if others at the same address have used up the address's limit. If the key isn't
-    valid, the request is counted later (`http/rejections.py`).
+    A request with a key that this process remembers counts for the key. Any other request counts for the address, with
+    one exception: a request that has an unknown key isn't counted here if the operation needs a key (`needs_key`). The
+    unknown key may be valid. A valid key must work even if other clients have used up the limit of the address. If the
+    key isn't valid, the request is counted later (`http/rejections.py`).
     """
     parts, authorization = services(request), request.headers.get("authorization")
     actor = parts.api_keys.recall(authorization)

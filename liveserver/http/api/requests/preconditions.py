@@ -21,8 +21,8 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 def version_of(request: Request, *, required: bool) -> EntityVersion | None:
     """Return the version that the `If-Match` header names; None if the header is `*`, or if there is no header.
 
-    Raises PreconditionRequired if the header is `required` and there is none, and InvalidInput if the header has
-    anything but one entity tag.
+    `required`: True if the request must have the header. Raises PreconditionRequired if a required header is missing.
+    Raises InvalidInput for every value except `*` and a single entity tag.
     """
     header = request.headers.get("if-match")
     if header is None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Query(BaseModel):
-    """The base of all models of query parameters. Unknown parameters are ignored, as proxies may add their own."""
+    """The base of all models of query parameters. Unknown parameters are ignored, as proxies may add some."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -28,7 +28,7 @@ def _cursor(value: str) -> str:
     """Return a client's cursor in the form in which this server writes it. Raises ValueError if it isn't a cursor.
 
     In that form, all cursors for the same place in a list are equal. So a cache that has cursors in its keys keeps only
-    one answer for all of them.
+    one answer for all these cursors.
     """
     try:
         return SortKey.parse(value).cursor()
@@ -46,7 +46,7 @@ class PageQuery(Query):
 
 
 class PartnerQuery(Query):
-    """The parameter that names the partner with whom a reader comes."""
+    """The parameter that names a partner, if the reader reads on this partner's pages."""
 
     partner: str | None = Field(None, max_length=100, description="The id of the partner on whose pages it is shown")
 
@@ -97,7 +97,7 @@ class UploadQuery(Query):
 
 
 class ChangesQuery(PartnerQuery):
-    """The parameters that choose changes: the position after which the changes came, their number, and the partner."""
+    """The parameters that choose changes: the client's position, the greatest number of changes, and the partner."""
 
     after: str = Field(description="A position, for example `k3f9x2ab-42`", max_length=100)
     limit: int = Field(100, ge=1, le=200, description="Events to return at most; fewer where they are long")

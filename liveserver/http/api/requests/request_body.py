@@ -1,4 +1,4 @@
-"""The reading of JSON bodies, within the limits on their size and on how many are received at a time."""
+"""The reading of JSON bodies, within the limits on the size of one body and of all bodies that are being received."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _DIGITS = 18
 
 
 async def body_of(request: Request, kind: type[InputType], actor: Actor, *, confirms: bool = False) -> InputType:
-    """Return the JSON body that the actor sends, as a model. Check afterwards that the API key is still the same.
+    """Return the JSON body that the actor sends, as a model. Check afterwards that the API key is unchanged.
 
-    `confirms`: True if the operation's transaction checks the key again; then this function doesn't. If too much is
-    being sent at once, raises TooManyRequests or Busy. If the key was changed meanwhile, raises Unauthorized or
-    Forbidden. Also raises TooLarge, UnsupportedMediaType, and InvalidInput, which names every field that isn't valid.
+    `confirms`: True if the operation's transaction checks the key again. Then this function doesn't check it. Raises
+    TooManyRequests or Busy if too much is being sent at once. Raises Unauthorized or Forbidden if the key was changed
+    meanwhile. Also raises TooLarge, UnsupportedMediaType, and InvalidInput, which names every field that isn't valid.
     """
     parts = services(request)
     limit = parts.settings.max_body_size
@@ -45,7 +45,7 @@ async def body_of(request: Request, kind: type[InputType], actor: Actor, *, conf
 async def simple_body_of(request: Request, kind: type[InputType], *, limit: int) -> InputType:
     """Return a JSON body of at most `limit` bytes, as a model. The request needs no API key.
 
-    Any media type is accepted: a page of another origin can send `text/plain` without the preflight request of CORS.
+    Any media type is accepted. So a page of another origin can send `text/plain` without the preflight request of CORS.
     Raises TooLarge if the body has more than `limit` bytes, and InvalidInput, which names every field that isn't valid.
     """
     return _parsed(await _read(request, limit), kind)
@@ -73,9 +73,9 @@ def _is_utf8(raw: bytearray) -> bool:
 
 
 def expected_size(request: Request, limit: int) -> int:
-    """Return how many bytes the request body will have, by its Content-Length; `limit` without a valid Content-Length.
+    """Return the size of the request body in bytes, by its Content-Length; `limit` without a valid Content-Length.
 
-    If the body is larger than `limit`, the number is larger than `limit` as well, but may be wrong.
+    If the Content-Length is larger than `limit`, the returned number is larger than `limit`, too, but may not be exact.
     """
     declared = request.headers.get("content-length", "")
     # `int` can't read some characters that Unicode calls digits, nor a number with thousands of digits.

@@ -51,7 +51,7 @@ class Connection(PeerConnection):
         """Check the WebSocket handshake in a request, and start the application. A bad handshake is refused.
 
         `server` and `client`: the addresses of the connection's two ends. `full`: True if the last free connections are
-        kept for requests, so that the application should refuse a stream.
+        reserved for requests, so that the application should refuse a stream.
         """
         settings = self._settings
         self._state = State.CONNECTING
@@ -99,7 +99,7 @@ class Connection(PeerConnection):
             self._end(close_codes.CLOSE_NORMAL)
 
     def _end(self, code: int) -> None:
-        """End the connection after the application has returned or failed. `code`: the close code, if one is sent."""
+        """End the connection after the application has returned or failed. `code`: the close code, if it is needed."""
         if self._state is State.CONNECTING:
             self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, b"Internal Server Error")
         elif self._state is State.REFUSING:
@@ -170,7 +170,7 @@ class Connection(PeerConnection):
         """Make the connection a viewer, and return the viewer. The application must then return, and send nothing.
 
         If the application hasn't accepted the connection yet, it is accepted now. Raises ConnectionGone if the peer has
-        left. Raises RuntimeError if the connection is neither being opened nor open, or was read from already.
+        left. Raises RuntimeError if the state isn't CONNECTING or OPEN, or if messages were read already.
         """
         connecting = self._state is State.CONNECTING
         if self._transport.is_closing():

@@ -23,7 +23,7 @@ class WebSocketSettings(NamedTuple):
     ping_interval: int
     """Seconds between pings; 0 if there are to be no pings."""
     ping_timeout: int | None
-    """Seconds within which data must come after a ping, or else the connection is ended; None for no such limit."""
+    """Seconds within which data must come after a ping; None for no limit. If none comes, the connection is ended."""
 
 
 class ServerState(Protocol):
@@ -38,7 +38,7 @@ class ServerState(Protocol):
 
 
 class ConnectionGone(OSError):
-    """The error that an application gets if it sends on a connection that has ended. ASGI demands an OSError."""
+    """The error that is raised if an application sends on a connection that has ended. ASGI demands an OSError."""
 
 
 class State(Enum):

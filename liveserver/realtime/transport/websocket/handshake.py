@@ -1,7 +1,7 @@
 """The server's side of the WebSocket opening handshake (RFC 6455, 4.2; RFC 7692, 7.1). This module does no I/O.
 
-The websockets library can do the whole handshake, but takes ten times as long: it parses again the request that
-uvicorn has parsed already. This module does only what our viewers need. The library still negotiates extensions, but
+The websockets library can do the whole handshake, but needs ten times as long. The reason is that it parses the request
+once more, after uvicorn. This module does only what our viewers need. The library still negotiates extensions, but
 only once for each value of the header `Sec-WebSocket-Extensions`.
 """
 
@@ -25,15 +25,17 @@ if TYPE_CHECKING:
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 WINDOW_BITS = 15
 OFFER_MAX = 512
-"""The greatest size in bytes of an offer of extensions. A longer one is ignored. Browsers' offers are below 100."""
+"""The greatest size in bytes of an offer of extensions. A longer offer is ignored.
+
+Browsers' offers have fewer than 100 bytes."""
 
 _DEFLATE = ServerPerMessageDeflateFactory(server_no_context_takeover=True, client_no_context_takeover=True)
 
 
 class BadHandshake(Exception):
-    """The error of a request that isn't a WebSocket handshake, or isn't one that this server accepts.
+    """The error that is raised if this server doesn't accept a request as a WebSocket handshake.
 
-    `status`, `detail` and `headers`: those of the HTTP answer that refuses it.
+    `status`, `detail` and `headers`: the status, the text and additional headers of the HTTP answer that refuses it.
     """
 
     def __init__(self, status: int, detail: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
@@ -53,7 +55,7 @@ class Request(NamedTuple):
     version: str = "1.1"
 
     def path_and_query(self) -> tuple[bytes, bytes]:
-        """Return the path and the query of `target`. It may be in origin form or in absolute form (RFC 9112, 3.2)."""
+        """Return the path and the query of `target`, which may have origin form or absolute form (RFC 9112, 3.2)."""
         target = self.target
         if not target.startswith(b"/"):
             target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
@@ -95,7 +97,7 @@ class Offer(NamedTuple):
     subprotocols: list[str]
 
     def response(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-        """Return the HTTP answer (101) that opens the connection. `headers`: further headers of the answer."""
+        """Return the HTTP answer (101) that opens the connection. `headers`: additional headers of the answer."""
         parts = [
             b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ",
             self.accept,
@@ -110,9 +112,10 @@ class Offer(NamedTuple):
 
 
 def read(request: Request, *, deflate: bool = True) -> Offer:
-    """Check the handshake in a request, and return the values of our answer. Raises BadHandshake if it must be refused.
+    """Check the handshake in a request, and return the values of our answer.
 
-    `deflate`: False if permessage-deflate isn't to be agreed on.
+    `deflate`: True if we agree to permessage-deflate when it is offered. Raises BadHandshake if the handshake must be
+    refused.
     """
     if request.method != b"GET":
         raise BadHandshake(405, "a WebSocket is opened with GET", ((b"allow", b"GET"),))

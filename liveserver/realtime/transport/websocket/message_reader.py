@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 LATE_BYTES = 64 * 1024
 """The greatest number of bytes that are read and thrown away after the end of a connection.
 
-The peer may have sent that many before it sees the end. Further bytes aren't read. They wait in the kernel, which takes
-no more once its buffer is full.
+The peer may send that many bytes before it sees the end. If more bytes come, they aren't read. They wait in the kernel,
+which accepts no more once its buffer is full.
 """
 
 LATE_FRAMES = 100
-"""The greatest number of frames that the peer may send after our close frame and before its own.
+"""The greatest number of frames that the peer may send after our close frame and before the peer's close frame.
 
-They must be parsed to find the peer's close frame. Parsing a hundred takes 1 ms. After more frames, we stop reading."""
+All frames must be parsed to find the close frame. Parsing 100 frames takes 1 ms. After more frames, we stop reading."""
 
 SLICE = 512
-"""Bytes that are parsed at a time while we wait for the peer's close frame.
+"""The number of bytes that are parsed at a time while we wait for the peer's close frame.
 
 The number is small, so that hardly more than LATE_FRAMES frames are parsed.
 """
@@ -42,7 +42,7 @@ The number is small, so that hardly more than LATE_FRAMES frames are parsed.
 class End(NamedTuple):
     """The end of a connection: a close code and a reason. Nothing is read after it.
 
-    Either the peer has sent this code, or it is our code for a peer that sent something that isn't allowed.
+    Either the peer has sent this code, or it is our code for an error of the peer.
     """
 
     code: int
@@ -82,8 +82,8 @@ class MessageReader:
     def read(self, data: bytes) -> tuple[list[str | bytes], bytes, End | None]:
         """Read data from the peer, and return three values.
 
-        They are the messages that are complete now; the bytes to be sent at once (pongs); and the end of the
-        connection, or None if it hasn't ended.
+        The first is the messages that are complete now. The second is the bytes to be sent at once (pongs). The third
+        is the end of the connection, or None if the connection hasn't ended.
         """
         parser = self._parser
         closing = parser.state is not OPEN
@@ -110,9 +110,9 @@ class MessageReader:
         return messages, b"".join(replies), End(close.code, close.reason)
 
     def _take(self, frame: Frame, messages: list[str | bytes]) -> None:
-        """Take a frame. If it completes a message, add the message to `messages`.
+        """Handle a frame. If the frame completes a message, add the message to `messages`.
 
-        Raises UnicodeDecodeError if a text isn't UTF-8, as soon as one of its fragments shows that.
+        Raises UnicodeDecodeError as soon as a text, or a fragment of it, is found not to be UTF-8.
         """
         match frame.opcode:
             case Opcode.TEXT if frame.fin:
@@ -139,12 +139,12 @@ _Decoder = getincrementaldecoder("utf-8")
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
-    """Return a close frame. For the code 1005, it is a close frame without a code (RFC 6455, 7.1.5)."""
+    """Return a close frame. If the code is 1005, the frame has no code (RFC 6455, 7.1.5)."""
     payload = b"" if code == close_codes.CLOSE_NO_STATUS else Close(code, reason).serialize()
     return Frame(Opcode.CLOSE, payload).serialize(mask=False)
 
 
 def message_frame(text: str | None, data: bytes | None, *, deflate: bool) -> bytes:
-    """Return a message as one frame: a text frame; or a binary frame with `data`, if `text` is None."""
+    """Return a message as one frame: a text frame with `text` or, if `text` is None, a binary frame with `data`."""
     frame = Frame(Opcode.BINARY, data or b"") if text is None else Frame(Opcode.TEXT, text.encode())
     return frame.serialize(mask=False, extensions=[deflate_extension()] if deflate else [])

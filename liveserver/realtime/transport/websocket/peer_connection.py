@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CLOSE_TIMEOUT = 10.0
 """Seconds within which the peer must answer our close frame.
 
-Within as many seconds, the application must answer the messages that came before the peer's close frame."""
+The application has the same time to answer the messages that came before the peer's close frame."""
 
 
 class PeerConnection(asyncio.Protocol):
@@ -78,7 +78,7 @@ class PeerConnection(asyncio.Protocol):
         """True if the next call of `due` is to check whether the peer has answered a ping."""
         self._early = b""
         self._close_frame = b""
-        """Our close frame after the peer has ended the connection. It is sent once the application has answered."""
+        """The close frame to send after the peer has ended the connection, once the application has answered."""
         self._late = 0
         """The number of bytes that came after our close frame, or after the end of the connection."""
         self._timer: asyncio.TimerHandle | None = None
@@ -91,7 +91,7 @@ class PeerConnection(asyncio.Protocol):
         self._server.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Take data from the peer, which are WebSocket frames."""
+        """Handle data from the peer: WebSocket frames, complete or in part."""
         self._heard = True
         if self._state is State.OPEN:
             self._read(data)
@@ -131,7 +131,7 @@ class PeerConnection(asyncio.Protocol):
     def due(self) -> int | None:
         """Ping the peer; or end the connection if no data came since the last ping. The timer wheel calls this.
 
-        Returns the seconds until the next call; None if there is to be none.
+        Returns the seconds until the next call; None for no more calls.
         """
         if self._state is not State.OPEN:
             return None
@@ -170,7 +170,7 @@ class PeerConnection(asyncio.Protocol):
             self._close_transport()
 
     def _read_answer(self, data: bytes) -> None:
-        """Look for the close frame that answers ours. Frames that the peer sent before it saw ours may come first."""
+        """Look for the peer's answer to our close frame. Frames that the peer sent earlier may come first."""
         inbound = self._open_inbound()
         for start in range(0, len(data), SLICE):
             self._read(data[start : start + SLICE])
@@ -195,7 +195,7 @@ class PeerConnection(asyncio.Protocol):
             self.data_received(data)
 
     def _deliver(self, message: str | bytes) -> None:
-        """Let a message of the peer wait for the application. If too many wait, stop reading from the peer."""
+        """Put a peer's message into the application's queue. If too many messages wait, stop reading from the peer."""
         key = "text" if isinstance(message, str) else "bytes"
         self._incoming.put({"type": "websocket.receive", key: message})
         if len(self._incoming) >= READ_AHEAD and self._reading:
@@ -243,7 +243,7 @@ class PeerConnection(asyncio.Protocol):
             self._timer = None
 
     def _disconnected(self, code: int) -> None:
-        """Note that the connection has ended, and tell the application the close code unless it was told already."""
+        """Note that the connection has ended. Tell the application the close code, but only if it got none before."""
         if self._state in {State.CONNECTING, State.REFUSING, State.OPEN}:
             self._incoming.put({"type": "websocket.disconnect", "code": code, "reason": ""})
         self._state = State.CLOSED

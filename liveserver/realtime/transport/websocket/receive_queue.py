@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 
 READ_AHEAD = 16
-"""The number of messages that may wait for the application. Once that many wait, we stop reading from the peer."""
+"""The number of waiting messages for the application at which we stop reading from the peer."""
 
 
 class ReceiveQueue:
@@ -23,7 +23,7 @@ class ReceiveQueue:
         return len(self._messages)
 
     def put(self, message: dict[str, Any]) -> None:
-        """Add a message, and wake the application if it waits for one."""
+        """Add a message, and wake the application if it waits for a message."""
         self._messages.append(message)
         waiting, self._waiting = self._waiting, None
         if waiting is not None and not waiting.done():
