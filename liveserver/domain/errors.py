@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from liveserver.domain.liveblog import Liveblog
     from liveserver.domain.media import Media
     from liveserver.domain.partner import Partner
+    from liveserver.domain.people.user import User
 
 
 class FieldError(NamedTuple):
@@ -86,7 +87,7 @@ class VersionConflict(LiveserverError):
     """The version that the caller has edited isn't the current one. `current`: the entry, live blog, picture or partner
     in its current version."""
 
-    def __init__(self, current: Entry | Liveblog | Media | Partner, detail: str | None = None) -> None:
+    def __init__(self, current: Entry | Liveblog | Media | Partner | User, detail: str | None = None) -> None:
         super().__init__(detail or f"the current version is {current.version}")
         self.current = current
 

@@ -14,6 +14,7 @@ from liveserver.domain.ids import new_partner_id, now
 from liveserver.domain.partner import Attribution, Partner
 
 if TYPE_CHECKING:
+    from liveserver.domain.people.principal import Principal
     from collections.abc import Callable
     from datetime import datetime
 
@@ -32,13 +33,15 @@ class PartnerDirectory:
         self._admission = admission
         self._clock = clock
 
-    async def create(self, content: PartnerInput) -> Partner:
+    async def create(self, content: PartnerInput, by: Principal) -> Partner:
         """Create a partner, and return it. Raises Conflict if there are too many partners already."""
-        partner = await self._partners.add(new_partner(content, self._clock()))
+        partner = await self._partners.add(new_partner(content, self._clock()), by)
         await self._admission.changed()
         return partner
 
-    async def edit(self, partner_id: str, patch: PartnerPatch, *, version: EntityVersion | None) -> Partner:
+    async def edit(
+        self, partner_id: str, patch: PartnerPatch, by: Principal, *, version: EntityVersion | None
+    ) -> Partner:
         """Apply a patch to a partner, and return the changed partner.
 
         `version`: the version that the client edited; None if the patch may apply to any version. Raises NotFound if
@@ -50,17 +53,17 @@ class PartnerDirectory:
             check_version(current, version, current.entity_version.history)
             return edited_partner(current, patch, at)
 
-        partner = await self._partners.edit(partner_id, edit)
+        partner = await self._partners.edit(partner_id, edit, by)
         await self._admission.changed()
         return partner
 
-    async def delete(self, partner_id: str, *, version: EntityVersion | None) -> None:
+    async def delete(self, partner_id: str, by: Principal, *, version: EntityVersion | None) -> None:
         """Delete a partner, and disconnect its viewers.
 
         `version`: the version that the client wants to delete; None for any version. Raises NotFound if there is no
         such partner. Raises VersionConflict if another version is current.
         """
-        await self._partners.delete(partner_id, version=version)
+        await self._partners.delete(partner_id, by, self._clock(), version=version)
         await self._admission.changed()
 
 

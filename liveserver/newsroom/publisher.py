@@ -311,7 +311,7 @@ class Publisher:
             asyncio.get_running_loop().call_soon(self._hub.publish, liveblog.slug, frame)
 
 
-def _idempotency(key: str, content: json_encoding.JSON) -> Idempotency:
+def _idempotency(key: str, content: list[Any]) -> Idempotency:
     """Return an idempotency key with the hash of what the request asks for."""
     return Idempotency(key, hashlib.sha256(json_encoding.dumps(content)).hexdigest())
 

@@ -15,6 +15,7 @@ from liveserver.domain.ids import new_id, now
 from liveserver.domain.media import Media
 
 if TYPE_CHECKING:
+    from liveserver.domain.people.principal import Principal
     from collections.abc import Callable, Hashable, Sequence
     from datetime import datetime
     from typing import BinaryIO

@@ -32,6 +32,7 @@ from liveserver.newsroom.syndication.ssrf_guard import is_public
 from liveserver.utils.background import Periodic
 
 if TYPE_CHECKING:
+    from liveserver.domain.people.principal import Principal
     from datetime import datetime
 
     from liveserver.content.media.library import MediaLibrary

@@ -24,6 +24,7 @@ from liveserver.utils.limits.rate_limiter import Throttle
 from liveserver.utils.lru_cache import KEPT_BYTES, LruCache, size_of
 
 if TYPE_CHECKING:
+    from liveserver.domain.people.principal import Principal
     from collections.abc import Callable, Iterator, Mapping
 
     from liveserver.content.media.library import MediaLibrary

@@ -20,7 +20,7 @@ def _moment() -> sa.DateTime:
     return sa.DateTime(timezone=True)
 
 
-def _document() -> sa.types.TypeEngine[object]:
+def _document() -> sa.JSON:
     return sa.JSON().with_variant(JSONB(), "postgresql")
 
 
@@ -45,10 +45,11 @@ def upgrade() -> None:
         ("reach_links", "key_id", "principal"),
     ):
         op.execute(sa.text(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}"))
-    for table in ("idempotency", "reach_links"):
+    for name in ("idempotency", "reach_links"):
         if op.get_bind().dialect.name == "postgresql":
-            op.alter_column(table, "principal", type_=sa.String(80))
-        op.execute(sa.text(f"UPDATE {table} SET principal = 'key:' || principal"))
+            op.alter_column(name, "principal", type_=sa.String(80))
+        principal = sa.column("principal", sa.String)
+        op.execute(sa.update(sa.table(name, principal)).values(principal=sa.literal("key:") + principal))
 
 
 def _create_users() -> None:
