@@ -1,4 +1,4 @@
-"""Partners. A partner is another site that shows our live blogs, and the rules for it."""
+"""Partners. A partner is another site that shows our live blogs, with the rules for this site."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Attribution(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """Another site that shows our live blogs, and the rules for it."""
+    """Another site that shows our live blogs, with the rules for this site."""
 
     id: str
     """`p_` and twelve letters or digits. The id is in public pages, so it is no secret."""

@@ -1,1 +1,1 @@
-"""Following live blogs of other servers. Our live blog publishes, edits and deletes what the followed one does."""
+"""Following live blogs of other servers. Our live blog has a copy of each entry of the live blog that it follows."""
