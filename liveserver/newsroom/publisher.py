@@ -236,7 +236,7 @@ class Publisher:
         return takedown
 
     async def publish_due(self, slug: str, entry_id: str) -> None:
-        """Publish an entry that is due. Does nothing if the entry is scheduled for later, or not scheduled any more.
+        """Publish a scheduled entry. Does nothing if its time is in the future, or if it isn't scheduled any more.
 
         Raises NotFound if there is no such entry. Raises Gone if the entry was deleted.
         """
@@ -274,10 +274,10 @@ class Publisher:
     async def _safe(self, body: str, markup: str, *, owner: str | None, key_id: str | None = None) -> str:
         """Return a body made safe. A long body is made safe in a thread.
 
-        `markup`: the format of `body`, `html` or `markdown`. `owner`: the id of the editor's API key.
-        Each API key has a share of the threads; a long body counts against this key's share. `key_id`: the id of an API
-        key that is checked before a long body is made safe (None: no check). Raises InvalidInput. Raises Busy if too
-        many long texts wait for a thread. Raises Unauthorized if the checked API key isn't valid.
+        `markup`: the format of `body`, `html` or `markdown`. `owner`: the id of the editor's API key. Each API key has
+        a share of the threads; a long body counts against this key's share. `key_id`: the id of an API key that is
+        checked before a long body is made safe (None: no check). Raises InvalidInput. Raises Busy if too many long
+        texts wait for a thread. Raises Unauthorized if the checked API key isn't valid.
         """
         if not is_dear(body, markup):
             return safe(body, markup)

@@ -58,7 +58,7 @@ ACTIVE_MAX = 16
 """The greatest number of takedowns that are counted at a time, as each needs memory. If one more begins, the oldest
 takedown ends."""
 POSTS_MAX = 1_000
-"""The greatest number of answers by other nodes' viewers in one announcement. More answers wait for the next one."""
+"""The greatest number of answers by other nodes' viewers in one announcement. Further answers wait for the next one."""
 ASKED_SECONDS = MAX_SECONDS + GRACE_SECONDS
 """Seconds after a takedown's beginning in which a viewer may answer. A page in the background may answer all takedowns
 at once, a minute late."""
@@ -132,7 +132,10 @@ class Takedowns:
         """The time, on the event loop's clock, before which no new takedown is written to the store."""
 
     def begin(self, slug: str, entry_id: str, seq: int) -> Takedown:
-        """Begin a takedown, and return it. Must be called after the deletion's commit, before its message is made."""
+        """Begin a takedown, and return it.
+
+        Must be called after the deletion's commit, and before the delete message is made.
+        """
         everyone = self._hub.count_everywhere(slug)
         within = min(WITHIN_MAX_MS, max(WITHIN_MS, everyone // VIEWERS_PER_MS))
         counting = self._begin(slug, entry_id, seq, self._clock(), within, ours=True)

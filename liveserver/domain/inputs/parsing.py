@@ -21,7 +21,7 @@ FIELDS_MAX = 100
 """The greatest number of fields of an input, known and unknown ones together. An input with more fields is refused.
 All models have far fewer fields."""
 ERRORS_MAX = 50
-"""The greatest number of bad fields that an error names one by one. If there are more, the error states their number."""
+"""The greatest number of bad fields that an error names one by one. If more are bad, the error states how many more."""
 
 
 def parse(kind: type[InputType], data: object, *, prefix: str = "/", beside: tuple[str, ...] = ()) -> InputType:

@@ -1,1 +1,1 @@
-"""Following live blogs of other servers. Our live blog has a copy of each entry of the live blog that it follows."""
+"""Following live blogs of other servers. Our live blog gets copies of the entries of the live blog that it follows."""

@@ -79,7 +79,7 @@ log = structlog.get_logger(__name__)
 
 
 class Follower:
-    """The follower of one source. While this process holds the source, no other process may follow it."""
+    """The follower of one source. It may work only while this process holds the source."""
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class Follower:
             await asyncio.gather(*tasks, self._pictures.close(), return_exceptions=True)
 
     async def _follow_on(self) -> None:
-        """Follow the source, and begin anew after each error. Returns when this process has lost the source."""
+        """Follow the source, and begin anew after each error. Returns when this process no longer holds the source."""
         while True:
             try:
                 await self._follow()

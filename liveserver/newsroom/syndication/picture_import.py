@@ -185,7 +185,10 @@ class PictureImport:
         return Imported(pictures, complete)
 
     def _log_missing(self, name: str, error: Exception) -> None:
-        """Count a picture that couldn't be fetched. Log the number of such pictures every MISSING_INTERVAL seconds."""
+        """Count a picture that couldn't be fetched, and sometimes log the number of such pictures.
+
+        At most one line is logged in MISSING_INTERVAL seconds.
+        """
         self._missing += 1
         moment = asyncio.get_running_loop().time()
         if moment - self._missing_logged_at >= MISSING_INTERVAL:
