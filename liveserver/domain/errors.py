@@ -71,7 +71,7 @@ class NotFound(LiveserverError):
 
 
 class Gone(LiveserverError):
-    """The request names an entry or picture that was deleted for good."""
+    """The request names an entry or picture that was deleted permanently."""
 
 
 class NeverSeen(Gone):

@@ -41,7 +41,7 @@ class Media:
 
     @property
     def entity_version(self) -> EntityVersion:
-        """The picture's version, within a history whose name is made of the time of the picture's last edit.
+        """The picture's version, within a history. The history's name is made of the time of the picture's last edit.
 
         After a backup was restored, an edit may give the picture a version number that it had before the restoration.
         As the two edits were made at different times, the names of the histories differ.

@@ -53,7 +53,7 @@ class Partner:
 
     @property
     def entity_version(self) -> EntityVersion:
-        """The partner's version, within a history whose name is made of the time of the partner's last edit.
+        """The partner's version, within a history. The history's name is made of the time of the partner's last edit.
 
         After a backup was restored, an edit may give the partner a version number that it had before the restoration.
         As the two edits were made at different times, the names of the histories differ.

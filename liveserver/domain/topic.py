@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 class Topic(NamedTuple):
     """A live blog as some of its viewers get it. Viewers with equal topics are sent the same messages.
 
-    Only the server makes topics: from a slug whose form was checked (`http/route_params.py`), and from a partner's
-    rules. Topics have no names, so a request can't name a topic.
+    Only the server makes topics: from a slug in a valid form (`http/route_params.py`), and from a partner's rules.
+    Topics have no names, so a request can't name a topic.
     """
 
     slug: str

@@ -57,7 +57,7 @@ class Publisher:
         self._clock = clock
         self._commit = AfterCommit()
         self.has_scheduled = asyncio.Event()
-        """Set by each write of this process whose result is a scheduled entry. The scheduler waits for this event."""
+        """Set by each write of this process that results in a scheduled entry. The scheduler waits for this event."""
 
     async def create_liveblog(self, liveblog_input: LiveblogInput) -> Liveblog:
         """Create a live blog, and return it. If the input has no slug, a slug is made from the title.
@@ -208,7 +208,7 @@ class Publisher:
     async def delete_entry(
         self, slug: str, entry_id: str, *, version: EntityVersion | None, actor: str, confirm: bool = False
     ) -> Takedown | None:
-        """Delete an entry for good. With `confirm`, viewers are asked to confirm that the entry is gone.
+        """Delete an entry permanently. With `confirm`, viewers are asked to confirm that the entry is gone.
 
         `version`: the version that the editor has seen (None: any). Returns the takedown that begins; None without
         `confirm`, or if readers never saw the entry. Raises NotFound if there is no such entry. Raises Gone if the

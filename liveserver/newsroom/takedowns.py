@@ -297,7 +297,7 @@ class Takedowns:
         self._bus.announce(json_encoding.dumps({"node": self._hub.node, "takedown": report}))
 
     async def _run(self) -> None:
-        """While there are takedowns, write new ones to the store, announce counts, and end old takedowns."""
+        """While there are takedowns, write new takedowns to the store, announce counts, and end old ones."""
         announce_at = self._now()
         while self._active:
             self._begun.clear()

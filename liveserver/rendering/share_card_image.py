@@ -179,8 +179,8 @@ def _lines(font: ImageFont.FreeTypeFont, text: str, limit: int) -> list[str]:
 def _cut(font: ImageFont.FreeTypeFont, text: str, room: int) -> str:
     """Return the text if it isn't wider than `room` pixels; else its beginning, with an ellipsis.
 
-    The text is cut between two words. It is cut within a word if more than three tenths of the part
-    that fits would otherwise be lost.
+    The text is cut between two words. But if more than three tenths of the fitting part would be lost, it is
+    cut within a word.
     """
     if font.getlength(text) <= room:
         return text

@@ -66,6 +66,6 @@ def _matches(each: str, origin: str) -> bool:
 def frame_ancestors(patterns: Collection[str]) -> str:
     """Return the value of `frame-ancestors` in a Content-Security-Policy that allows these patterns, and our own pages.
 
-    The pattern `null` is left out, as no such policy can name pages without an origin.
+    The pattern `null` is left out, as `frame-ancestors` can't name pages without an origin.
     """
     return " ".join(["'self'", *(each for each in patterns if each != NULL)])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 InputType = TypeVar("InputType", bound=BaseModel)
 
 FIELDS_MAX = 100
-"""The greatest number of fields of an input, known and unknown ones together. An input with more fields is refused.
+"""The greatest number of fields of an input, known and unknown fields together. An input with more fields is refused.
 All models have far fewer fields."""
 ERRORS_MAX = 50
 """The greatest number of bad fields that an error names one by one. If more are bad, the error states how many more."""

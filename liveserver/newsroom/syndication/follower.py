@@ -63,7 +63,7 @@ EMPTY_MAX = 60
 After each such answer, the follower waits for a second. The answer may come from a cache with an old state."""
 ANSWER_BYTES = 8 * 1024 * 1024
 """The greatest size of an answer in bytes, enough for PAGE entries of the greatest length. Parsing such an answer
-blocks the event loop for 30 ms if its text is usual, and for 80 ms if every character needs four bytes."""
+blocks the event loop for 30 ms usually, and for 80 ms if every character of the text needs four bytes."""
 
 MESSAGES_MOST = 2_000
 """The number of messages that the follower accepts from a source without a pause, for example at the beginning. A large

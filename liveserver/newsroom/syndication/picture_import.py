@@ -165,7 +165,7 @@ class PictureImport:
         await self._fetching.close()
 
     async def _fetch(self, names: dict[str, str]) -> Imported:
-        """Import pictures, and return those that could be imported.
+        """Import pictures, and return the pictures that could be imported.
 
         `names`: the pictures' descriptions, by the names of their files at the source.
         """

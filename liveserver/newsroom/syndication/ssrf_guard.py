@@ -27,7 +27,7 @@ HEAD_SECONDS = 20.0
 15.2) for ever."""
 PIECE_LEAST = 256
 """An answer that may have N bytes may come in at most N / PIECE_LEAST pieces. An answer in more pieces is refused: a
-piece takes some 50 µs of work, even if it is one byte."""
+piece needs about 50 µs of work, even if it is one byte."""
 PIECES_AT_ONCE = 100
 """The number of pieces of an answer after which other tasks of the event loop may run."""
 
