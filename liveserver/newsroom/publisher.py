@@ -57,10 +57,10 @@ class Publisher:
         self._clock = clock
         self._commit = AfterCommit()
         self.has_scheduled = asyncio.Event()
-        """Set by each write of this process whose result is a scheduled entry. The scheduler waits for this event."""
+        """Set by each write of this process that results in a scheduled entry. The scheduler waits for this event."""
 
     async def create_liveblog(self, liveblog_input: LiveblogInput) -> Liveblog:
-        """Create a live blog, and return it. Without a slug in the input, one is made from the title.
+        """Create a live blog, and return it. If the input has no slug, a slug is made from the title.
 
         Raises Conflict if the slug is taken, and InvalidInput if no slug can be made from the title.
         """
@@ -116,23 +116,23 @@ class Publisher:
         key_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> Written:
-        """Create an entry. If a request with the same idempotency key has created one before, return that one instead.
+        """Create an entry, or return the entry that an earlier request with the same idempotency key has created.
 
-        `key_id`: the id of the request's API key. `idempotency_key`: only requests with the same API key are compared
-        with this one. Raises Unauthorized unless the API key is good when the entry is written. (For a long body, the
-        API key is also checked before the body is made safe.) Raises Forbidden if the API key is limited to other live
-        blogs. Raises InvalidInput. Raises NotFound if there is no such live blog. Raises Busy if too many long texts
-        wait to be made safe. Raises Conflict if one entry too many would be pinned. Raises KeyReused if a different
-        request came with the idempotency key before. Raises Gone if the entry that was created with the idempotency key
-        has been deleted.
+        `key_id`: the id of the request's API key. `idempotency_key`: compared only with the idempotency keys of
+        requests with the same API key. Raises Unauthorized if the API key isn't valid when the entry is written. (For a
+        long body, the API key is also checked before the body is made safe.) Raises Forbidden if the API key is limited
+        to other live blogs. Raises InvalidInput. Raises NotFound if there is no such live blog. Raises Busy if too many
+        long texts wait to be made safe. Raises Conflict if too many entries would be pinned. Raises KeyReused if a
+        different request came with the idempotency key before. Raises Gone if the entry that was created with the
+        idempotency key has been deleted.
         """
         at = self._clock()
         refusal: InvalidInput | None = None
         try:
             timing = timing_of_new(_timing_change(entry_input), at)
         except InvalidInput as error:
-            # If this is a repeated request, its time may have been good when the request came first. Only the store
-            # knows that, so the store raises the error unless the request is repeated.
+            # If this is a repeated request, its time may have been valid when the request first came. Only the store
+            # knows whether the request is repeated. If it isn't, the store raises the error.
             refusal, timing = error, Timing(EntryStatus.DRAFT, None, None)
         entry = Entry(
             id=new_id(),
@@ -183,13 +183,14 @@ class Publisher:
     ) -> Written:
         """Edit an entry, and return the result of the write.
 
-        `version`: the version that the editor has edited (None: any). `key_id`: the id of the editor's API key; a long
-        text takes this key's share of the sanitiser's threads. Raises Unauthorized unless the API key is good when the
-        entry is written. Raises Forbidden if the key is limited to other live blogs. Raises VersionConflict if the
-        current version isn't `version`. Raises Conflict if the entry's state forbids the edit, if the entry was taken
-        over from another live blog and ours follows one now, or if one entry too many would be pinned. Raises
-        InvalidInput. Raises NotFound if there is no such entry. Raises Gone if the entry was deleted. Raises Busy if
-        too many long texts wait to be made safe.
+        `version`: the version that the editor has edited (None: any). `key_id`: the id of the editor's API key. Each
+        API key has a share of the sanitiser's threads; a long body counts against this key's share. Raises Unauthorized
+        if the API key isn't valid when the entry is written. Raises Forbidden if the API key is limited to other live
+        blogs. Raises VersionConflict if the current version isn't `version`. Raises Conflict if the entry's state
+        forbids the edit, or if too many entries would be pinned. Also raises Conflict for an entry that was copied from
+        a source (a live blog of another server), if our live blog follows a source now. Raises InvalidInput. Raises
+        NotFound if there is no such entry. Raises Gone if the entry was deleted. Raises Busy if too many long texts
+        wait to be made safe.
         """
         at = self._clock()
         # The body is made safe before the transaction, as other transactions would wait for this one meanwhile.
@@ -207,7 +208,7 @@ class Publisher:
     async def delete_entry(
         self, slug: str, entry_id: str, *, version: EntityVersion | None, actor: str, confirm: bool = False
     ) -> Takedown | None:
-        """Delete an entry for good. With `confirm`, viewers are asked to confirm that the entry is gone.
+        """Delete an entry permanently. With `confirm`, viewers are asked to confirm that the entry is gone.
 
         `version`: the version that the editor has seen (None: any). Returns the takedown that begins; None without
         `confirm`, or if readers never saw the entry. Raises NotFound if there is no such entry. Raises Gone if the
@@ -235,7 +236,7 @@ class Publisher:
         return takedown
 
     async def publish_due(self, slug: str, entry_id: str) -> None:
-        """Publish a scheduled entry that is due. Does nothing if it is scheduled for later, or not scheduled any more.
+        """Publish a scheduled entry. Does nothing if its time is in the future, or if it isn't scheduled any more.
 
         Raises NotFound if there is no such entry. Raises Gone if the entry was deleted.
         """
@@ -259,9 +260,9 @@ class Publisher:
             )
 
     async def take_over(self, writing: Coroutine[Any, Any, Written | None]) -> None:
-        """Run `writing`, which stores a change of a source (a live blog elsewhere that ours follows).
+        """Run `writing`, which stores a change of a source (a live blog of another server that one of ours follows).
 
-        If readers see the change, it is sent to viewers. Raises the errors of `writing`.
+        If readers can see the change, it is sent to viewers. Raises the errors of `writing`.
         """
 
         def announce(written: Written | None) -> None:
@@ -273,10 +274,10 @@ class Publisher:
     async def _safe(self, body: str, markup: str, *, owner: str | None, key_id: str | None = None) -> str:
         """Return a body made safe. A long body is made safe in a thread.
 
-        `markup`: the format of `body`, `html` or `markdown`. `owner`: the id of the API key whose share of the threads
-        a long body takes. `key_id`: the id of an API key to check before a long body is worked on (None: none is
-        checked). Raises InvalidInput. Raises Busy if too many long texts wait for a thread. Raises Unauthorized if the
-        key to check isn't good.
+        `markup`: the format of `body`, `html` or `markdown`. `owner`: the id of the editor's API key. Each API key has
+        a share of the threads; a long body counts against this key's share. `key_id`: the id of an API key that is
+        checked before a long body is made safe (None: no check). Raises InvalidInput. Raises Busy if too many long
+        texts wait for a thread. Raises Unauthorized if the checked API key isn't valid.
         """
         if not is_dear(body, markup):
             return safe(body, markup)
@@ -296,12 +297,12 @@ class Publisher:
         return await self._commit(writing, announce)
 
     def _announce(self, liveblog: Liveblog, change: Change | None) -> None:
-        # The hub is told the position at once: an editor who has got an answer must not be shown an older state after
-        # that. It is told even if this write changed nothing, as the position may come from another process's write.
+        # The hub is told the position at once: after the answer to this request, the editor must not be shown an older
+        # state. The hub is told even if this write changed nothing: the position may come from another process's write.
         self._hub.committed(liveblog.slug, Position(liveblog.epoch, liveblog.seq))
         if change is not None:
-            # Viewers are sent the change in the next turn of the event loop. The response to the editor is written in
-            # this turn, so the editor doesn't wait for the fan-out.
+            # Viewers are sent the change in the next iteration of the event loop. The response to the editor is written
+            # in this iteration, so the editor doesn't wait for the fan-out.
             frame = self._presenter.frame(liveblog, change)
             asyncio.get_running_loop().call_soon(self._hub.publish, liveblog.slug, frame)
 
@@ -346,5 +347,5 @@ def _edited(current: Entry, patch: EntryPatch, body: str | None, at: datetime) -
 _PLAIN_FIELDS = frozenset({"heading", "key_event", "breaking", "pinned", "verification", "source"})
 _LIST_FIELDS = frozenset({"authors", "tags"})
 _CONTENT_FIELDS = ("heading", "body", "authors", "verification", "source", "corrections", "status", "published_at")
-"""The fields of an entry whose edits set `updated_at`. The others (pinned, key event, breaking, tags) don't change what
-the entry says."""
+"""The fields of an entry that set `updated_at` when they are edited. The other fields (pinned, key event, breaking,
+tags) don't change what the entry says."""
