@@ -30,12 +30,12 @@ class ReachHour(NamedTuple):
 
 @dataclass(slots=True)
 class ConfirmationCounts:
-    """The numbers of viewers that were asked to confirm that a deleted entry is gone, that did so, and that left."""
+    """The numbers of viewers that were asked to confirm that a deleted entry is gone, that confirmed, and that left."""
 
     asked: int = 0
-    """The number of viewers that were asked to confirm, plus the number of those that confirmed without being asked."""
+    """The number of viewers that were asked to confirm, or that confirmed without being asked."""
     had: int = 0
-    """The number of viewers that have confirmed, and that had the deleted entry until then."""
+    """The number of viewers that have confirmed, and that had the deleted entry before they confirmed."""
     confirmed: int = 0
     """The number of viewers that have confirmed."""
     gone: int = 0
@@ -67,4 +67,4 @@ class Takedown:
     """The time at which the counting of confirmations ended; None while it goes on."""
     by_partner: dict[str, ConfirmationCounts]
     """The counts of confirmations, by the id of the viewers' partner. The key "" is for viewers without a partner,
-    those of the newsroom's own pages among them."""
+    for example viewers of the newsroom's own pages."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class EntryChanged(NamedTuple):
-    """An entry was published, or a published entry was edited."""
+    """The publication of an entry, or an edit of a published entry."""
 
     seq: int
     """The number of the change."""
@@ -20,7 +20,7 @@ class EntryChanged(NamedTuple):
 
 
 class EntryDeleted(NamedTuple):
-    """A published entry was deleted."""
+    """The deletion of a published entry."""
 
     seq: int
     """The number of the change."""
@@ -29,7 +29,7 @@ class EntryDeleted(NamedTuple):
 
 
 class LiveblogChanged(NamedTuple):
-    """The live blog's own fields were edited."""
+    """An edit of the live blog's own fields."""
 
     seq: int
     """The number of the change."""
@@ -39,7 +39,7 @@ class LiveblogChanged(NamedTuple):
 
 Change = EntryChanged | EntryDeleted | LiveblogChanged
 """A change that readers can see. Of several changes of the same entry, only the last one matters, as it has the entry's
-present state. The same goes for several changes of the live blog's own fields."""
+present state. The same is true of several changes of the live blog's own fields."""
 
 
 class Position(NamedTuple):
@@ -65,24 +65,24 @@ _POSITION = re.compile(r"([a-z0-9]{1,32})-(0|[1-9][0-9]{0,17})", re.ASCII)
 
 
 VOID_POSITION = Position("0", 0)
-"""A position that belongs to no history, as no epoch has a `0` (`ids.EPOCH_ALPHABET`). It takes the place of a position
-that can't be parsed or that is too old: the viewer then starts anew."""
+"""A position that belongs to no history, as no epoch has a `0` (`ids.EPOCH_ALPHABET`). It replaces a position that
+can't be parsed or that is too old. The viewer then starts anew."""
 
 
 class Withdrawal(NamedTuple):
-    """A deleted entry that readers of a late topic may still have. All viewers of the topic are notified at once that
-    the entry is gone."""
+    """A deleted entry that viewers of a late topic may still have. (A late topic delays changes.) All viewers of the
+    topic are notified at once that the entry is gone."""
 
     id: str
     seq: int
     """The seq of the change that deleted the entry."""
     within: int | None = None
-    """Milliseconds within which viewers are to confirm that the entry is gone; None if they aren't asked to."""
+    """Milliseconds within which viewers are to confirm that the entry is gone; None if they aren't asked to confirm."""
 
 
 class Changes(NamedTuple):
-    """The changes after a position, as the store returns them: of each entry, and of the live blog's own fields, only
-    the last change."""
+    """The changes after a position, as the store returns them. Of several changes of the same entry, or of the live
+    blog's own fields, only the last is included."""
 
     liveblog: Liveblog
     """The live blog as of the same moment as `items`. Its `epoch` and `seq` are the position of that moment."""

@@ -1,4 +1,4 @@
-"""Entries: their states, their corrections, their earlier versions, and the origin of those that were taken over."""
+"""Entries: their states, corrections and earlier versions, and the origin of entries that were copied from a source."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ class Correction:
 
 
 class Via(NamedTuple):
-    """The origin of an entry that was taken over from a source (a live blog of another server that ours follows)."""
+    """The origin of an entry that was copied from a source (a live blog of another server that one of ours follows)."""
 
     name: str
     """The name of the newsroom that the entry comes from."""
     url: str
-    """The address to which the newsroom's name links: that of the entry on the other server, or one that our editors
-    have set."""
+    """The address to which the newsroom's name links: the entry's address on the other server, or an address that our
+    editors have set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +85,12 @@ class Entry:
     publish_at: datetime | None
     """The time at which a scheduled entry is to be published; None for an entry that isn't scheduled."""
     published_at: datetime | None
-    """The time at which the entry was published, or another time that an editor has set in its place; None if the entry
-    was never published."""
+    """The time at which the entry was published, or another time that an editor has set instead; None if the entry was
+    never published."""
     created_at: datetime
     updated_at: datetime
     via: Via | None = None
-    """The origin of an entry that was taken over from a source; None for the newsroom's own entries."""
+    """The origin of an entry that was copied from a source; None for the newsroom's own entries."""
     created_by: str | None = None
     """The principal that created the entry (`Principal.ref`); None if that was before there were users."""
 

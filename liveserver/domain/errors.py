@@ -6,20 +6,20 @@ LiveserverError
 ├── NotFound            there is no such live blog, entry, key …
 ├── Gone                the entry or picture existed, and was deleted
 │   └── NeverSeen       the entry was deleted before readers could see it
-├── Conflict            the current state forbids it (a slug that is taken, one pinned entry too many …)
-├── VersionConflict     the caller edited an older version than the current one
-├── Unauthorized        no API key, or one that isn't good
-├── Forbidden           a good API key that doesn't allow the request
+├── Conflict            the current state forbids the request (a slug that is taken, too many pinned entries …)
+├── VersionConflict     the caller edited another version than the current one
+├── Unauthorized        no API key, or an API key that isn't valid
+├── Forbidden           a valid API key that doesn't allow the request
 ├── EmbedRefused        a partner, or a page, that may not show the live blog
 ├── Unavailable         something that the request needs isn't available now: try again
 │   ├── StoreUnavailable    the database doesn't answer
 │   ├── MediaUnavailable    the storage of pictures doesn't answer
-│   │   └── MediaFull       the storage of pictures has no room for more
-│   └── Busy                too much work is under way and waiting already
-├── ClientGone          all clients that waited for an answer have left: the answer isn't made, and nobody gets one
-├── BadBackup           a file that isn't a backup, or not a complete one
-├── TooManyRequests     more requests than an address or a key may send: come back later
-├── Draining            this server is about to end, and takes no more viewers: come back in a moment
+│   │   └── MediaFull       the storage of pictures is full
+│   └── Busy                too much work is under way or waiting already
+├── ClientGone          all clients that waited for an answer have disconnected: the answer isn't made
+├── BadBackup           a file that isn't a backup, or isn't complete
+├── TooManyRequests     more requests than an address or a key may send: try again later
+├── Draining            this server is about to end, and accepts no more viewers: try again soon
 └── SettingsError       the server can't start with these settings
 
 The errors become HTTP answers in `http/problems.py`, and exit codes of commands in `cli/app.py`.
@@ -72,7 +72,7 @@ class NotFound(LiveserverError):
 
 
 class Gone(LiveserverError):
-    """The request names an entry or picture that was deleted for good."""
+    """The request names an entry or picture that was deleted permanently."""
 
 
 class NeverSeen(Gone):
@@ -98,7 +98,7 @@ def check_version(
     """Raise VersionConflict if the version that the caller has edited isn't the current one.
 
     `current`: the entry, live blog, picture or partner as it is now. `edited`: the version that the caller has edited;
-    None if any version will do. `history`: the name of the history that the current version belongs to. None for an
+    None to allow any version. `history`: the name of the history that the current version belongs to. None for an
     entry: for entries, the store compares the histories.
     """
     if edited is None:
@@ -113,8 +113,8 @@ def check_history(current: Entry | Liveblog | Media | Partner, edited: str | Non
     """Raise VersionConflict if the version that the caller has edited belongs to another history than the current
     version.
 
-    `current`: the entry, live blog, picture or partner as it is now. `edited`: the name of the history of the version
-    that the caller has edited; None if any history will do. `history`: the name of the current version's history.
+    `current`: the entry, live blog, picture or partner as it is now. `edited`: the name of the history that the
+    edited version belongs to; None to allow any history. `history`: the name of the current version's history.
     """
     if edited == FORMER:
         raise VersionConflict(current, "the ETag is of a form that doesn't say of which history: read it again")
@@ -127,7 +127,7 @@ class Unauthorized(LiveserverError):
 
 
 class Forbidden(LiveserverError):
-    """The request's API key is good, but lacks the scope that the request needs, or is limited to other live blogs."""
+    """The request's API key is valid, but lacks the scope that the request needs, or is limited to other live blogs."""
 
 
 class EmbedRefused(LiveserverError):
@@ -173,18 +173,18 @@ class MediaUnavailable(Unavailable):
 
 
 class MediaFull(MediaUnavailable):
-    """There is no room for more pictures. The operator has to make room."""
+    """The storage of pictures is full. The operator has to free or add space."""
 
     retry_after = 60
 
 
 class Busy(Unavailable):
-    """The server begins no more work of the kind that the request needs: too much of it is under way and waiting
-    already, or the server is stopping."""
+    """The server can't begin the work that the request needs. Too much such work is under way or waiting already, or
+    the server is stopping."""
 
 
 class ClientGone(LiveserverError):
-    """All clients that waited for an answer have left, so the server doesn't make the answer."""
+    """All clients that waited for an answer have disconnected, so the server doesn't make the answer."""
 
 
 class BadBackup(LiveserverError):
@@ -202,8 +202,8 @@ class Quota(NamedTuple):
     unit: str = "requests"
     """The unit: `requests`, `content-bytes`, or `concurrent-requests` for requests that are open at the same time."""
     window: int | None = None
-    """Seconds after which a client that has used up the limit may use all units again. None for units that don't come
-    back with time."""
+    """Seconds after which a client that has used up the limit may use all units again. None if a unit is free again
+    when the request that uses it ends."""
 
 
 class TooManyRequests(LiveserverError):
@@ -217,9 +217,9 @@ class TooManyRequests(LiveserverError):
 
 
 class Draining(LiveserverError):
-    """This server process is about to end, and takes no more viewers.
+    """This server process is about to end, and accepts no more viewers.
 
-    A viewer that tries again gets to another process, or to this server after its restart.
+    A viewer that tries again reaches another process, or this server after its restart.
     """
 
     retry_after = 2

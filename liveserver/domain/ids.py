@@ -35,7 +35,7 @@ class EntityVersion(NamedTuple):
     number: int
     """The version: 1, 2, 3 …"""
     history: str | None = None
-    """The name of the history that the version belongs to; None for the current history, whatever its name."""
+    """The name of the history that the version belongs to; None for the current history."""
 
 
 # Letters that Unicode's decomposition (NFKD) doesn't turn into plain letters.

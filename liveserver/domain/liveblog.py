@@ -48,11 +48,11 @@ class Liveblog:
     version: int
     """The number of this state of the live blog's own fields: 1, 2, 3 …"""
     epoch: str
-    """The name of the live blog's present history. A seq counts only together with its epoch."""
+    """The name of the live blog's present history. A seq has a meaning only together with its epoch."""
     seq: int
     """The seq of the last change of the live blog's own fields or of any of its entries; 0 if there was none."""
     changed_seq: int
-    """The seq of the last change of the live blog's own fields; 0 if they haven't changed since the creation."""
+    """The seq of the last change of the live blog's own fields; 0 if there was none."""
     created_at: datetime
     updated_at: datetime
     embedding: EmbedPolicy = ANYONE

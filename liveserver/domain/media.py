@@ -30,7 +30,7 @@ class Media:
     size: int
     """The size of the largest file, in bytes."""
     alt: str
-    """The description of the picture, for those who can't see it."""
+    """The description of the picture, for readers who can't see the picture."""
     credit: str | None
     actor: str
     """The name of the API key, or of the part of the server, that added the picture."""
@@ -43,7 +43,7 @@ class Media:
 
     @property
     def entity_version(self) -> EntityVersion:
-        """The picture's version, within a history whose name is made of the time of the picture's last edit.
+        """The picture's version, within a history. The history's name is made of the time of the picture's last edit.
 
         After a backup was restored, an edit may give the picture a version number that it had before the restoration.
         As the two edits were made at different times, the names of the histories differ.

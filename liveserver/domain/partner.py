@@ -1,4 +1,4 @@
-"""Partners. A partner is another site that shows our live blogs, and the rules for it."""
+"""Partners. A partner is another site that shows our live blogs, with the rules for this site."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Attribution(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """Another site that shows our live blogs, and the rules for it."""
+    """Another site that shows our live blogs, with the rules for this site."""
 
     id: str
     """`p_` and twelve letters or digits. The id is in public pages, so it is no secret."""
@@ -53,7 +53,7 @@ class Partner:
 
     @property
     def entity_version(self) -> EntityVersion:
-        """The partner's version, within a history whose name is made of the time of the partner's last edit.
+        """The partner's version, within a history. The history's name is made of the time of the partner's last edit.
 
         After a backup was restored, an edit may give the partner a version number that it had before the restoration.
         As the two edits were made at different times, the names of the histories differ.

@@ -23,12 +23,12 @@ class Snapshot(NamedTuple):
     entries: list[Entry]
     """The newest published entries, newest first. Pinned entries and key events may be among them."""
     next_cursor: str | None
-    """The cursor for the entries that are older than `entries`; None if there are no older ones."""
+    """The cursor for the entries that are older than `entries`; None if there are no older entries."""
     began_at: datetime | None
     """The time at which the oldest published entry was published; None if no entry is published."""
     changed_at: datetime
-    """The time of the live blog's last change. If the snapshot is of a past moment and the live blog has changed since
-    that moment, `changed_at` is that moment."""
+    """The time of the live blog's last change. If the snapshot is of a past moment, and the live blog has changed
+    later, `changed_at` is the snapshot's moment."""
 
 
 class Deletion(NamedTuple):

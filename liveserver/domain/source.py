@@ -1,4 +1,4 @@
-"""Sources. A source is a live blog of another server that one of ours follows."""
+"""Sources. A source is a live blog of another server that one of our live blogs follows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SourceState(StrEnum):
     WAITING = "waiting"
     """No node follows the source at present."""
     CONNECTING = "connecting"
-    """A node is connecting to the source, or is taking over the source's existing entries."""
+    """A node is connecting to the source, or is copying the source's existing entries."""
     LIVE = "live"
     LOST = "lost"
     """The source can't be reached, or doesn't answer as it should. The follower tries again and again."""
@@ -28,8 +28,8 @@ class SourceState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A live blog of another server that one of ours follows. The fields also say in which state the connection is,
-    and what was taken over."""
+    """A live blog of another server that one of our live blogs follows. The fields also have the state of the
+    connection, and the position up to which our store has the source's changes."""
 
     id: str
     """A random id. A source that is removed and added again gets a new id."""
@@ -49,16 +49,15 @@ class Source:
     """The address to which the other newsroom's name links; None to link to each entry's address on the other
     server."""
     position: Position | None
-    """The position up to which the source's changes are in our store. None until all entries that the source had at
-    first have been taken over."""
+    """The position up to which the source's changes are in our store. None until our store has copies of all
+    entries that the source had at first."""
     state: SourceState
     error: str | None
-    """The last error in words; None if there has been none since the source was last reached."""
+    """The last error in words; None if there has been no error since the source was last reached."""
     told: int | None
-    """The seq of the last of the source's changes that we know of, in the epoch of `position`; None if we know of
-    none."""
+    """The seq of the source's last change that we know of, in the epoch of `position`; None if we know of no change."""
     heard_at: datetime | None
-    """The time at which the source last sent anything; None if it never did."""
+    """The time at which the source last sent anything; None if it never sent anything."""
     created_at: datetime
 
     @property
@@ -76,11 +75,11 @@ class Source:
 
 
 class ImportedEntry(NamedTuple):
-    """The state of an entry that was taken over from a source."""
+    """The state of our copy of an entry of a source."""
 
     entry_id: str
     """The id of our entry."""
     seq: int
-    """The seq, at the source, of the entry's last change that was taken over."""
+    """The seq, at the source, of the entry's last change that was applied to our copy."""
     complete: bool
     """False if the entry lacks pictures that may still be imported; otherwise True."""

@@ -1,4 +1,4 @@
-"""The topic that a viewer follows: a live blog, or an edition of one. An edition has fewer entries, or is late."""
+"""The topic that a viewer follows: a live blog, or an edition of it. An edition leaves out entries, or is delayed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 class Topic(NamedTuple):
     """A live blog as some of its viewers get it. Viewers with equal topics are sent the same messages.
 
-    Only the server makes topics: from a slug whose form was checked (`http/route_params.py`), and from a partner's
-    rules. Topics have no names, so a request can't ask for one.
+    Only the server makes topics: from a slug in a valid form (`http/route_params.py`), and from a partner's rules.
+    Topics have no names, so a request can't name a topic.
     """
 
     slug: str
@@ -24,7 +24,7 @@ class Topic(NamedTuple):
 
     @property
     def is_edition(self) -> bool:
-        """True if the topic is an edition: it leaves out entries, or is late."""
+        """True if the topic is an edition: it leaves out entries, or delays changes."""
         return bool(self.tags or self.delay)
 
     def shows(self, tags: Iterable[str]) -> bool:

@@ -1,4 +1,4 @@
-"""The rules for the states of an entry: which state may follow which, with which times. This module does no I/O."""
+"""The rules for the states of an entry: the allowed changes of state, and their times. This module does no I/O."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def timing_of_edited(current: Timing, change: TimingChange, at: datetime) -> Tim
     """Return the state and the times of an entry that is edited at the time `at`.
 
     If the request names no state, the entry keeps its state. Raises InvalidInput if the requested time doesn't fit the
-    state. Raises Conflict if the entry is published, and the request names another state or a time.
+    state. Raises Conflict if the entry is published, and the request names another state or has `publish_at`.
     """
     status = change.status or current.status
     return _RULES[current.status, status](current._replace(status=status), change, at)
@@ -71,7 +71,7 @@ def _schedule(timing: Timing, change: TimingChange, at: datetime) -> Timing:
 
 
 def _schedule_again(timing: Timing, change: TimingChange, at: datetime) -> Timing:
-    # The entry's present time may lie in the past: until the scheduler has published an entry, editors can edit it.
+    # The entry's scheduled time may be past: until the scheduler has published the entry, editors can edit it.
     return _schedule(timing, change, at) if change.names_time else timing
 
 

@@ -1,6 +1,6 @@
 """The directory of partners: editors add partners, change their rules, and delete them.
 
-A change holds in this process at once, and in the others as soon as they read the rules again
+A change applies in this process at once, and in the other processes as soon as they read the rules again
 (`access/partner_admission.py`).
 """
 
@@ -28,7 +28,7 @@ class PartnerDirectory:
     """The actions of editors on partners: each changes partners in the store."""
 
     def __init__(self, store: Store, admission: PartnerAdmission, *, clock: Callable[[], datetime] = now) -> None:
-        """`admission`: notified of every change, so that the change holds at once in this process."""
+        """`admission`: notified of every change, so that the change applies in this process at once."""
         self._partners = store.partners
         self._admission = admission
         self._clock = clock

@@ -42,7 +42,7 @@ class Presenter:
     def entry(self, liveblog: Liveblog, entry: Entry) -> json_encoding.JSON:
         """Return an entry as a JSON object, with its HTML.
 
-        The HTML of an entry that isn't published yet is as it will be once the entry is published.
+        An entry that isn't published yet has the same HTML that it will have after its publication.
         """
         return resources.entry_object(
             entry,
@@ -51,7 +51,7 @@ class Presenter:
         )
 
     async def entries(self, liveblog: Liveblog, entries: Iterable[Entry]) -> list[json_encoding.Encoded]:
-        """Return entries as JSON objects, each encoded already. The event loop has its turn every few milliseconds."""
+        """Return entries as JSON objects, each encoded already. Other tasks can run every few milliseconds."""
         time_slice, encoded = TimeSlice(), []
         for entry in entries:
             encoded.append(json_encoding.encoded(self.entry(liveblog, entry)))
@@ -74,7 +74,7 @@ class Presenter:
         )
 
     async def snapshot(self, snapshot: Snapshot) -> json_encoding.JSON:
-        """Return a snapshot as a JSON object. The event loop has its turn every few milliseconds."""
+        """Return a snapshot as a JSON object. Other tasks can run every few milliseconds."""
         liveblog, time_slice, key_events = snapshot.liveblog, TimeSlice(), []
         for entry in snapshot.key_events:
             title, url = self._renderer.title(liveblog, entry), self._renderer.urls.entry(liveblog.slug, entry.id)
@@ -91,7 +91,7 @@ class Presenter:
         }
 
     async def frames(self, changes: Changes) -> list[ChangeFrame]:
-        """Return changes from the store as frames. The event loop has its turn every few milliseconds."""
+        """Return changes from the store as frames. Other tasks can run every few milliseconds."""
         time_slice, frames = TimeSlice(), []
         for change in changes.items:
             frames.append(self.frame(changes.liveblog, change))

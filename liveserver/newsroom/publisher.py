@@ -59,7 +59,7 @@ class Publisher:
         self._clock = clock
         self._commit = AfterCommit()
         self.has_scheduled = asyncio.Event()
-        """Set by each write of this process whose result is a scheduled entry. The scheduler waits for this event."""
+        """Set by each write of this process that results in a scheduled entry. The scheduler waits for this event."""
 
     async def create_liveblog(self, liveblog_input: LiveblogInput, by: Principal) -> Liveblog:
         """Create a live blog, and return it. Without a slug in the input, one is made from the title.
@@ -122,7 +122,7 @@ class Publisher:
         *,
         idempotency_key: str | None = None,
     ) -> Written:
-        """Create an entry. If a request with the same idempotency key has created one before, return that one instead.
+        """Create an entry, or return the entry that an earlier request with the same idempotency key has created.
 
         `idempotency_key`: only requests of the same principal are compared with this one. Raises Unauthorized or
         Forbidden if the principal `by` may not create such an entry when it is written. (For a long body, this is also
@@ -136,8 +136,8 @@ class Publisher:
         try:
             timing = timing_of_new(_timing_change(entry_input), at)
         except InvalidInput as error:
-            # If this is a repeated request, its time may have been good when the request came first. Only the store
-            # knows that, so the store raises the error unless the request is repeated.
+            # If this is a repeated request, its time may have been valid when the request first came. Only the store
+            # knows whether the request is repeated. If it isn't, the store raises the error.
             refusal, timing = error, Timing(EntryStatus.DRAFT, None, None)
         entry = Entry(
             id=new_id(),
@@ -215,7 +215,7 @@ class Publisher:
     async def delete_entry(
         self, slug: str, entry_id: str, by: Principal, *, version: EntityVersion | None, confirm: bool = False
     ) -> Takedown | None:
-        """Delete an entry for good. With `confirm`, viewers are asked to confirm that the entry is gone.
+        """Delete an entry permanently. With `confirm`, viewers are asked to confirm that the entry is gone.
 
         `version`: the version that the editor has seen (None: any). Returns the takedown that begins; None without
         `confirm`, or if readers never saw the entry. Raises NotFound if there is no such entry. Raises Gone if the
@@ -244,7 +244,7 @@ class Publisher:
         return takedown
 
     async def publish_due(self, slug: str, entry_id: str) -> None:
-        """Publish a scheduled entry that is due. Does nothing if it is scheduled for later, or not scheduled any more.
+        """Publish a scheduled entry. Does nothing if its time is in the future, or if it isn't scheduled any more.
 
         Raises NotFound if there is no such entry. Raises Gone if the entry was deleted.
         """
@@ -268,9 +268,9 @@ class Publisher:
             )
 
     async def take_over(self, writing: Coroutine[Any, Any, Written | None]) -> None:
-        """Run `writing`, which stores a change of a source (a live blog elsewhere that ours follows).
+        """Run `writing`, which stores a change of a source (a live blog of another server that one of ours follows).
 
-        If readers see the change, it is sent to viewers. Raises the errors of `writing`.
+        If readers can see the change, it is sent to viewers. Raises the errors of `writing`.
         """
 
         def announce(written: Written | None) -> None:
@@ -301,12 +301,12 @@ class Publisher:
         return await self._commit(writing, announce)
 
     def _announce(self, liveblog: Liveblog, change: Change | None) -> None:
-        # The hub is told the position at once: an editor who has got an answer must not be shown an older state after
-        # that. It is told even if this write changed nothing, as the position may come from another process's write.
+        # The hub is told the position at once: after the answer to this request, the editor must not be shown an older
+        # state. The hub is told even if this write changed nothing: the position may come from another process's write.
         self._hub.committed(liveblog.slug, Position(liveblog.epoch, liveblog.seq))
         if change is not None:
-            # Viewers are sent the change in the next turn of the event loop. The response to the editor is written in
-            # this turn, so the editor doesn't wait for the fan-out.
+            # Viewers are sent the change in the next iteration of the event loop. The response to the editor is written
+            # in this iteration, so the editor doesn't wait for the fan-out.
             frame = self._presenter.frame(liveblog, change)
             asyncio.get_running_loop().call_soon(self._hub.publish, liveblog.slug, frame)
 
@@ -356,5 +356,5 @@ def _edited(current: Entry, patch: EntryPatch, body: str | None, at: datetime) -
 _PLAIN_FIELDS = frozenset({"heading", "key_event", "breaking", "pinned", "verification", "source"})
 _LIST_FIELDS = frozenset({"authors", "tags"})
 _CONTENT_FIELDS = ("heading", "body", "authors", "verification", "source", "corrections", "status", "published_at")
-"""The fields of an entry whose edits set `updated_at`. The others (pinned, key event, breaking, tags) don't change what
-the entry says."""
+"""The fields of an entry that set `updated_at` when they are edited. The other fields (pinned, key event, breaking,
+tags) don't change what the entry says."""

@@ -1,4 +1,4 @@
-"""Reach: the numbers of a live blog's viewers by partner, now and by the hour, without anything of any single viewer.
+"""Reach: the numbers of a live blog's viewers by partner, now and by the hour. Nothing is kept about any single viewer.
 
 Each node counts its viewers when they come and leave (`newsroom/watch_time.py`). It announces the present numbers to
 the other nodes (`realtime/upkeep/presence.py`), and adds its counts to the store every minute.
@@ -105,7 +105,7 @@ class Reach:
         return 0
 
     def announced(self, message: bytes, /) -> None:
-        """Note the numbers of viewers that another node has announced. Ignores announcements that aren't of reach."""
+        """Note the numbers of viewers that another node has announced. Ignores other announcements."""
         self._presence.take(message, self._clock())
 
     async def report(

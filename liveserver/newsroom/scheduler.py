@@ -1,6 +1,6 @@
 """The scheduler. It publishes scheduled entries that are due, and deletes old idempotency keys.
 
-Every process has a scheduler. An entry is published by the scheduler that comes first.
+Every process has a scheduler. An entry is published by the first scheduler that finds it due.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Scheduler:
         ).run()
 
     async def _look(self) -> float:
-        """Publish due entries. Also delete old idempotency keys if that was last done at least TIDY seconds ago.
+        """Publish due entries. Also delete old idempotency keys, but only once in TIDY seconds.
 
         Returns the seconds until the next query. Raises StoreUnavailable.
         """
@@ -86,7 +86,7 @@ class Scheduler:
                 log.info("scheduler.passed_over", liveblog=slug, entry=entry_id, reason=str(error))
                 passed_over += 1
             except Exception:
-                # An entry that can't be published mustn't keep the later ones from being published.
+                # If one entry can't be published, later entries must be published nevertheless.
                 log.exception("scheduler.broken", liveblog=slug, entry=entry_id)
                 passed_over += 1
         if passed_over:

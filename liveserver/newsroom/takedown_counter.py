@@ -2,8 +2,8 @@
 
 All viewers that are connected at the deletion are asked to confirm. A viewer that comes back later with an older
 position is sent the deletion, too, and is counted when it confirms. A reader that polls is counted when it confirms, as
-the server doesn't know of it before. Only this module remembers single viewers, and only while they are connected and
-the counting goes on.
+the server doesn't know of the reader before. Only this module remembers single viewers, and only while they are
+connected and the counting goes on.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 REPLY_IDS_MAX = 100_000
 """The greatest number of reply ids that are remembered, so that a viewer isn't counted twice. (A reply id is the name
-under which a viewer answers by POST.) Once so many are remembered, an answer by POST is counted only if it comes from a
-viewer of this node that was asked: anybody can make up other reply ids."""
+under which a viewer answers by POST.) When so many are remembered, an answer by POST is counted only if it comes from a
+viewer of this node that was asked to confirm. Anybody can invent other reply ids."""
 
 BUCKETS = 4_096
 """The number of buckets of a set of reply ids. In a full set, each bucket has two dozen ids, and a search takes half a
@@ -29,7 +29,7 @@ microsecond."""
 
 
 class ReplyIds:
-    """A set of reply ids that takes eight bytes of memory for each. Clients can make up ids of up to 64 characters.
+    """A set of reply ids that needs eight bytes of memory for each id. Clients can invent ids of up to 64 characters.
 
     The set keeps Python's hash of an id instead of the id. The hash depends on a secret of the process, so nobody can
     find two ids with the same hash. The probability that two of a hundred thousand ids have the same hash is one in
@@ -69,14 +69,14 @@ class TakedownCounter:
     def __init__(self, viewers: Iterable[Viewer]) -> None:
         self.by_partner: dict[str, ConfirmationCounts] = {}
         self.closed = False
-        """True once `close` was called: from then on nothing is counted."""
+        """True after a call of `close`. Then no more confirmations are counted."""
         self._waiting = set(viewers)
         self._answered: set[Viewer] = set()
         self._by_reply_id: dict[str, Viewer] = {}
         """The viewers that were asked and will answer by POST, by their reply ids. A viewer is removed when it answers
         or leaves."""
         self._answered_ids = ReplyIds()
-        """The reply ids that came with a confirmation, and those of viewers that have left."""
+        """The reply ids that came with a confirmation, and the reply ids of viewers that have left."""
         for viewer in self._waiting:
             self._counts(viewer.partner).asked += 1
             if reply_id := viewer.reply_id:
@@ -85,7 +85,7 @@ class TakedownCounter:
     def answered(self, viewer: Viewer, *, had: bool) -> None:
         """Count a viewer's confirmation. Only the first confirmation of a viewer is counted.
 
-        `had`: True if the viewer had the entry until then.
+        `had`: True if the viewer had the entry until it confirmed.
         """
         if self.closed or viewer in self._answered:
             return
@@ -99,10 +99,10 @@ class TakedownCounter:
         counts.had += had
 
     def posted(self, reply_id: str, *, had: bool, partner: str = "") -> None:
-        """Count a confirmation that came by POST. Only the first one with a reply id is counted.
+        """Count a confirmation that came by POST. Of several with the same reply id, only the first is counted.
 
         It comes from a viewer of this node that can't answer on its stream (SSE), or from a reader that polls. `had`:
-        True if the reader had the entry until then. `partner`: the partner of a reader that polls; "" if none.
+        True if the reader had the entry until it confirmed. `partner`: the partner of a reader that polls; "" if none.
         """
         if self.closed or reply_id in self._answered_ids:
             return
@@ -121,7 +121,7 @@ class TakedownCounter:
         counts.had += had
 
     def left(self, viewer: Viewer) -> None:
-        """Forget a viewer that has left. If it hasn't confirmed, it is counted as gone."""
+        """Forget a viewer that has left. If it was asked and hasn't confirmed, count it as gone."""
         if viewer in self._waiting:
             self._waiting.remove(viewer)
             self._counts(viewer.partner).gone += 1

@@ -2,8 +2,8 @@
 
 The delete message asks for a confirmation (`confirm`), and each viewer answers once, at a random moment: on its
 WebSocket, or by POST. Every node counts its own viewers (`newsroom/takedown_counter.py`), and announces its counts to
-the other nodes every INTERVAL seconds. That is one message, however many viewers there are. The node that deleted the
-entry ends the counting, and writes the counts of all nodes to the store.
+the other nodes every INTERVAL seconds. An announcement is one message, however many viewers there are. The node that
+deleted the entry ends the counting, and writes the counts of all nodes to the store.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 WITHIN_MS = 5_000
 """The shortest time for the answers of viewers, in milliseconds. Very many viewers get more time (VIEWERS_PER_MS)."""
 VIEWERS_PER_MS = 2
-"""The number of answers that may come in a millisecond without being a burden. The time for the answers is as long as
-the answers of all viewers take at this rate, but at least WITHIN_MS and at most WITHIN_MAX_MS."""
+"""The number of answers per millisecond that the servers can easily process. The number of viewers divided by this
+number is the time for the answers, but the time is at least WITHIN_MS and at most WITHIN_MAX_MS."""
 WITHIN_MAX_MS = 20_000
 """The longest time for the answers of viewers, in milliseconds."""
 
@@ -49,25 +49,25 @@ seconds, readers that poll can answer, too."""
 MAX_SECONDS = 60.0
 """Seconds after a takedown's beginning at which its counting is ended, even if some viewers haven't answered."""
 GRACE_SECONDS = 60.0
-"""Seconds after MAX_SECONDS in which the counts can still be written to the store, if it was unavailable. After that,
-all nodes forget the takedown."""
+"""Seconds after MAX_SECONDS in which the counts can still be written to the store, if the store was unavailable before.
+After these seconds, all nodes forget the takedown."""
 NOTE_AGAIN_SECONDS = 5.0
-"""Seconds until new takedowns are written to the store again after the store was unavailable. An attempt may take
-seconds, and this node announces no counts meanwhile."""
+"""The pause, in seconds, after a failed attempt to write a new takedown to the store. An attempt may take seconds, and
+during the attempt this node announces no counts."""
 ACTIVE_MAX = 16
-"""The greatest number of takedowns that are counted at a time, as each takes memory. If one more begins, the oldest
-one ends."""
+"""The greatest number of takedowns that are counted at a time, as each needs memory. If one more begins, the oldest
+takedown ends."""
 POSTS_MAX = 1_000
-"""The greatest number of answers by other nodes' viewers in one announcement. The rest waits for the next one."""
+"""The greatest number of answers by other nodes' viewers in one announcement. Further answers wait for the next one."""
 ASKED_SECONDS = MAX_SECONDS + GRACE_SECONDS
 """Seconds after a takedown's beginning in which a viewer may answer. A page in the background may answer all takedowns
 at once, a minute late."""
 ASKED_MAX = 1_000
-"""The greatest number of takedowns that a viewer can have to answer at a time. Nobody deletes so many entries by hand
+"""The greatest number of takedowns that a viewer may have to answer at a time. Nobody deletes so many entries by hand
 within `ASKED_SECONDS`."""
 PENDING_MAX = 20_000
-"""The greatest number of answers by other nodes' viewers that wait to be announced, for each takedown. Further answers
-are dropped, so those viewers count as waiting until the end."""
+"""For each takedown, the greatest number of answers by other nodes' viewers that wait to be announced. More answers are
+dropped, and the viewers that sent them count as waiting until the counting ends."""
 
 log = structlog.get_logger(__name__)
 
@@ -92,11 +92,11 @@ class Counting:
     elsewhere: dict[str, dict[str, ConfirmationCounts]] = field(default_factory=dict)
     """The counts that other nodes have announced, by node and partner."""
     pending: list[tuple[str, bool]] = field(default_factory=list)
-    """Answers of other nodes' viewers that were posted to this node. Each is a reply id, and True if the viewer had the
-    entry until then."""
+    """Answers of other nodes' viewers that were posted to this node. Each is a pair: a reply id, and True if the viewer
+    had the entry until it answered."""
 
     def state(self, ended_at: datetime | None = None) -> Takedown:
-        """Return the takedown with the counts of all nodes, each as the node last reported them.
+        """Return the takedown with the counts of all nodes added up, as the nodes last reported them.
 
         `ended_at`: the time at which the counting ended; None if it goes on.
         """
@@ -124,7 +124,7 @@ class Takedowns:
         self._clock = clock
         self._active: dict[str, Counting] = {}
         self._asked: dict[str, deque[float]] = {}
-        """By slug: the times, ascending, until which the live blog's viewers may answer, one time for each takedown."""
+        """By slug: for each takedown, the time until which viewers may answer it, in ascending order."""
         self._task: asyncio.Task[None] | None = None
         self._begun = asyncio.Event()
         """Set when a takedown begins, so that `_run` writes it to the store at once."""
@@ -132,7 +132,10 @@ class Takedowns:
         """The time, on the event loop's clock, before which no new takedown is written to the store."""
 
     def begin(self, slug: str, entry_id: str, seq: int) -> Takedown:
-        """Begin a takedown, and return it. Call this after the deletion's commit, before the delete message is made."""
+        """Begin a takedown, and return it.
+
+        Must be called after the deletion's commit, and before the delete message is made.
+        """
         everyone = self._hub.count_everywhere(slug)
         within = min(WITHIN_MAX_MS, max(WITHIN_MS, everyone // VIEWERS_PER_MS))
         counting = self._begin(slug, entry_id, seq, self._clock(), within, ours=True)
@@ -147,10 +150,10 @@ class Takedowns:
         return await self._store.takedowns.find(slug, entry_id)
 
     def posted(self, slug: str, entry_id: str, reply_id: str, *, had: bool, partner: str = "") -> None:
-        """Count an answer that came by POST. If another node has the viewer, keep the answer for that node instead.
+        """Count an answer that came by POST. If another node has the viewer, keep the answer for this other node.
 
-        `had`: True if the reader had the entry until then. `partner`: the partner whose page sent the answer; "" if
-        none. Does nothing if no takedown of the entry is being counted.
+        `had`: True if the reader had the entry until it answered. `partner`: the partner whose page sent the answer; ""
+        if none. Does nothing if no takedown of the entry is being counted.
         """
         counting = self._active.get(entry_id)
         if counting is None or counting.slug != slug:
@@ -163,7 +166,7 @@ class Takedowns:
             counting.counter.posted(reply_id, had=had, partner=partner)
 
     def came(self, slug: str, viewer: Viewer, /) -> None:
-        """Do nothing: a viewer that comes after the deletion is counted once it answers."""
+        """Do nothing: a viewer that comes after the deletion is counted when it answers."""
 
     def left(self, slug: str, viewer: Viewer, /) -> None:
         """Note in all takedowns of this live blog that a viewer has left."""
@@ -199,8 +202,8 @@ class Takedowns:
     def announced(self, message: bytes, /) -> None:
         """Note the counts that another node has announced.
 
-        Also counts answers of this node's viewers that were posted to the other node, and came with the announcement.
-        Ignores announcements that aren't of takedowns.
+        Also counts the answers in the announcement: this node's viewers had posted them to the other node. Ignores
+        announcements that aren't about takedowns.
         """
         try:
             content: Any = orjson.loads(message)
@@ -215,7 +218,7 @@ class Takedowns:
                     log.warning("takedowns.unreadable", node=node)
 
     async def close(self) -> None:
-        """Stop counting, and write the counts of this node's takedowns to the store. Raises nothing if that fails."""
+        """Stop counting, and write this node's takedowns to the store. If a write fails, no error is raised."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -226,7 +229,8 @@ class Takedowns:
 
     def _begin(self, slug: str, entry_id: str, seq: int, at: datetime, within: int, *, ours: bool) -> Counting:
         if sum(not counting.counter.closed for counting in self._active.values()) >= ACTIVE_MAX:
-            # The oldest ends at the next turn of `_run`. Many more may begin until then, so its memory is freed now.
+            # `_run` will soon end the oldest takedown. Many more may begin before, so the oldest one's memory is freed
+            # now.
             oldest = next(counting for counting in self._active.values() if not counting.counter.closed)
             oldest.since = self._now() - MAX_SECONDS
             oldest.counter.close()
@@ -243,9 +247,9 @@ class Takedowns:
     def _ask(self, slug: str) -> None:
         """Note that each viewer of a live blog is to answer one more takedown.
 
-        These notes expire one after the other, a second apart. A viewer that sends all its answers at once is charged
-        for them for a while (`realtime/transport/viewer_budget.py`). If all notes expired at once, the viewer would be
-        over its limit.
+        Each note raises the limit on what a viewer may send (`realtime/transport/viewer_budget.py`). The notes expire
+        one after the other, a second apart. If all expired at once, a viewer that has just sent all its answers would
+        be over its limit.
         """
         for known_slug in list(self._asked):
             # This removes the notes that have expired.
@@ -273,7 +277,7 @@ class Takedowns:
                 counting.counter.posted(str(reply_id), had=bool(had))
 
     def _report(self, counting: Counting, *, ended: bool = False) -> None:
-        """Announce this node's counts of a takedown, even if they haven't changed: an announcement may have been lost.
+        """Announce this node's counts of a takedown, even unchanged counts: the last announcement may have been lost.
 
         `ended`: True if the other nodes are to forget the takedown.
         """
@@ -293,7 +297,7 @@ class Takedowns:
         self._bus.announce(json_encoding.dumps({"node": self._hub.node, "takedown": report}))
 
     async def _run(self) -> None:
-        """While there are takedowns, write new ones to the store, announce counts, and end those whose time is up."""
+        """While there are takedowns, write new takedowns to the store, announce counts, and end old ones."""
         announce_at = self._now()
         while self._active:
             self._begun.clear()
@@ -316,7 +320,7 @@ class Takedowns:
     async def _announce(self) -> None:
         for counting in list(self._active.values()):
             if not self._is_active(counting):
-                # It has ended on the node that deleted the entry, while another was written to the store.
+                # The node that deleted the entry has ended the takedown, while another one was written to the store.
                 continue
             self._report(counting)
             age = self._now() - counting.since
@@ -333,7 +337,7 @@ class Takedowns:
             self._drop(counting)
 
     async def _keep(self, counting: Counting, ended_at: datetime | None) -> bool:
-        """Write a takedown's counts to the store. Returns True if the store has taken them.
+        """Write a takedown's counts to the store. Returns True if the store has accepted them.
 
         Returns False if the store is unavailable: the caller is to try again. Also returns False if the store refuses
         the counts. Then this node drops the takedown, so that the other takedowns go on.
@@ -344,7 +348,7 @@ class Takedowns:
             log.warning("takedowns.not_kept", entry=counting.entry_id, error=str(error))
             return False
         except Exception:
-            # For example, a backup without the entry was restored meanwhile. The next attempt would end the same.
+            # For example, a backup without the entry was restored meanwhile. The next attempt would fail, too.
             log.exception("takedowns.dropped", entry=counting.entry_id)
             self._drop(counting)
             return False

@@ -1,7 +1,7 @@
 """The counting of views and watch time, by live blog, partner and hour. This module does no I/O.
 
-Viewers are counted when they come and when they leave. Nothing is kept of any single viewer. Whenever the number of
-viewers changes, the number before is multiplied by the seconds since the last change, and the product is added to the
+Viewers are counted when they come and when they leave. Nothing is kept about any single viewer. Whenever the number of
+viewers changes, the previous number is multiplied by the seconds since the change before. The product is added to the
 watch time.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 HOUR = 3600
 KEPT_MAX = 10_000
 """The greatest number of counts (each of one key and one hour) that are kept while they can't be written to the store.
-If there are more, the oldest are dropped."""
+If there are more, the oldest counts are dropped."""
 
 
 class Key(NamedTuple):
@@ -92,9 +92,9 @@ class WatchTimeMeter:
         return rows
 
     def give_back(self, rows: Iterable[tuple[str, ReachHour]]) -> None:
-        """Put back the counts that `take` has returned, as they couldn't be written to the store.
+        """Put counts that `take` has returned back into the meter, because they couldn't be written to the store.
 
-        The next call of `take` returns them again. If there are more than KEPT_MAX, the oldest are dropped.
+        The next call of `take` returns these counts again. If there are more than KEPT_MAX, the oldest are dropped.
         """
         for slug, row in rows:
             hour = self._hour(Key(slug, row.partner), row.hour.timestamp())
@@ -105,7 +105,7 @@ class WatchTimeMeter:
             del self._hours[stale]
 
     def _advance(self, key: Key, counted: _Open, at: float) -> None:
-        """Count a key's watch time since the last call. Each hour gets the part that lies in it.
+        """Count a key's watch time since the last call. Each hour gets the part that lies in the hour.
 
         `at`: the time now. If the clock was set back, nothing is added.
         """

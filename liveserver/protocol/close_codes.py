@@ -1,6 +1,6 @@
-"""WebSocket close codes: those of RFC 6455, 7.4.1, and our own.
+"""WebSocket close codes: standard codes (RFC 6455, 7.4.1), and our own codes.
 
-After a code from 4000 to 4499 the client connects again. After a code from 4500 to 4999 it doesn't.
+After a code from 4000 to 4499 the client connects again. After a code from 4500 to 4999 it doesn't connect again.
 """
 
 from __future__ import annotations

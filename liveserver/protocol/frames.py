@@ -1,6 +1,6 @@
 """Frames: messages as bytes.
 
-Each encoding of a message is made when the first viewer needs it, and then serves all viewers.
+Each encoding of a message is made when the first viewer needs it. All viewers are then sent the same bytes.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Frame:
     def ws_deflated(self) -> bytes:
         """The message as a deflated WebSocket text frame, which can be inflated by itself (RFC 7692, 7.2.1).
 
-        A message of less than DEFLATE_MIN bytes isn't deflated: then this is the same frame as `ws`.
+        A message of less than DEFLATE_MIN bytes isn't deflated; its frame is the same as `ws`.
         """
         if len(self.message) < DEFLATE_MIN:
             return self.ws
@@ -135,7 +135,7 @@ def pack(frame: ChangeFrame) -> bytes:
 def unpack(data: bytes) -> ChangeFrame | Position | None:
     """Decode a message of the bus that `pack` made.
 
-    Returns the change, or its position if the message has only that; None if the message can't be read.
+    Returns the change, or its position if the message has nothing else; None if the message can't be read.
     """
     head, separator, message = data.partition(b"\n")
     fields = head.decode("ascii", "replace").split(" ")

@@ -16,8 +16,8 @@ long list can be encoded one by one."""
 def dumps(value: Any) -> bytes:
     """Encode a value as JSON in UTF-8.
 
-    Returns a copy of orjson's result. The result itself keeps the buffer that orjson wrote to, which is up to ten times
-    as large. Many encoded values stay in memory, so these buffers would take much of it.
+    Returns a copy of orjson's result. The result itself keeps the buffer that orjson wrote to. The buffer is up to ten
+    times as large as the JSON. Many encoded values stay in memory, so these buffers would waste much memory.
     """
     return bytes(memoryview(orjson.dumps(value)))
 

@@ -23,10 +23,10 @@ longer answer over HTTP is refused."""
 def hello(position: Position, *, resumed: bool, heartbeat: int, viewer: str = "") -> bytes:
     """Return the message `hello`, which comes first on a stream, and before each replay within the stream.
 
-    `position`: where the live blog stands, which is also where a replay ends. `resumed`: True if a replay follows; its
-    seqs may have gaps. False if nothing is replayed; a viewer that isn't at `position` then loads a snapshot.
-    `heartbeat`: seconds between heartbeats. `viewer`: an id for a viewer that can't answer on its stream (SSE). Such a
-    viewer posts its answers with this id.
+    `position`: the live blog's present position, at which a replay ends. `resumed`: True if a replay follows; its seqs
+    may have gaps. False if nothing is replayed; a viewer that isn't at `position` then loads a snapshot. `heartbeat`:
+    seconds between heartbeats. `viewer`: an id for a viewer that can't answer on its stream (SSE). Such a viewer posts
+    its answers with this id.
     """
     message: JSON = {
         "type": "hello",
@@ -67,8 +67,9 @@ def gone_answer(entry_id: str, *, had: bool) -> bytes:
 def withdrawal_message(entry_id: str, *, within: int | None = None) -> bytes:
     """Return the message that tells viewers of a late topic to remove an entry at once.
 
-    The message `delete` for this entry comes later, when the topic's delay is over. `within`: the milliseconds in which
-    viewers are to confirm the removal, each at a moment of its choice; None if they aren't asked to confirm it.
+    (A late topic delays changes.) The message `delete` for this entry is sent later, when the delay is over. `within`:
+    the milliseconds in which viewers are to confirm the removal, each viewer at a random moment; None if they aren't
+    asked to confirm it.
     """
     message: JSON = {"type": "gone", "id": entry_id}
     if within is not None:
@@ -92,7 +93,7 @@ def heartbeat(seq: int, viewers: int) -> bytes:
 def reset(position: Position) -> bytes:
     """Return the message `reset`, which says that the viewer's position is void. The viewer then loads a snapshot.
 
-    `position`: the position that the message names, usually the one where the live blog stands.
+    `position`: the position that the message names, usually the live blog's present position.
     """
     return dumps({"type": "reset", "epoch": position.epoch, "seq": position.seq})
 
@@ -109,7 +110,7 @@ def changes_object(position: Position, events: list[bytes], *, more: bool) -> by
     """Return the body of the API's answer to a request for changes.
 
     `position`: the client's position after it has applied these changes. `events`: the changes as encoded messages.
-    `more`: True if there are further changes to ask for.
+    `more`: True if the client can request more changes.
     """
     head = dumps({"epoch": position.epoch, "seq": position.seq, "more": more})
     return head[:-1] + b',"events":[' + b",".join(events) + b"]}"
@@ -118,6 +119,6 @@ def changes_object(position: Position, events: list[bytes], *, more: bool) -> by
 def changes_reset(position: Position) -> bytes:
     """Return the body of the API's answer to a request for changes after a void position.
 
-    `position`: where the live blog stands now.
+    `position`: the live blog's present position.
     """
     return dumps({"reset": True, "epoch": position.epoch, "seq": position.seq})

@@ -66,8 +66,8 @@ def attribution_object(attribution: Attribution | None) -> JSON | None:
 def entry_object(entry: Entry, *, html: str, url: str) -> JSON:
     """Return an entry as the API and the stream show it.
 
-    The object has `publish_at` only if the entry hasn't been published yet. It has `via` only if the entry was taken
-    over from another live blog.
+    The object has `publish_at` only if the entry hasn't been published yet. It has `via` only if the entry was copied
+    from another server's live blog.
     """
     value: JSON = {
         "id": entry.id,

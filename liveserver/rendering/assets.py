@@ -34,7 +34,7 @@ class Assets:
 
 @dataclass(frozen=True, slots=True)
 class WidgetAssets:
-    """The widget's files, which other sites' pages load: two scripts as bytes, the others as paths below `/static/`."""
+    """The widget's files, which other sites' pages load: two scripts as bytes, other files as paths in `/static/`."""
 
     loader: bytes = b""
     """The content of the script `/embed/v1.js`."""
@@ -72,7 +72,7 @@ class WidgetAssets:
 
     @property
     def pinned_hash(self) -> str:
-        """The first 16 hexadecimal digits of the SHA-256 of `pinned`. They are a part of that script's address."""
+        """The first 16 hexadecimal digits of the SHA-256 of `pinned`. They are a part of the script's address."""
         return hashlib.sha256(self.pinned).hexdigest()[:16]
 
     @property

@@ -37,20 +37,20 @@ LONG_TEXT = 600
 """A pinned entry whose text has more characters than this is folded."""
 
 ARTICLES_BYTES = 16 * 1024 * 1024
-"""The greatest number of bytes that the HTML of entries may take in the memory of a renderer.
+"""The greatest number of bytes that the HTML of entries may use in the memory of a renderer.
 
-When one entry changes, the HTML of the others needn't be made again."""
+When one entry changes, the HTML of the other entries needn't be made again."""
 TEXTS_BYTES = 16 * 1024 * 1024
-"""The greatest number of bytes that the plain text of bodies may take in the memory of a renderer.
+"""The greatest number of bytes that the plain text of bodies may use in the memory of a renderer.
 
 Titles and structured data are made from these texts: a page asks for each text three times. The texts of twenty bodies
-of the greatest length take half of this memory."""
+of the greatest length need half of this memory."""
 ENTRY_BYTES = 1024
-"""About how many bytes a remembered entry takes besides its body and its HTML."""
+"""The approximate number of bytes that a remembered entry needs besides its body and its HTML."""
 
 
 class EntryRenderer:
-    """Renders published entries, and remembers the HTML and the plain texts that were used last.
+    """Renders published entries, and remembers the HTML and the plain texts that were used most recently.
 
     It does no I/O, and only one thread may use it. `site_name`: None to use the name of the host.
     """
@@ -76,7 +76,7 @@ class EntryRenderer:
         return self._remembered(self._article, liveblog, entry)
 
     def content(self, liveblog: Liveblog, entry: Entry) -> str:
-        """Return the entry's HTML for a feed: label, body, source and corrections, but neither heading nor byline."""
+        """Return the entry's HTML for a feed: label, body, source and corrections, without heading and byline."""
         return self._remembered(self._content, liveblog, entry)
 
     def articles(self, liveblog: Liveblog, entries: Iterable[Entry]) -> list[Article]:
@@ -113,13 +113,13 @@ class EntryRenderer:
     def summary(self, liveblog: Liveblog, entry: Entry) -> str:
         """Return the first 200 or so characters of the label and the body's text.
 
-        The label says how sure the newsroom is. Every entry with a verification has one here, even a `confirmed` entry.
+        The label says how sure the newsroom is. Every entry with a verification gets a label, even a `confirmed` entry.
         """
         texts = texts_for(liveblog.language)
         return shortened(texts.labelled(_label(texts, entry), self.text(entry)), DESCRIPTION_LENGTH)
 
     def claim_label(self, liveblog: Liveblog, entry: Entry) -> str:
-        """Return the label of a claim: how sure the newsroom is, and whose claim it is. Empty for other entries."""
+        """Return the label of a claim: how sure the newsroom is, and whose claim it is. Empty if it's no claim."""
         return _label(texts_for(liveblog.language), entry) if entry.is_claim else ""
 
     def illustrations(self, entry: Entry) -> list[Illustration]:
@@ -135,7 +135,7 @@ class EntryRenderer:
     def share(self, other: EntryRenderer, liveblog: Liveblog, entry: Entry, *, feed: bool = False) -> None:
         """Put the entry's HTML and text into the memory of another renderer. If necessary, they are made first.
 
-        `feed`: True for the HTML of `content`; False for that of `article`.
+        `feed`: True for the HTML of `content`; False for the HTML of `article`.
         """
         template = self._content if feed else self._article
         html = self._remembered(template, liveblog, entry)
@@ -193,9 +193,9 @@ class EntryRenderer:
 
 
 def _edited(texts: Translations, published: datetime, entry: Entry, zone: ZoneInfo) -> str | None:
-    """Return the note that an entry was edited after its publication; None if it wasn't.
+    """Return the note that an entry was edited after its publication; None if it wasn't edited.
 
-    A backdated entry was created after its time of publication: that is no edit.
+    An entry may have been created after its time of publication. Such a creation is no edit.
     """
     if entry.updated_at <= max(published, entry.created_at):
         return None

@@ -1,4 +1,4 @@
-"""Models of the reader's pages: the entries of a page, their order, and the cursors of further entries."""
+"""Models of the reader's pages: the entries of a page, their order, and the cursors for more entries."""
 
 from __future__ import annotations
 
@@ -47,24 +47,24 @@ class PageView:
     liveblog: Liveblog
     """The live blog, read in the same moment as the entries. Its epoch and seq are the page's position."""
     entries: list[Entry]
-    """The entries in the page's order, pinned ones among them.
+    """The entries in the page's order, also pinned entries.
 
     If the page has no filter and shows the newest first, `PageRenderer` leaves out the pinned entries. They stand at
     the top of `/live/{slug}`."""
     pinned: list[Entry] = field(default_factory=list)
     key_events: list[Entry] = field(default_factory=list)
     older_cursor: str | None = None
-    """The cursor of the entries that are older than `entries`; None if there are none."""
+    """The cursor of the entries that are older than `entries`; None if there are no older entries."""
     newer_cursor: str | None = None
-    """The cursor of the entries that are newer than `entries`; None if there are none."""
+    """The cursor of the entries that are newer than `entries`; None if there are no newer entries."""
     first: bool = True
-    """True for `/live/{slug}` itself. All other pages show neither the pinned entries nor the summary of key events."""
+    """True for `/live/{slug}` itself. Only this page has the pinned entries at the top, and the key events' summary."""
     order: Order = "newest"
     only: Only = EVERY
     began_at: datetime | None = None
-    """The time at which the live blog's oldest entry was published; None if there is no entry, or if unknown."""
+    """The time at which the live blog's oldest entry was published; None if unknown, or if there is no entry."""
     changed_at: datetime | None = None
-    """The time of the live blog's last change; None if it isn't known."""
+    """The time of the live blog's last change; None if the time isn't known."""
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> PageView:
@@ -91,7 +91,7 @@ class EntryPageView:
     older: list[Entry] = field(default_factory=list)
     """The entries published just before `entry`, newest first."""
     older_cursor: str | None = None
-    """The cursor of the entries that are older than `older`; None if there are none."""
+    """The cursor of the entries that are older than `older`; None if there are no older entries."""
     newer_cursor: str | None = None
-    """The cursor of the entries that are newer than `newer`; None if there are none."""
+    """The cursor of the entries that are newer than `newer`; None if there are no newer entries."""
     order: Order = "newest"

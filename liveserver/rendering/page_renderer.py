@@ -1,4 +1,4 @@
-"""The reader's pages as HTML: those of a live blog and of an entry, the list of live blogs, and pages for errors."""
+"""The reader's pages as HTML: pages of a live blog and of an entry, the list of live blogs, and pages for errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from liveserver.rendering.entry_renderer import EntryRenderer
 
 KEY_EVENTS_SHOWN = 4
-"""How many key events the summary at the top of a page shows unfolded: the newest ones. The others are folded below."""
+"""The number of key events that the summary at the top of a page shows unfolded. These are the newest key events. The
+other key events are folded below."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class PageRenderer:
         return ShareCards(self.entries)
 
     def page(self, view: PageView) -> str:
-        """Return the HTML of `/live/{slug}`: the first page, or one with older entries, another order or a filter."""
+        """Return the HTML of `/live/{slug}`: the first page, or a page with older entries, other order or a filter."""
         slug, texts = view.liveblog.slug, texts_for(view.liveblog.language)
         pinned_apart = view.order == "newest" and view.only == EVERY
         entries = [entry for entry in view.entries if not (pinned_apart and entry.pinned)]
@@ -88,7 +89,7 @@ class PageRenderer:
         )
 
     def entry_page(self, view: EntryPageView) -> str:
-        """Return the HTML of `/live/{slug}/entries/{id}`, which shows the entry among those before and after it."""
+        """Return the HTML of `/live/{slug}/entries/{id}`, which shows the entry, and entries before and after it."""
         entries = [*view.newer, view.entry, *view.older]
         if view.order == "oldest":
             entries.reverse()
@@ -140,7 +141,7 @@ class PageRenderer:
         """Return the HTML of `/`, which lists the live blogs in the given order.
 
         `language`: the reader's language; None if we have no texts in it. Then the page is in the language of the first
-        live blog if we have texts in that language, and in English if we don't.
+        live blog, or in English if we have no texts in the live blog's language.
         """
         return self.fill(
             "index.html",
@@ -258,11 +259,11 @@ class End(NamedTuple):
     url: str
     """The address of the page with the entries beyond this end."""
     cursor: str
-    """The cursor of the entries beyond this end; empty if there are none."""
+    """The cursor of the entries beyond this end; empty if there are no such entries."""
     place: str
     """The time and id of the last entry at this end, for the page's script; empty if the list has no entries.
 
-    The last entry may be a pinned one, though the page may show pinned entries elsewhere."""
+    The last entry may be a pinned entry, even if the page shows pinned entries elsewhere."""
 
 
 def _end(url: str, cursor: str | None, last: list[Entry]) -> End:
@@ -278,7 +279,7 @@ def _linked(html: Markup) -> Markup:
 def _root(order: Order, only: Only) -> dict[str, str]:
     """Return the attributes that tell a page's script the page's order and filter.
 
-    The order `newest` needs no attribute, and neither does a page without a filter.
+    The order `newest` needs no attribute. A page without a filter needs no attribute for a filter.
     """
     attributes: dict[str, str] = {} if order == "newest" else {"data-order": order}
     if only != EVERY:

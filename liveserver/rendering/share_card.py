@@ -27,10 +27,11 @@ DESIGN = 1
 """The version of the drawing. It is a part of every card's hash: raise it when the drawing changes."""
 
 TITLE_LENGTH = 160
-"""About how many characters a title has at most if it is made from the text of an entry without a heading."""
+"""The approximate greatest length, in characters, of a title that is made from an entry's text. (Such a title is made
+only for an entry without a heading.)"""
 TEXT_LENGTH = 400
-"""The greatest number of characters of the text below a title; the rest is cut off. No card has room for more, and
-laying out a longer text would take more time."""
+"""The greatest number of characters of the text below a title; the rest is cut off. More text never fits on a card,
+and laying out a longer text would take more time."""
 
 Tone = Literal["accent", "quiet", "good", "doubt"]
 
@@ -57,7 +58,7 @@ _DISPENSABLE = frozenset({"So", "Sk", "Cf", "Mn", "Me", "Co", "Cn"})
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """The texts on a card. A text is empty if there is nothing to say, or if our fonts lack one of its letters."""
+    """The texts on a card. A text is empty if the card doesn't need it, or if our fonts lack one of its letters."""
 
     site: str
     label: str
@@ -67,7 +68,7 @@ class Card:
     """The line above the title. On an entry's card it is the title of the live blog."""
     title: str
     text: str
-    """The text below the title. Only the part for which the card has room is drawn."""
+    """The text below the title. Only the part that fits on the card is drawn."""
     note: str
     """The text at the foot of the card. On an entry's card it is the time of publication."""
 
@@ -80,7 +81,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class ShareCards:
-    """The cards of one site, and their addresses. When a card changes, so does its address."""
+    """The cards of one site, and their addresses. When a card changes, its address changes, too."""
 
     entries: EntryRenderer
 
@@ -129,10 +130,10 @@ class ShareCards:
 
 
 def writable(text: str) -> str:
-    """Return the text as one line that our fonts can show; an empty string if they lack one of the text's letters.
+    """Return the text as one line that our fonts can show; an empty string if the fonts lack a letter.
 
-    Emoji and other characters without which the text can be read are left out if our fonts lack them. A letter is never
-    left out, as that would make another word.
+    If our fonts lack an emoji, or another character that isn't needed to read the text, this character is left out. A
+    letter is never left out, as the word would become another word.
     """
     composed = unicodedata.normalize("NFC", text)
     kept = "".join(c for c in composed if _COVERED.fullmatch(c) or unicodedata.category(c) not in _DISPENSABLE)

@@ -1,7 +1,7 @@
 """A share card as a picture: a PNG of 1200 × 630 pixels, which social networks show without cutting anything off.
 
-Pillow lays out the text itself, without the library Raqm, so that every machine draws the same picture. That is good
-enough for the text that `share_card.writable` lets through.
+Pillow lays out the text itself, without the library Raqm, so that every machine draws the same picture. This layout
+is sufficient for all texts that `share_card.writable` returns.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _draw_foot(image: Image.Image, canvas: ImageDraw.ImageDraw, card: Card) -> N
 
 
 def _draw_emblem(image: Image.Image, left: int, top: int, size: int) -> None:
-    """Draw the site's icon, `size` pixels wide and high. Its shapes are those of `icon.svg` (32 × 32 units)."""
+    """Draw the site's icon, `size` pixels wide and high. The shapes are the same as in `icon.svg` (32 × 32 units)."""
 
     def square(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int]) -> None:
         pen.rounded_rectangle(box, box[2] * 7 / 32, 255)
@@ -179,7 +179,8 @@ def _lines(font: ImageFont.FreeTypeFont, text: str, limit: int) -> list[str]:
 def _cut(font: ImageFont.FreeTypeFont, text: str, room: int) -> str:
     """Return the text if it isn't wider than `room` pixels; else its beginning, with an ellipsis.
 
-    The text is cut between two words. If that would cost more than three tenths of what fits, it is cut within a word.
+    The text is cut between two words. But if more than three tenths of the fitting part would be lost, it is
+    cut within a word.
     """
     if font.getlength(text) <= room:
         return text

@@ -32,12 +32,12 @@ def liveblog_posting(
 ) -> dict[str, Any]:
     """Return the LiveBlogPosting of a live blog with these published entries.
 
-    `began_at`: when the live blog's oldest entry was published. `changed_at`: when the live blog changed last. Both
-    consider all entries of the live blog, not only `entries`; None if unknown. All times in the result are in the live
-    blog's time zone.
+    `began_at`: the time at which the live blog's oldest entry was published. `changed_at`: the time of the live blog's
+    last change. Both consider all entries of the live blog, not only `entries`; None if the time isn't known. All times
+    in the result are in the live blog's time zone.
 
     The coverage starts when the oldest entry was published, not when the live blog was created. If the live blog has
-    ended, the coverage ends when the newest entry was published; later corrections don't move that end.
+    ended, the coverage ends when the newest entry was published; later corrections don't change the end.
 
     https://schema.org/LiveBlogPosting
     """
@@ -76,7 +76,7 @@ def liveblog_posting(
 
 
 def entry_posting(liveblog: Liveblog, entry: Entry, renderer: EntryRenderer) -> dict[str, Any]:
-    """Return the BlogPosting of one published entry, for the entry's own page. It names the live blog.
+    """Return the BlogPosting of one published entry, for the entry's own page. The BlogPosting names the live blog.
 
     https://schema.org/BlogPosting
     """
@@ -142,8 +142,8 @@ def _image(illustration: Illustration) -> dict[str, Any]:
 def _author(entry: Entry, renderer: EntryRenderer) -> dict[str, Any]:
     """Return the author of an entry without a byline.
 
-    If the entry was taken over from a live blog of another server, the author is the newsroom that the entry comes
-    from; otherwise this site.
+    If the entry was copied from a live blog of another server, the author is the newsroom that the entry comes from.
+    Otherwise the author is this site.
     """
     return {"@type": "Organization", "name": entry.via.name} if entry.via else _publisher(renderer)
 

@@ -27,10 +27,10 @@ _LIVE_PATH = re.compile(rf"/live/({SLUG_PATTERN.strip('^$')})(?:/.*)?")
 
 
 class Urls:
-    """The addresses of one site. They are absolute, except those of methods and attributes with `path` in their names.
+    """The addresses of one site. They are absolute, except results of methods and attributes with `path` in the name.
 
     `public_url`: the site's address without a slash at the end, for example `https://live.example.org`. `media_url`:
-    the address below which the files of pictures are; None if this server serves them itself.
+    the address below which the files of pictures are; None if this server serves these files itself.
     """
 
     def __init__(self, public_url: str, *, media_url: str | None = None) -> None:
@@ -68,7 +68,7 @@ class Urls:
         return f"{self._public_url}/live/{slug}/entries/{entry_id}"
 
     def feed(self, slug: str, extension: str) -> str:
-        """Return the address of a live blog's feed. `extension`: one of `FEEDS`."""
+        """Return the address of a live blog's feed. `extension`: a key of `FEEDS`."""
         return f"{self._public_url}/live/{slug}/feed.{extension}"
 
     def api_path(self, slug: str) -> str:
@@ -97,7 +97,7 @@ class Urls:
         return f"{self.home}embed/v1.js"
 
     def pinned_widget_script(self, digest: str) -> str:
-        """Return the address of one version of the widget's script. What is at this address never changes.
+        """Return the address of one version of the widget's script. The script at this address never changes.
 
         `digest`: `WidgetAssets.pinned_hash` of that version.
         """
@@ -110,8 +110,8 @@ class Urls:
     def slug_of(self, url: str) -> str:
         """Return the slug of the live blog to which a page belongs. `url`: the page's address.
 
-        The page is the live blog's own, or one below it, such as an entry's. Raises NotFound if the address is no such
-        page of this site. Whether the live blog exists isn't checked.
+        The page is the live blog's page, or a page below it, such as an entry's page. Raises NotFound if the address
+        isn't the address of such a page on this site. The live blog's existence isn't checked.
         """
         home = urlsplit(self.home)
         try:

@@ -32,12 +32,12 @@ WIDTH, HEIGHT = 600, 600
 NARROWEST, LOWEST = 220, 200
 """The least width and height in pixels of the frame in an oEmbed answer, even if the consumer asks for less."""
 CACHE_AGE = 86_400
-"""Seconds for which an oEmbed consumer may keep the answer. This can be long, as the answer has the live blog's address
-but none of its entries."""
+"""Seconds for which an oEmbed consumer may keep the answer. This time can be long, as the answer has the live blog's
+address but none of its entries."""
 
 
 class WidgetOptions(NamedTuple):
-    """The options that determine how a widget looks. The page with the widget sets some, the partner others."""
+    """The options that determine how a widget looks. The page with the widget sets some options, the partner others."""
 
     theme: str | None = None
     """One of `THEMES`; None for the partner's theme, or the theme of the reader's system if the partner has none."""
@@ -46,9 +46,9 @@ class WidgetOptions(NamedTuple):
     language: str | None = None
     """The language of our own texts; None for the live blog's language."""
     partner: str | None = None
-    """The partner's id; None if the widget isn't a partner's."""
+    """The partner's id; None if no partner shows the widget."""
     attribution: Attribution | None = None
-    """The line that says whose live blog it is; None for no such line."""
+    """The line that says whose live blog the widget shows; None for no such line."""
     colours: tuple[tuple[str, str], ...] = ()
     """The partner's colours and font: pairs of a name and a value, as the partner's theme has them."""
 
@@ -59,7 +59,7 @@ class WidgetOptions(NamedTuple):
 
     @property
     def style(self) -> str:
-        """A style sheet that sets `colours`, so that no script has to do it; empty if there are no colours."""
+        """A style sheet that sets `colours`, so that no script is needed; empty if there are no colours."""
         rules = ";".join(f"--own-{name}:{value}" for name, value in self.colours)
         return f".lv{{{rules}}}" if rules else ""
 
@@ -78,7 +78,7 @@ class WidgetOptions(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class WidgetRenderer:
-    """Renders the widget, with the same HTML of entries as on pages. It does no I/O, and only one thread may use it."""
+    """Renders the widget. Entries have the same HTML as on pages. It does no I/O, and only one thread may use it."""
 
     pages: PageRenderer
     assets: WidgetAssets = field(default_factory=WidgetAssets.built)
@@ -155,7 +155,7 @@ class WidgetRenderer:
         """Return the HTML of `/embed/preview/{slug}`: the widget, its options, and lines of HTML for a partner to copy.
 
         `partner`: the partner's id; None without a partner. The lines to copy have this site's public address. But
-        the page loads its own files from the host that served the page, whose name may be another one.
+        the page loads its own files from the host that served the page. This host may have another name.
         """
         url, path_of = self.urls.liveblog(liveblog.slug), self.urls.path_of
         return self.pages.fill(
@@ -182,11 +182,11 @@ class WidgetRenderer:
         `max_width`, `max_height`: the greatest size in pixels that the consumer permits for the frame; None for no
         limit. Raises NotFound if nobody may embed the live blog.
 
-        From the answer's HTML, WordPress keeps only `a`, `blockquote` and `iframe`, and it needs an `iframe`. If only
-        some sites may embed the live blog, all consumers still get the same answer: the request doesn't say for which
-        site it is, and the headers of the page in the frame tell the browser which sites may show that page. The frame
-        has a width of 100 %, as a frame of 600 pixels would be wider than the screen of a phone. Editors that want a
-        number of pixels take it from the answer's `width`.
+        From the answer's HTML, WordPress keeps only `a`, `blockquote` and `iframe`, and it needs an `iframe`. All
+        consumers get the same answer, even if only some sites may embed the live blog, as a request doesn't name the
+        site. The headers of the page in the frame tell the browser which sites may show the page. The frame has a width
+        of 100 %, as a frame of 600 pixels would be wider than the screen of a phone. Editors that need a number of
+        pixels find it in the answer's `width`.
         """
         if liveblog.embedding.mode == "nobody":
             # In oEmbed (2.3.3), 404 means that there is no answer for this address, and 401 that the page is private.

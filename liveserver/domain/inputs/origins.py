@@ -1,8 +1,8 @@
 """Origins of pages, as browsers name them, and patterns of the origins whose pages may show a live blog.
 
 A pattern is an origin (RFC 6454), `https://www.example.org`, or an origin with a star, `https://*.example.org`. The
-latter stands for every host below `example.org`, but not for `example.org` itself. A star means the same in a
-Content-Security-Policy (CSP 3, 6.7.2.8). The pattern `null` stands for pages without an origin, such as sandboxed
+pattern with a star stands for every host below `example.org`, but not for `example.org` itself. A star means the same
+in a Content-Security-Policy (CSP 3, 6.7.2.8). The pattern `null` stands for pages without an origin, such as sandboxed
 frames and files.
 """
 
@@ -66,6 +66,6 @@ def _matches(each: str, origin: str) -> bool:
 def frame_ancestors(patterns: Collection[str]) -> str:
     """Return the value of `frame-ancestors` in a Content-Security-Policy that allows these patterns, and our own pages.
 
-    The pattern `null` is left out, as no such policy can name pages without an origin.
+    The pattern `null` is left out, as `frame-ancestors` can't name pages without an origin.
     """
     return " ".join(["'self'", *(each for each in patterns if each != NULL)])

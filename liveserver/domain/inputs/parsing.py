@@ -18,19 +18,18 @@ if TYPE_CHECKING:
 InputType = TypeVar("InputType", bound=BaseModel)
 
 FIELDS_MAX = 100
-"""The greatest number of fields of an input, known and unknown ones together. An input with more is refused. No model
-has nearly as many."""
+"""The greatest number of fields of an input, known and unknown fields together. An input with more fields is refused.
+All models have far fewer fields."""
 ERRORS_MAX = 50
-"""The greatest number of bad fields that an error names one by one. Of further bad fields, the error tells only the
-number."""
+"""The greatest number of bad fields that an error names one by one. If more are bad, the error states how many more."""
 
 
 def parse(kind: type[InputType], data: object, *, prefix: str = "/", beside: tuple[str, ...] = ()) -> InputType:
     """Return `data`, which was decoded from JSON, as an instance of the model `kind`.
 
     Raises InvalidInput, which names all bad fields. `prefix`: the beginning of the names of bad fields in this error,
-    before the path of the field. `beside`: the names of further fields that the client may send, and that the
-    caller parses elsewhere. If the client sent an unknown field, the error lists all known fields, these included.
+    before the path of the field. `beside`: the names of other fields that the client may send, and that the
+    caller parses elsewhere. If the client sent an unknown field, the error lists all known fields, also of `beside`.
     """
     if isinstance(data, dict) and len(data) > FIELDS_MAX:
         raise InvalidInput([FieldError("", f"has {len(data)} fields; at most {FIELDS_MAX}")])
@@ -46,15 +45,15 @@ def parse(kind: type[InputType], data: object, *, prefix: str = "/", beside: tup
 
 def _pointer(prefix: str, location: tuple[int | str, ...]) -> str:
     """Return the JSON pointer of a field (RFC 6901), which begins with `prefix`. Return an empty string if `location`
-    is empty, as it is for the whole input."""
+    is empty, because the error is about the whole input."""
     if not location:
         return ""
     return prefix + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 
 def _detail(kind: type[BaseModel], error: ErrorDetails, beside: tuple[str, ...]) -> str:
-    """Return in words what is wrong with a field. If the field is unknown, these words list the fields that a client
-    may send instead."""
+    """Return in words what is wrong with a field. If the field is unknown, the text lists the fields that a client may
+    send instead."""
     if error["type"] == "extra_forbidden":
         *above, _ = error["loc"]
         for name in above:

@@ -1,1 +1,1 @@
-"""Following live blogs of other servers. Our live blog publishes, edits and deletes what the followed one does."""
+"""Following live blogs of other servers. Our live blog gets copies of the entries of the live blog that it follows."""

@@ -1,10 +1,10 @@
-"""The coordinator, which decides which sources this process follows. (A source is a live blog elsewhere.)
+"""The coordinator, which decides which sources this process follows. (A source is a live blog of another server.)
 
 Only one process at a time follows a source. This process holds the source by a lease of a few seconds, and renews the
 lease again and again. If the process dies, the lease ends, and another process finds the source free. Every write for a
 source names the process. A write that moves the source's position also names the position as the process knows it. The
-store refuses writes that name another process, or another position, than it has recorded. So no harm is done if two
-processes follow a source for a moment (`store/repositories/sources.py`).
+store refuses a write if it has recorded another process, or another position. So no harm is done if two processes
+follow a source for a moment (`store/repositories/sources.py`).
 
 The coordinator starts a follower (`newsroom/syndication/follower.py`) for each source that this process holds.
 """
@@ -90,7 +90,7 @@ def _is_private(host: str) -> bool:
 
 
 class SyndicationCoordinator:
-    """The coordinator of one process. It looks for free sources, holds them, and starts a follower for each."""
+    """The coordinator of one process. It looks for free sources, holds them, and starts a follower for each source."""
 
     def __init__(
         self, store: Store, publisher: Publisher, library: MediaLibrary, settings: Settings, *, node: str
@@ -107,7 +107,7 @@ class SyndicationCoordinator:
         self._following: dict[str, asyncio.Task[None]] = {}
 
     async def follow(self, slug: str, source_input: SourceInput) -> Source:
-        """Let a live blog of ours follow one of another server, and return the source.
+        """Let one of our live blogs follow a live blog of another server, and return the source.
 
         Raises InvalidInput. Raises NotFound if our live blog doesn't exist. Raises Conflict if our live blog follows a
         source already.
@@ -117,23 +117,23 @@ class SyndicationCoordinator:
         return source
 
     async def source(self, slug: str) -> Source:
-        """Return the source that a live blog follows. Raises NotFound if there is none."""
+        """Return the source that a live blog follows. Raises NotFound if it follows no source."""
         return await self._store.sources.find(slug, now())
 
     async def stop(self, slug: str) -> None:
-        """Let a live blog stop following its source. Raises NotFound if it follows none."""
+        """Let a live blog stop following its source. Raises NotFound if it follows no source."""
         await self._store.sources.remove(slug)
         self._look_now.set()
 
     async def run(self) -> None:
-        """Until cancelled, look for free sources, and follow all that this process holds."""
+        """Until cancelled, look for free sources, and follow all sources that this process holds."""
         await Periodic(
             self._look,
             lambda: LOOK,
             log=log,
             failure_event="syndication.broken",
-            # If the store is unavailable, the followers go on: as far as this process knows, it holds the sources. The
-            # store checks that at each write.
+            # If the store is unavailable, the followers go on: as far as this process knows, it holds the sources. At
+            # each write, the store checks whether the process holds the source.
             expected=(StoreUnavailable,),
             wake=self._look_now,
         ).run()

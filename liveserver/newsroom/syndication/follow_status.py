@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 class FollowStatus:
     """The status of following one source: the state of the connection, the last error, and what the source has sent.
 
-    `hold`: returns the claim that this process holds the source. The claim is part of every write to the store.
+    `hold`: returns the `Hold` that is part of every write to the store. It says that this process holds the source.
     """
 
     def __init__(self, source: Source, store: Store, hold: Callable[[], Hold]) -> None:
@@ -45,7 +45,7 @@ class FollowStatus:
         self._changed = asyncio.Event()
 
     def connecting(self) -> None:
-        """Note that a connection to the source is being made. Until there is one, the last error is kept."""
+        """Note that a connection to the source is being made. The last error is kept until the source is connected."""
         self._set(SourceState.CONNECTING, self._error)
 
     def connection(self, state: str) -> None:

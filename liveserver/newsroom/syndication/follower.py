@@ -1,8 +1,8 @@
-"""The follower of one source (a live blog of another server that one of ours follows).
+"""The follower of one source (a live blog of another server that one of our live blogs follows).
 
-It publishes, edits and deletes entries of our live blog as the source does with its own. At the beginning, and whenever
-the source has got a new history, the follower requests all changes of the source: it takes over all entries, and
-deletes those of our copies that the source doesn't have. After that, it follows the source's stream.
+When the source publishes, edits or deletes an entry, the follower does the same with our copy of the entry. At the
+beginning, and whenever the source has got a new history, the follower requests all changes of the source. It copies all
+entries, and deletes our copies of entries that the source doesn't have. After that, it follows the source's stream.
 """
 
 from __future__ import annotations
@@ -58,20 +58,21 @@ BACKOFF_MAX = 30.0
 PAGE = 25
 """The number of changes that the follower requests at a time."""
 CHANGES_MAX = 100_000
-"""The greatest number of changes of a source. A source with more can't be followed."""
+"""The greatest number of changes of a source. A source with more changes can't be followed."""
 EMPTY_MAX = 60
 """The greatest number of answers without changes that the follower accepts while it still lacks changes of the source.
 After each such answer, the follower waits for a second. The answer may come from a cache with an old state."""
 ANSWER_BYTES = 8 * 1024 * 1024
 """The greatest size of an answer in bytes, enough for PAGE entries of the greatest length. Parsing such an answer
-blocks the event loop for 30 ms if its text is usual, and for 80 ms if every character needs four bytes."""
+blocks the event loop for 30 ms usually, and for 80 ms if every character of the text needs four bytes."""
 
 MESSAGES_MOST = 2_000
-"""The number of messages that the follower takes from a source without a pause, for example at the beginning. A large
-message counts as several: one more for each `requests.MESSAGE_BYTES`, and for each MESSAGE_CHARACTERS of a body."""
+"""The number of messages that the follower accepts from a source without a pause, for example at the beginning. A large
+message counts as several messages: one more for each `requests.MESSAGE_BYTES` of the message, and one more for each
+MESSAGE_CHARACTERS of the entry's body."""
 MESSAGES_RATE = 50.0
-"""The number of messages a second that the follower takes after the first MESSAGES_MOST. Other messages wait at the
-source. A newsroom sends a few a minute."""
+"""The number of messages per second that the follower accepts after the first MESSAGES_MOST. Other messages wait at the
+source. A newsroom usually sends only a few messages per minute."""
 MESSAGE_CHARACTERS = 2_000
 """The number of characters of an entry's body that count as one message."""
 
@@ -79,7 +80,7 @@ log = structlog.get_logger(__name__)
 
 
 class Follower:
-    """The follower of one source. It works while this process holds the source: no other process may follow it."""
+    """The follower of one source. It may work only while this process holds the source."""
 
     def __init__(
         self,
@@ -112,7 +113,7 @@ class Follower:
         self._wait = 1.0
         """The longest pause, in seconds, before the source is tried again."""
         self._again = AGAIN
-        """The value of `_wait` after the next answer that isn't like a liveserver's."""
+        """The value that `_wait` gets after the next answer that no liveserver would give."""
 
     async def run(self) -> None:
         """Follow the source until cancelled, or until this process doesn't hold the source any more."""
@@ -128,7 +129,7 @@ class Follower:
             await asyncio.gather(*tasks, self._pictures.close(), return_exceptions=True)
 
     async def _follow_on(self) -> None:
-        """Follow the source, and begin anew after each error. Returns when this process doesn't hold the source."""
+        """Follow the source, and begin anew after each error. Returns when this process no longer holds the source."""
         while True:
             try:
                 await self._follow()
@@ -165,10 +166,11 @@ class Follower:
         self._status.failed(state, error)
 
     async def _follow(self) -> None:
-        """Follow the source until it has got a new history. Then take over all of its entries, and return.
+        """Follow the source until it has got a new history. Then copy all of its entries to our live blog, and return.
 
-        If our store has no position of the source, all entries are also taken over at the beginning. Raises NotHeld,
-        NotFound, Unavailable, TimeoutError, ClientError, and the errors of answers that make no sense.
+        If our store has no position of the source, all entries are also copied at the beginning. Raises NotHeld,
+        NotFound, Unavailable, TimeoutError and ClientError. For an answer that no liveserver would give, raises Broken,
+        KeyError, TypeError, ValueError or InvalidInput.
         """
         source = await self._store.sources.find(self._slug, now())
         if source.id != self._source.id:
@@ -217,7 +219,7 @@ class Follower:
             self._name = self._pictures.credit = name
 
     async def _take_all(self, client: Client) -> None:
-        """Take over all entries of the source, and delete those of our copies that the source doesn't have."""
+        """Copy all entries of the source, and delete our copies of entries that the source doesn't have."""
         self._status.connecting()
         slug = self._source.remote_slug
         async with asyncio.timeout(ANSWER_SECONDS):
@@ -284,8 +286,8 @@ class Follower:
     async def _write(self, incoming: Incoming, reached: Position | None, *, unless_newer: bool = False) -> None:
         """Store the new state of an entry of the source, and send it to viewers.
 
-        `reached`: the position to record for the source (None: the recorded one stays). `unless_newer`: True to do
-        nothing if our copy doesn't have the seq of `incoming`: the copy has been updated or deleted meanwhile.
+        `reached`: the position to record for the source (None: the recorded position stays). `unless_newer`: True to do
+        nothing if our copy was updated or deleted meanwhile, so that its seq isn't the seq of `incoming`.
         """
         async with self._writing:
             if unless_newer:
@@ -297,8 +299,8 @@ class Follower:
             except NotHeld:
                 raise
             except Conflict:
-                # Our live blog has as many pinned entries as it may have. It is better to take over the entry unpinned
-                # than not at all.
+                # Our live blog has as many pinned entries as it may have. It is better to copy the entry unpinned than
+                # not at all.
                 assert incoming.entry is not None
                 incoming = incoming._replace(entry=replace(incoming.entry, pinned=False))
                 await self._publisher.take_over(self._take_over(incoming, reached))
@@ -312,17 +314,17 @@ class Follower:
         return Hold(self._source.id, self._node, self._position)
 
     async def _incoming(self, data: Message, seq: int) -> Incoming:
-        """Convert an entry that the source has sent into the form in which our store takes it over.
+        """Convert an entry that the source has sent into the form that our store needs to copy it.
 
-        If the entry can't be taken over, the result deletes our copy, as the copy's text is outdated.
+        If the entry can't be copied, the result deletes our copy, as the copy's text is outdated.
         """
         try:
             entry = remote_entry.read(data)
         except InvalidInput as error:
             return self._unfit(remote_entry.id_of(data["id"]), seq, error)
         if entry.via is not None:
-            # The source has taken over this entry from another server, which can be followed itself. If we took it
-            # over, two servers that follow each other would send each other the same entries for ever.
+            # The source has copied this entry from another server, which can be followed itself. If we copied it from
+            # the source, two servers that follow each other would send each other the same entries for ever.
             return Incoming(entry.id, seq, None)
         try:
             body = await self._made_safe(sanitise, entry.body)
@@ -341,12 +343,12 @@ class Follower:
         return await self._sanitising.run(work, body, owner=self._source.id)
 
     def _unfit(self, entry_id: str, seq: int, error: InvalidInput) -> Incoming:
-        """Note in the status that an entry can't be taken over, and why. Returns the deletion of our copy."""
+        """Note in the status that an entry can't be copied, and why. Returns an `Incoming` that deletes our copy."""
         self._status.complaint(f"the entry {entry_id} can't be taken over: {error}")
         return Incoming(entry_id, seq, None)
 
     async def _complete(self) -> None:
-        """Put pictures that have come late into their entries, again and again.
+        """Add pictures that have come late to their entries, again and again.
 
         Returns when this process doesn't hold the source any more.
         """

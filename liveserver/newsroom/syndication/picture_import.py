@@ -1,4 +1,4 @@
-"""The import of the pictures of a source (a live blog elsewhere that ours follows).
+"""The import of the pictures of a source (a live blog of another server that one of ours follows).
 
 Each picture is fetched once, and added to the newsroom's own pictures.
 """
@@ -46,8 +46,8 @@ PICTURES_AGAIN_MAX = 3600.0
 PICTURES_MOST = 200
 """The number of pictures that may be fetched from a source without a pause between them."""
 PICTURES_RATE = 5.0
-"""The number of pictures a second that are fetched from a source after the first PICTURES_MOST. That is more than
-one thread can decode."""
+"""The number of pictures per second that are fetched from a source after the first PICTURES_MOST. One thread can't
+decode so many."""
 FETCHING_MAX = 20
 """The greatest number of entries whose pictures are fetched at a time. Other entries are published without their
 pictures, and get them later."""
@@ -55,7 +55,7 @@ COMPLETED_MOST = 20
 """The greatest number of entries that are tried again at a time."""
 TRIED_BYTES = 500_000
 """The number of bytes of memory for the times at which entries are tried again: enough for a thousand entries. If an
-entry's time is dropped to make room, the entry is tried again as if it had never been tried."""
+entry's time is dropped to free memory, the entry is tried again as if it had never been tried."""
 MISSING_INTERVAL = 60.0
 """The least number of seconds between two log lines about pictures that couldn't be fetched."""
 
@@ -68,7 +68,7 @@ class Imported(NamedTuple):
     pictures: dict[str, Picture]
     """The imported pictures, by the names of their files at the source."""
     complete: bool
-    """True if all pictures are imported that can be. False if a later try may import more."""
+    """False if a later try may import more pictures; otherwise True."""
 
 
 class PictureImport:
@@ -103,8 +103,8 @@ class PictureImport:
         """The number of pictures that couldn't be fetched since the last log line about such pictures."""
         self._missing_logged_at = -MISSING_INTERVAL
         self._retries: LruCache[str, tuple[float, float]] = LruCache(TRIED_BYTES)
-        """By the id of an entry at the source: the event loop's time at which the entry is tried again, and the seconds
-        of the pause until then."""
+        """By the id of an entry at the source: the event loop's time at which the entry is tried again, and the pause
+        in seconds until this time."""
         self._fetching = BackgroundTasks()
         self._late = asyncio.Event()
         """Set when pictures have been fetched after their entry was published without them."""
@@ -112,9 +112,9 @@ class PictureImport:
     async def pictures(self, entry_id: str, body: str) -> Imported:
         """Import the pictures of an entry's body, and return them.
 
-        If too many other entries wait for pictures, the result has no pictures, and isn't complete. The same holds if
-        the import takes longer than `PICTURES_WAIT` seconds; then it goes on in the background. `entry_id`: the entry's
-        id at the source. `body`: the sanitised body.
+        If too many other entries wait for pictures, the result has no pictures, and isn't complete. The same is true
+        if the import takes longer than `PICTURES_WAIT` seconds. The import then goes on in the background. `entry_id`:
+        the entry's id at the source. `body`: the sanitised body.
         """
         names = remote_entry.pictures_of(body)
         if not names:
@@ -147,13 +147,13 @@ class PictureImport:
     def due(self, copies: Mapping[str, ImportedEntry]) -> Iterator[str]:
         """Yield the ids, at the source, of entries that lack pictures and are to be tried again now.
 
-        At most COMPLETED_MOST ids are yielded. For each, the time of the next try is set. `copies`: our entries that
-        were taken over from the source, by their ids at the source.
+        At most COMPLETED_MOST ids are yielded. For each entry, the time of the next try is set. `copies`: our copies
+        of the source's entries, by the entries' ids at the source.
         """
         clock = asyncio.get_running_loop().time
         retries = {key: self._retries.get(key) or (0.0, 0.0) for key, copy in copies.items() if not copy.complete}
         due = [key for key, (at, _) in retries.items() if copies[key].seq and at <= clock()]
-        # Entries that were never tried again come first. Among equals, the one that changed last comes first.
+        # Entries that were never tried again come first. Of entries with the same time, the last changed comes first.
         due.sort(key=lambda key: (retries[key][0], -copies[key].seq))
         for remote_id in due[:COMPLETED_MOST]:
             pause = min(retries[remote_id][1] * 2, PICTURES_AGAIN_MAX) or PICTURES_AGAIN
@@ -166,7 +166,7 @@ class PictureImport:
         await self._fetching.close()
 
     async def _fetch(self, names: dict[str, str]) -> Imported:
-        """Import pictures, and return those that could be imported.
+        """Import pictures, and return the pictures that could be imported.
 
         `names`: the pictures' descriptions, by the names of their files at the source.
         """
@@ -186,7 +186,10 @@ class PictureImport:
         return Imported(pictures, complete)
 
     def _log_missing(self, name: str, error: Exception) -> None:
-        """Count a picture that couldn't be fetched. At most every MISSING_INTERVAL seconds, log the number of these."""
+        """Count a picture that couldn't be fetched, and sometimes log the number of such pictures.
+
+        At most one line is logged in MISSING_INTERVAL seconds.
+        """
         self._missing += 1
         moment = asyncio.get_running_loop().time()
         if moment - self._missing_logged_at >= MISSING_INTERVAL:
@@ -200,7 +203,7 @@ class PictureImport:
             self._missing, self._missing_logged_at = 0, moment
 
     async def _picture(self, client: Client, name: str, alt: str) -> Picture | None:
-        """Return our copy of a picture of the source. If there is none, fetch the picture, and add it to our pictures.
+        """Return our copy of a picture of the source. If we have none, fetch the picture, and add it to our pictures.
 
         `name`: the name of the picture's file at the source. `alt`: its description. Returns None if the picture can't
         be imported, or if our copy was deleted. Raises Unavailable and TimeoutError. Raises ClientError if the source

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from liveserver.content.media.picture import Picture
 
 PICTURES_MAX = 20
-"""The greatest number of an entry's pictures that are taken over. The others are dropped."""
+"""The greatest number of an entry's pictures that are imported. More pictures are dropped."""
 
 NAME_MAX = 100
 
@@ -82,7 +82,7 @@ class RemoteEntry(BaseModel):
     updated_at: Moment
     url: Link
     via: Any = None
-    """The origin of the entry, if the other server has taken it over from a third one; None for its own entries."""
+    """The origin of an entry that the other server has copied from a third server; None for other entries."""
 
 
 def read(data: object) -> RemoteEntry:
@@ -93,7 +93,7 @@ def read(data: object) -> RemoteEntry:
 def pictures_of(body: str) -> dict[str, str]:
     """Return the descriptions of a sanitised body's pictures, by the names of the pictures' files.
 
-    At most PICTURES_MAX are returned, the first ones of the body.
+    Only the first PICTURES_MAX pictures of the body are returned.
     """
     alts = {body_picture.picture.name: unescape(body_picture.alt) for body_picture in body_pictures(body)}
     return dict(list(alts.items())[:PICTURES_MAX])

@@ -1,4 +1,4 @@
-"""A guard for connections to servers that users have named. It permits only public addresses, and limits answers.
+"""A guard for connections to servers that users have named. Permits only public addresses, and limits answers' size.
 
 Without the guard, a user could make this server send requests to addresses that only this server can reach: a
 database's port, a cloud's metadata (https://owasp.org/www-community/attacks/Server_Side_Request_Forgery). The guard
@@ -27,16 +27,16 @@ HEAD_SECONDS = 20.0
 15.2) for ever."""
 PIECE_LEAST = 256
 """An answer that may have N bytes may come in at most N / PIECE_LEAST pieces. An answer in more pieces is refused: a
-piece takes some 50 µs of work, even if it is one byte."""
+piece needs about 50 µs of work, even if it is one byte."""
 PIECES_AT_ONCE = 100
-"""The number of pieces of an answer after which the event loop has its turn."""
+"""The number of pieces of an answer after which other tasks of the event loop may run."""
 
 log = structlog.get_logger(__name__)
 
 WEB_PORTS = frozenset({80, 443})
 UNPRIVILEGED = 1024
-"""The first of the ports that every user of a machine may listen on. On the ports below are servers of mail, shells and
-directories, which might act on an HTTP request."""
+"""The first of the ports that every user of a machine may listen on. Servers of mail, shells and directories use lower
+ports, and might act on an HTTP request."""
 
 
 class Forbidden(OSError):
@@ -56,7 +56,7 @@ class SsrfGuard:
     async def address(self, host: str, port: int) -> str:
         """Look up a host, and return the address to connect to.
 
-        Raises Forbidden if connections mustn't go to the port, or if the host has no address to which they may go.
+        Raises Forbidden if the port isn't permitted, or if the host has no permitted address.
         Raises OSError if the look-up fails, and TimeoutError if it takes longer than LOOKUP_SECONDS.
         """
         if not self._private and port < UNPRIVILEGED and port not in WEB_PORTS:
@@ -97,13 +97,13 @@ _SPECIAL_IPV4 = tuple(
         *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
         *("192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16"),
         *("192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
-        # Azure's address for metadata and secrets. The addresses of other clouds for that are in the other networks.
+        # Azure's address for metadata and secrets. Other clouds' addresses for metadata are in the networks above.
         "168.63.129.16/32",
     )
 )
 """The special-purpose IPv4 networks in IANA's registry (RFC 6890), multicast (RFC 5771), and an address of Azure's.
 
-The registry calls some of them globally reachable. These are services of the network itself, not web servers.
+The registry calls some of these networks globally reachable. On these are the network's own services, not web servers.
 We don't use Python's `is_global`, as its result differs between releases of Python.
 """
 

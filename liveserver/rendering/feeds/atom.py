@@ -1,6 +1,6 @@
 """A live blog as Atom (RFC 4287). The same feed always gives the same bytes.
 
-An Atom feed names the entries that were deleted (RFC 6721). The other formats can't.
+An Atom feed names the entries that were deleted (RFC 6721). The other formats can't name them.
 """
 
 from __future__ import annotations

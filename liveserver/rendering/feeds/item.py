@@ -1,7 +1,7 @@
 """An entry as the item of a feed: the id, time and content that all formats of feeds share.
 
 An item's id is its entry's UUID, which stays the same when the site gets another address. In a feed, pinned entries are
-ordered by time like all others. Deleted entries aren't items.
+ordered by time like all other entries. Deleted entries aren't items.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _TAG = re.compile(r'<[a-z][a-z0-9]*(?:\s[^\s"=>]+(?:="[^"]*")?)*\s*/?>', re.IGNORECASE)
 _RELATIVE = re.compile(r'="(?!https?://)|srcset="')
-"""A pattern for the beginning of an attribute whose value may be a relative address. HTML in which it matches nowhere
-has only absolute addresses."""
+"""A pattern for the beginning of an attribute whose value may be a relative address. HTML without a match has only
+absolute addresses."""
 # An address with a scheme and a host is absolute already, and isn't matched. A `srcset`, which has several addresses,
 # is always matched.
 _ADDRESS = re.compile(r'(?<=\s)(?:(href|src|cite)="(?!https?://)([^"]*)"|(srcset)="([^"]*)")', re.IGNORECASE)
@@ -44,7 +44,7 @@ def content(liveblog: Liveblog, entry: Entry, renderer: EntryRenderer) -> str:
 
 
 def absolute(html: str, base: str) -> str:
-    """Return the HTML with all its addresses made absolute. `base`: the address to which relative ones refer.
+    """Return the HTML with all its addresses made absolute. `base`: the base of relative addresses.
 
     A feed reader doesn't know the address of the page, so it couldn't follow a relative address.
     """

@@ -35,7 +35,7 @@ _NEWS = "http://www.google.com/schemas/sitemap-news/0.9"
 
 
 def index(highest_number: int, urls: Urls) -> bytes:
-    """Return the index of the sitemaps. It names the news sitemap, and those that together cover all live blogs.
+    """Return the index of the sitemaps. It names the news sitemap, and the sitemaps that together cover all live blogs.
 
     `highest_number`: the number of the newest live blog.
     """
@@ -47,7 +47,7 @@ def index(highest_number: int, urls: Urls) -> bytes:
 
 
 def pages(highest_number: int) -> int:
-    """Return how many sitemaps all live blogs need. `highest_number`: the number of the newest live blog."""
+    """Return the number of sitemaps that all live blogs need. `highest_number`: the number of the newest live blog."""
     return -(-highest_number // PAGE_LENGTH)
 
 
@@ -68,7 +68,7 @@ def news(listings: Iterable[Listing], urls: Urls, *, site_name: str, now: dateti
     """Return the news sitemap of these live blogs.
 
     A live blog is marked as news while its oldest entry is no older than `NEWS_AGE`. A live blog that goes on for
-    longer is listed without that mark, with the time of its last change, as Google asks. A live blog without entries is
+    longer is listed without this mark, with the time of its last change, as Google asks. A live blog without entries is
     no article yet, and isn't listed.
     """
     root = new_document("urlset", {"xmlns": _SITEMAP, "xmlns:news": _NEWS})
@@ -109,7 +109,7 @@ def robots(urls: Urls) -> bytes:
 
 
 def _document(root: ElementTree.Element, urls: Urls) -> bytes:
-    """Return a sitemap as bytes. If it has no address, add that of the home page: the protocol demands at least one."""
+    """Return a sitemap as bytes. If it has no address, add the home page's: the protocol demands at least one."""
     if len(root) == 0:
         element(element(root, "url"), "loc", urls.home)
     return document(root)

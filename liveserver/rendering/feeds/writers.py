@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from liveserver.rendering.entry_renderer import EntryRenderer
 
 LENGTH = 50
-"""The greatest number of entries in a feed. If a live blog has more, its feeds have the newest ones."""
+"""The greatest number of entries in a feed. If a live blog has more entries, its feeds have the newest entries."""
 
 WRITERS: dict[str, Callable[[Feed, EntryRenderer], bytes]] = {"rss": rss, "atom": atom, "json": json_feed}
 """The function that writes a feed, by the ending of the feed's address."""
