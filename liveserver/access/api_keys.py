@@ -10,12 +10,15 @@ import hashlib
 import hmac
 import re
 import secrets
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from liveserver.domain.errors import Forbidden, Unauthorized
+from liveserver.access.actors import Actor
+from liveserver.domain.errors import Unauthorized
 from liveserver.domain.ids import now
+from liveserver.domain.people.principal import Principal, PrincipalKind
+from liveserver.domain.people.rights import KeyRights
 from liveserver.store import ApiKey
-from liveserver.store.repositories.people.api_keys import UNKNOWN, check_liveblog
+from liveserver.store.repositories.people.api_keys import UNKNOWN
 from liveserver.utils.lru_cache import LruCache
 from liveserver.utils.single_flight import FreshFlight
 
@@ -38,16 +41,6 @@ Anybody can invent keys. Therefore one query asks for all keys that were sent si
 most twenty queries a second. The first request with a valid key may have to wait for the next query; later requests
 don't.
 """
-
-
-class Actor(NamedTuple):
-    """The sender of a request: the id, name, scopes and live blogs of the API key that the request sent."""
-
-    key_id: str
-    name: str
-    scopes: frozenset[str]
-    liveblogs: frozenset[str] | None = None
-    """The slugs of the live blogs to which the key is limited; None if it isn't limited."""
 
 
 def new_key(
@@ -144,29 +137,8 @@ def _key_in(authorization: str) -> re.Match[str] | None:
 
 def actor_of(key: ApiKey) -> Actor:
     """Return the actor of a request with this key."""
-    return Actor(key.id, key.name, key.scopes, key.liveblogs)
-
-
-def require(actor: Actor | None, scope: str, slug: str | None, *, shared: bool = False) -> Actor:
-    """Return the actor if its key has the scope and may be used for the live blog.
-
-    Raises Unauthorized if there is no actor. Raises Forbidden if the actor's key lacks the scope, or is limited to
-    other live blogs. `slug`: None for a thing that belongs to no live blog; a key that is limited to live blogs may not
-    be used for such a thing. `shared`: True for a thing that every key with the scope may be used for, even a key that
-    is limited to live blogs.
-    """
-    if actor is None:
-        raise Unauthorized("this needs an API key: Authorization: Bearer lv_<id>_<secret>")
-    if scope not in actor.scopes:
-        raise Forbidden(f"the key “{actor.name}” lacks the scope “{scope}”")
-    if not shared:
-        check_liveblog(actor.name, actor.liveblogs, slug)
-    return actor
-
-
-def may(actor: Actor | None, scope: str, slug: str) -> bool:
-    """True if the actor's key has the scope and may be used for the live blog: `require` wouldn't raise."""
-    return actor is not None and scope in actor.scopes and (actor.liveblogs is None or slug in actor.liveblogs)
+    principal = Principal(PrincipalKind.KEY, key.id, key.name)
+    return Actor(principal, KeyRights(key.name, key.scopes, key.liveblogs))
 
 
 def _digest(secret: str) -> str:

@@ -198,20 +198,20 @@ class RequestLimits:
         # The rests of many connections don't end all at once.
         return seconds if seconds < REFUSAL_REST_MAX else random.uniform(REFUSAL_REST_MAX / 2, REFUSAL_REST_MAX)
 
-    def with_key(self, key_id: str) -> None:
+    def by_principal(self, ref: str) -> None:
         """Count a request with a valid API key. Raises TooManyRequests if too many are sent with that key."""
-        self._by_key.take(key_id)
+        self._by_key.take(ref)
 
-    def wrote(self, key_id: str, size: int) -> None:
+    def wrote(self, ref: str, size: int) -> None:
         """Count one more request of the API key for each `WRITTEN` characters of an entry that was written with it.
 
         `size`: characters of the entry's body.
         """
-        self._by_key.owe(key_id, size // WRITTEN)
+        self._by_key.owe(ref, size // WRITTEN)
 
-    def asked_viewers(self, key_id: str) -> None:
+    def asked_viewers(self, ref: str) -> None:
         """Count `ASKED` more requests of the API key, for a deletion that asks all viewers for a confirmation."""
-        self._by_key.owe(key_id, ASKED)
+        self._by_key.owe(ref, ASKED)
 
     def _by_address(self, limit: Limit, peer: Peer) -> None:
         key = self.prefix_of(peer)

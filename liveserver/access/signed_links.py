@@ -14,19 +14,19 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from liveserver.access.api_keys import actor_of, require
 from liveserver.domain.errors import Unauthorized
 from liveserver.domain.ids import now
+from liveserver.domain.people.rights import Verb
 from liveserver.store import ReachLink
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from liveserver.access.api_keys import Actor
+    from liveserver.access.actors import Actor
     from liveserver.store import Store
 
-SCOPE = "manage"
-"""The scope that an API key must have when it makes a link, and must still have when somebody uses the link."""
+VERB = Verb.MANAGE
+"""The verb that must be allowed to the maker of a link, and must still be allowed when somebody uses the link."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
@@ -45,8 +45,8 @@ async def make(store: Store, slug: str, actor: Actor, *, days: int) -> NewLink:
     `days`: the days until the link expires. Raises NotFound if there is no such live blog.
     """
     token, created_at = secrets.token_urlsafe(32), now()
-    link = ReachLink(slug, actor.key_id, created_at, created_at + timedelta(days=days))
-    await store.reach.add_link(_digest(token), link)
+    link = ReachLink(slug, actor.ref, created_at, created_at + timedelta(days=days))
+    await store.reach.add_link(_digest(token), link, actor.principal)
     return NewLink(f"/reach/{slug}?link={token}", link.expires_at)
 
 
@@ -54,7 +54,8 @@ async def check(store: Store, slug: str, token: str) -> None:
     """Check the secret (`token`) of a link to the page of a live blog's reach.
 
     Raises Unauthorized if the link isn't valid or has expired. Raises Unauthorized if the API key that made it is
-    unknown, revoked or expired, and Forbidden if this key has lost `SCOPE`, or is limited to other live blogs now.
+    unknown, revoked or expired, or if the user who made it was disabled. Raises Forbidden if its maker may not manage
+    the live blog any more.
     """
     if not _TOKEN.fullmatch(token):
         raise Unauthorized("this page needs a link that `liveserver reach SLUG --link` makes")
@@ -63,11 +64,8 @@ async def check(store: Store, slug: str, token: str) -> None:
         raise Unauthorized("the link is unknown: it is damaged, or has expired, or newer ones have taken its place")
     if link.expires_at <= now():
         raise Unauthorized("the link has expired")
-    key = await store.keys.find(link.key_id)
-    if key is None:
-        raise Unauthorized("the API key that made the link is unknown")
-    key.check()
-    require(actor_of(key), SCOPE, slug)
+    rights = await store.permissions.of_principal(link.principal, slug)
+    rights.require(VERB, slug)
 
 
 def _digest(token: str) -> str:

@@ -41,13 +41,13 @@ def requester_of(scope: Scope, otherwise: Hashable = None) -> Requester:
     return requester
 
 
-def requester_with(scope: Scope, key_id: str) -> Requester:
+def requester_with(scope: Scope, ref: str) -> Requester:
     """Return the requester of a request with an API key. Each key has one line for all addresses that use the key.
 
     If the client doesn't read the answer, the unread bytes count for the key's line, and not for the line of the
     client's address. So other clients at the same address can't delay an editor.
     """
-    line = _line_of_key(key_id)
+    line = _line_of(ref)
     requester = requester_of(scope)._replace(line=line, crowd=False)
     extension = scope.get("extensions", {}).get(EXTENSION, {})
     if unread := extension.get("unread"):
@@ -56,7 +56,7 @@ def requester_with(scope: Scope, key_id: str) -> Requester:
     return requester
 
 
-def claim_connection(scope: Scope, key_id: str) -> None:
+def claim_connection(scope: Scope, ref: str) -> None:
     """Count a connection for the request's API key, and not for the client's address, until the body is received.
 
     If no connection is free, the server may close a connection on which a body arrives slowly. The server chooses the
@@ -64,11 +64,11 @@ def claim_connection(scope: Scope, key_id: str) -> None:
     address can't cause the end of the editor's upload.
     """
     if claim := scope.get("extensions", {}).get(EXTENSION, {}).get("claim"):
-        claim(_line_of_key(key_id))
+        claim(_line_of(ref))
 
 
-def _line_of_key(key_id: str) -> Hashable:
-    return ("key", key_id)
+def _line_of(ref: str) -> Hashable:
+    return ("principal", ref)
 
 
 def must_read(scope: Scope) -> None:

@@ -14,13 +14,13 @@ from liveserver.domain.ids import new_partner_id, now
 from liveserver.domain.partner import Attribution, Partner
 
 if TYPE_CHECKING:
-    from liveserver.domain.people.principal import Principal
     from collections.abc import Callable
     from datetime import datetime
 
     from liveserver.access.partner_admission import PartnerAdmission
     from liveserver.domain.ids import EntityVersion
     from liveserver.domain.inputs.models import AttributionInput, PartnerInput, PartnerPatch
+    from liveserver.domain.people.principal import Principal
     from liveserver.store import Store
 
 

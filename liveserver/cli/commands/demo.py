@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from liveserver.access.scopes import SCOPES
 from liveserver.cli.options import with_settings
 from liveserver.cli.terminal import tell
 from liveserver.domain.errors import SettingsError, Unauthorized
 from liveserver.domain.ids import now
+from liveserver.domain.people.principal import COMMAND
+from liveserver.domain.people.rights import SCOPES, KeyRights
 from liveserver.settings import load
 from liveserver.utils import private_files
 
@@ -111,14 +112,14 @@ async def keep_or_make_key(store: Store, path: Path) -> str:
     key = _read(path)
     with suppress(Unauthorized):
         actor = await ApiKeys(store).authenticate(f"Bearer {key}")
-        if actor is not None and actor.scopes >= set(SCOPES) and actor.liveblogs is None:
+        if actor is not None and actor.rights == KeyRights("demo", frozenset(SCOPES)):
             private_files.tighten(path)
             return key
     stored_key, key = new_key("demo", SCOPES)
     for earlier_key in await store.keys.all():
         if earlier_key.name == "demo" and earlier_key.revoked_at is None:
-            await store.keys.revoke(earlier_key.id, now())
-    await store.keys.add(stored_key)
+            await store.keys.revoke(earlier_key.id, now(), COMMAND)
+    await store.keys.add(stored_key, COMMAND)
     try:
         with private_files.write_to(path) as file:
             file.write(f"{key}\n".encode())

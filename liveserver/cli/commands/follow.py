@@ -10,6 +10,7 @@ from liveserver.cli.options import with_settings
 from liveserver.cli.store_access import on_store
 from liveserver.cli.terminal import print_json
 from liveserver.domain.ids import now
+from liveserver.domain.people.principal import COMMAND
 from liveserver.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,10 +46,10 @@ def follow(
         from liveserver.newsroom.syndication.coordinator import new_source
 
         if stop:
-            await store.sources.remove(slug)
+            await store.sources.remove(slug, COMMAND, now())
             return None
         if address is not None:
-            return await store.sources.add(new_source(slug, parse(SourceInput, fields), now(), settings))
+            return await store.sources.add(new_source(slug, parse(SourceInput, fields), now(), settings), COMMAND)
         return await store.sources.find(slug, now())
 
     source = on_store(settings, work)

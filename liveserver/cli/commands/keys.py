@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liveserver.access.scopes import SCOPES
 from liveserver.cli.options import with_settings
 from liveserver.cli.store_access import on_store
 from liveserver.cli.terminal import expiry, fail, print_table
 from liveserver.domain.errors import NotFound
 from liveserver.domain.ids import now
+from liveserver.domain.people.principal import COMMAND
+from liveserver.domain.people.rights import SCOPES
 from liveserver.protocol.json_encoding import timestamp
 from liveserver.settings import Settings, database_of
 
@@ -43,7 +44,7 @@ def keys_create(
     expires_at = now() + timedelta(days=expires_in_days) if expires_in_days else None
     stored_key, printed_key = new_key(name, scope, expires_at, liveblog or None)
 
-    on_store(settings, lambda store: store.keys.add(stored_key), new=True)
+    on_store(settings, lambda store: store.keys.add(stored_key, COMMAND), new=True)
     typer.echo(f"A key for the server on {database_of(settings)}, shown this once:", err=True)
     typer.echo(printed_key)
     typer.echo("Programs send it as Authorization: Bearer …; commands take it from LIVESERVER_KEY, or --key.", err=True)
@@ -83,7 +84,7 @@ def keys_revoke(settings: Settings, key_id: Annotated[str, typer.Argument(metava
 
     async def revoke(store: Store) -> str | None:
         try:
-            await store.keys.revoke(key_id, now())
+            await store.keys.revoke(key_id, now(), COMMAND)
         except NotFound:
             return _no_key(key_id, await store.keys.all())
         return None

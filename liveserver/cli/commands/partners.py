@@ -13,6 +13,7 @@ from liveserver.cli.store_access import on_store
 from liveserver.cli.terminal import expiry, print_json, print_table, tell
 from liveserver.domain.errors import FieldError, InvalidInput, NotFound
 from liveserver.domain.ids import now
+from liveserver.domain.people.principal import COMMAND
 from liveserver.settings import Settings
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def partners_add(
     partner = new_partner(_parse(PartnerInput, {"name": name, **rules}), now())
 
     async def add(store: Store) -> list[str]:
-        await store.partners.add(partner)
+        await store.partners.add(partner, COMMAND)
         return await _missing(store, partner.liveblogs)
 
     missing = on_store(settings, add, new=True)
@@ -225,7 +226,7 @@ def partners_enable(settings: Settings, partner_id: PartnerId) -> None:
 @with_settings("database_url")
 def partners_remove(settings: Settings, partner_id: PartnerId) -> None:
     """Remove a partner, for good."""
-    on_store(settings, lambda store: store.partners.delete(partner_id, version=None))
+    on_store(settings, lambda store: store.partners.delete(partner_id, COMMAND, now(), version=None))
     typer.echo(f"Removed {partner_id}.")
 
 
@@ -235,7 +236,7 @@ def _edit(settings: Settings, partner_id: str, fields: dict[str, Any]) -> Partne
 
     patch = _parse(PartnerPatch, fields)
     return on_store(
-        settings, lambda store: store.partners.edit(partner_id, lambda old: edited_partner(old, patch, now()))
+        settings, lambda store: store.partners.edit(partner_id, lambda old: edited_partner(old, patch, now()), COMMAND)
     )
 
 

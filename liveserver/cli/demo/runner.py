@@ -3,6 +3,8 @@ times in the past (up to two hours ago). Then it plays the other steps one by on
 
 from __future__ import annotations
 
+from liveserver.domain.people.principal import Principal, PrincipalKind
+
 import asyncio
 import contextlib
 from datetime import timedelta
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from liveserver.cli.demo.script import Step
     from liveserver.http.container import Container
 
-ACTOR = "demo newsroom"
+DEMO = Principal(PrincipalKind.SERVER, "demo", "demo newsroom")
 BACKLOG = 14
 """How many steps of the script are played without pauses when the story begins. The entries of these steps look as if
 they had been published in the hours before."""
@@ -54,7 +56,7 @@ class Newsroom:
         try:
             await self._parts.store.liveblogs.find(self.slug)
         except NotFound:
-            await self._parts.publisher.create_liveblog(parse(LiveblogInput, self._script.liveblog))
+            await self._parts.publisher.create_liveblog(parse(LiveblogInput, self._script.liveblog), DEMO)
 
     async def run(self) -> None:
         """Play the script again and again, for ever. Each time, first delete the entries that the demo published
@@ -80,10 +82,8 @@ class Newsroom:
             page = await self._parts.store.entries.page(self.slug, limit=100, cursor=cursor)
             for entry in page.items:
                 [first], _ = await self._parts.store.entries.revisions(self.slug, entry.id, limit=1)
-                if first.actor == ACTOR:
-                    await self._unless_gone(
-                        self._parts.publisher.delete_entry(self.slug, entry.id, version=None, actor=ACTOR)
-                    )
+                if first.actor == DEMO.name:
+                    await self._unless_gone(self._parts.publisher.delete_entry(self.slug, entry.id, DEMO, version=None))
             cursor = page.next_cursor
             if cursor is None:
                 return
@@ -93,17 +93,13 @@ class Newsroom:
         match step:
             case Publish(ref, entry):
                 fields = parse(EntryInput, {**entry, **(extra_fields or {})})
-                written = await publisher.create_entry(self.slug, fields, actor=ACTOR)
+                written = await publisher.create_entry(self.slug, fields, DEMO)
                 self._ids[ref] = written.entry.id
             case Edit(ref, entry, correction):
                 patch = parse(EntryPatch, {**entry, "correction": correction})
-                await self._unless_gone(
-                    publisher.edit_entry(self.slug, self._ids[ref], patch, version=None, actor=ACTOR)
-                )
+                await self._unless_gone(publisher.edit_entry(self.slug, self._ids[ref], patch, DEMO, version=None))
             case _:
-                await self._unless_gone(
-                    publisher.delete_entry(self.slug, self._ids[step.ref], version=None, actor=ACTOR)
-                )
+                await self._unless_gone(publisher.delete_entry(self.slug, self._ids[step.ref], DEMO, version=None))
 
     async def _unless_gone(self, work: Any) -> None:
         with contextlib.suppress(Gone):

@@ -15,7 +15,6 @@ from liveserver.domain.ids import new_id, now
 from liveserver.domain.media import Media
 
 if TYPE_CHECKING:
-    from liveserver.domain.people.principal import Principal
     from collections.abc import Callable, Hashable, Sequence
     from datetime import datetime
     from typing import BinaryIO
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from liveserver.domain.errors import Gone, NotFound
     from liveserver.domain.ids import EntityVersion
     from liveserver.domain.inputs.models import MediaInput, MediaPatch
+    from liveserver.domain.people.principal import Principal
     from liveserver.store import Store
 
 

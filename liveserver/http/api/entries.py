@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from liveserver.access.api_keys import may, require
+from liveserver.access.actors import may, require
 from liveserver.domain.entry import EntryStatus, Verification
 from liveserver.domain.errors import NotFound
 from liveserver.domain.ids import EntityVersion
 from liveserver.domain.inputs.models import EntryInput, EntryPatch
+from liveserver.domain.people.rights import Verb
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer, page_headers
@@ -47,21 +48,20 @@ VISIBLE_TO_EDITORS = (EntryStatus.PUBLISHED, EntryStatus.DRAFT, EntryStatus.SCHE
 
 async def create(request: Request) -> Response:
     """Create an entry, and answer with it. The entry is published now, scheduled, or kept as a draft."""
-    actor = await provisionally_authorised(request, "publish")
+    actor = await provisionally_authorised(request, Verb.WRITE)
     key = idempotency_key_of(request)
     body = await body_of(request, EntryInput, actor, confirms=True)
     parts = services(request)
     written = await parts.publisher.create_entry(
         request.path_params["slug"],
         body,
-        actor=actor.name,
-        key_id=actor.key_id,
+        actor.principal,
         idempotency_key=key,
     )
     headers = {
         "Location": f"{parts.settings.base_url}/api/v1/liveblogs/{written.liveblog.slug}/entries/{written.entry.id}"
     }
-    parts.limits.wrote(actor.key_id, len(written.entry.body))
+    parts.limits.wrote(actor.ref, len(written.entry.body))
     if written.replayed:
         headers["Idempotency-Replayed"] = "true"
     return _entry_answer(request, written.liveblog, written.entry, status=201, headers=headers)
@@ -76,9 +76,9 @@ async def listing(request: Request) -> Response:
     """
     query = query_of(request, EntriesQuery)
     actor = await actor_of(request)
-    editor = may(actor, "publish", request.path_params["slug"])
+    editor = may(actor, Verb.SEE, request.path_params["slug"])
     if query.status in {"draft", "scheduled"}:
-        require(actor, "publish", request.path_params["slug"])
+        require(actor, Verb.SEE, request.path_params["slug"])
     if query.status is not None:
         statuses: Statuses = (EntryStatus(query.status),)
     else:
@@ -94,7 +94,7 @@ async def listing(request: Request) -> Response:
     admission = await admitted_alone(request)
     key = ("list", request.path_params["slug"], statuses, *_variant(query))
     read = partial(_for_editors, request, query, statuses)
-    body, next_cursor = await services(request).store_queue.run(key, read, requester_with(request.scope, actor.key_id))
+    body, next_cursor = await services(request).store_queue.run(key, read, requester_with(request.scope, actor.ref))
     public = statuses == (EntryStatus.PUBLISHED,)
     return answer(request, body, public=public, headers={**admission, **page_headers(request, query, next_cursor)})
 
@@ -157,7 +157,7 @@ async def read(request: Request) -> Response:
     try:
         liveblog, entry = await published_of(request.scope, slug, entry_id)
     except NotFound:
-        if not may(await actor_of(request), "publish", slug):
+        if not may(await actor_of(request), Verb.SEE, slug):
             raise
         liveblog, entry = await services(request).store.entries.find(slug, entry_id)
     return _entry_answer(request, liveblog, entry, headers=headers)
@@ -165,38 +165,40 @@ async def read(request: Request) -> Response:
 
 async def edit(request: Request) -> Response:
     """Change an entry, and answer with its new state."""
-    actor = await authorised(request, "publish")
+    actor = await authorised(request, Verb.WRITE)
     version = version_of(request, required=True)
+    key = idempotency_key_of(request)
     patch = await body_of(request, EntryPatch, actor)
     parts = services(request)
     written = await parts.publisher.edit_entry(
         request.path_params["slug"],
         request.path_params["id"],
         patch,
+        actor.principal,
         version=version,
-        actor=actor.name,
-        key_id=actor.key_id,
+        idempotency_key=key,
     )
-    parts.limits.wrote(actor.key_id, len(written.entry.body))
-    return _entry_answer(request, written.liveblog, written.entry)
+    parts.limits.wrote(actor.ref, len(written.entry.body))
+    headers = {"Idempotency-Replayed": "true"} if written.replayed else None
+    return _entry_answer(request, written.liveblog, written.entry, headers=headers)
 
 
 async def delete(request: Request) -> Response:
     """Delete an entry. All open pages remove it. With `confirm`, viewers are asked to confirm the removal."""
-    actor = await authorised(request, "publish")
+    actor = await authorised(request, Verb.WRITE)
     confirm = query_of(request, DeleteQuery).confirm
     parts = services(request)
     takedown = await parts.publisher.delete_entry(
         request.path_params["slug"],
         request.path_params["id"],
+        actor.principal,
         version=version_of(request, required=False),
-        actor=actor.name,
         confirm=confirm,
     )
     if not confirm:
         return Response(status_code=204)
     if takedown is not None:
-        parts.limits.asked_viewers(actor.key_id)
+        parts.limits.asked_viewers(actor.ref)
     content = {"takedown": None if takedown is None else resources.takedown_object(takedown)}
     return answer(request, content, public=False)
 
@@ -207,10 +209,10 @@ async def revisions(request: Request) -> Response:
     The revisions of a deleted entry are kept, too, for the newsroom's record.
     """
     query = query_of(request, PageQuery)
-    actor = await authorised(request, "publish")
+    actor = await authorised(request, Verb.SEE)
     key = ("revisions", request.path_params["slug"], request.path_params["id"], query.limit, query.cursor)
     read = partial(_revisions, request, query)
-    body, next_cursor = await services(request).store_queue.run(key, read, requester_with(request.scope, actor.key_id))
+    body, next_cursor = await services(request).store_queue.run(key, read, requester_with(request.scope, actor.ref))
     return answer(request, body, public=False, headers=page_headers(request, query, next_cursor))
 
 
@@ -259,7 +261,7 @@ OPERATIONS = (
         problems=(*WRITING, 404, 409, 410),
         description="Send an `Idempotency-Key` and repeat the request after a lost answer: it is published once. "
         "A repeated request is answered with the entry as it is now and `Idempotency-Replayed: true`.",
-        scope="publish",
+        verb=Verb.WRITE,
         body=EntryInput,
         example={
             "heading": "La mer atteint le quai",
@@ -302,10 +304,10 @@ OPERATIONS = (
         problems=(*WRITING, 404, 409, 410, 412, 428),
         description="`If-Match` names the version that was edited; if somebody else was faster, the answer is 412 "
         "with the current entry. `correction` adds a public note.",
-        scope="publish",
+        verb=Verb.WRITE,
         body=EntryPatch,
         example={"body": "<p>À 9 h 50, l’eau a passé la deuxième marche.</p>", "correction": "L’heure était fausse."},
-        headers=("If-Match",),
+        headers=("If-Match", "Idempotency-Key"),
     ),
     Operation(
         method="DELETE",
@@ -318,7 +320,7 @@ OPERATIONS = (
             204: ("Gone, everywhere and for good", None),
         },
         problems=(401, 403, 404, 410, 412, 422, 503),
-        scope="publish",
+        verb=Verb.WRITE,
         query=DeleteQuery,
         headers=("If-Match",),
     ),
@@ -330,7 +332,7 @@ OPERATIONS = (
         summary="Who changed what, when",
         answers={200: ("A page of its states, oldest first; `Link` names the next", schemas.RevisionList)},
         problems=(401, 403, 404, 422, 503),
-        scope="publish",
+        verb=Verb.SEE,
         query=PageQuery,
     ),
 )

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from liveserver.domain.inputs.models import LiveblogInput, LiveblogPatch
+from liveserver.domain.people.rights import Verb
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer, page_headers
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
 
 async def create(request: Request) -> Response:
     """Create a live blog, and answer with it."""
-    actor = await authorised(request, "manage")
+    actor = await authorised(request, Verb.OPEN)
     body = await body_of(request, LiveblogInput, actor)
     parts = services(request)
-    liveblog = await parts.publisher.create_liveblog(body)
+    liveblog = await parts.publisher.create_liveblog(body, actor.principal)
     if "embedding" in body.model_fields_set:
         await parts.partners.changed()
     location = f"{parts.settings.base_url}/api/v1/liveblogs/{liveblog.slug}"
@@ -61,11 +62,11 @@ async def read(request: Request) -> Response:
 
 async def edit(request: Request) -> Response:
     """Change a live blog's own fields, and answer with its new state."""
-    actor = await authorised(request, "manage")
+    actor = await authorised(request, Verb.MANAGE)
     version = version_of(request, required=True)
     patch = await body_of(request, LiveblogPatch, actor)
     parts = services(request)
-    liveblog = await parts.publisher.edit_liveblog(request.path_params["slug"], patch, version=version)
+    liveblog = await parts.publisher.edit_liveblog(request.path_params["slug"], patch, actor.principal, version=version)
     if "embedding" in patch.model_fields_set:
         await parts.partners.changed()
     return _liveblog_answer(request, liveblog)
@@ -87,7 +88,7 @@ OPERATIONS = (
         summary="Open a live blog",
         answers={201: ("Opened; `Location` names it", schemas.LiveblogObject)},
         problems=(*WRITING, 409),
-        scope="manage",
+        verb=Verb.OPEN,
         body=LiveblogInput,
         example={
             "slug": "grandes-marees",
@@ -128,7 +129,7 @@ OPERATIONS = (
         summary="Change title, summary, status …",
         answers={200: ("As it is now", schemas.LiveblogObject)},
         problems=(*WRITING, 404, 412, 428),
-        scope="manage",
+        verb=Verb.MANAGE,
         body=LiveblogPatch,
         example={"status": "ended"},
         headers=("If-Match",),

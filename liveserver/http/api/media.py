@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from liveserver.domain.inputs.models import MediaInput, MediaPatch
+from liveserver.domain.people.rights import Verb
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer, page_headers
@@ -27,15 +28,13 @@ if TYPE_CHECKING:
 
 async def create(request: Request) -> Response:
     """Receive a picture, store it, and answer with its description."""
-    actor = await authorised(request, "publish", shared=True)
+    actor = await authorised(request, Verb.WRITE, anywhere=True)
     parts = services(request)
     # This is checked before any byte of the picture is read.
-    await parts.library.check_room(actor.key_id)
+    await parts.library.check_room(actor.ref)
     async with upload_of(request, actor) as upload:
         await confirm(request, actor)
-        media = await parts.library.add(
-            upload.file, upload.words, actor=actor.name, owner=actor.key_id, key_id=actor.key_id
-        )
+        media = await parts.library.add(upload.file, upload.words, by=actor.principal)
     return _media_answer(
         request, media, status=201, headers={"Location": f"{parts.settings.base_url}/api/v1/media/{media.id}"}
     )
@@ -43,7 +42,7 @@ async def create(request: Request) -> Response:
 
 async def listing(request: Request) -> Response:
     """Answer with a page of the pictures, newest first."""
-    await authorised(request, "publish", shared=True)
+    await authorised(request, Verb.SEE, anywhere=True)
     query = query_of(request, PageQuery)
     parts = services(request)
     pictures, next_cursor = await parts.store.media.page(limit=query.limit, cursor=query.cursor)
@@ -53,7 +52,7 @@ async def listing(request: Request) -> Response:
 
 async def read(request: Request) -> Response:
     """Answer with the description of one picture: its files, its alternative text, its credit."""
-    await authorised(request, "publish", shared=True)
+    await authorised(request, Verb.SEE, anywhere=True)
     return _media_answer(request, await services(request).store.media.find(request.path_params["id"]))
 
 
@@ -62,19 +61,20 @@ async def edit(request: Request) -> Response:
 
     Entries that already show the picture keep its earlier texts.
     """
-    actor = await authorised(request, "publish")
+    actor = await authorised(request, Verb.WRITE)
     version = version_of(request, required=True)
     patch = await body_of(request, MediaPatch, actor)
     return _media_answer(
-        request, await services(request).library.edit(request.path_params["id"], patch, version=version)
+        request,
+        await services(request).library.edit(request.path_params["id"], patch, actor.principal, version=version),
     )
 
 
 async def delete(request: Request) -> Response:
     """Delete a picture, and remove it from every entry that shows it."""
-    await authorised(request, "publish")
+    actor = await authorised(request, Verb.WRITE)
     version = version_of(request, required=False)
-    await services(request).library.delete(request.path_params["id"], version=version)
+    await services(request).library.delete(request.path_params["id"], actor.principal, version=version)
     return Response(status_code=204)
 
 
@@ -105,7 +105,7 @@ OPERATIONS = (
         problems=WRITING,
         description="JPEG, PNG, WebP, GIF (its first frame) or AVIF, in a form or as the body itself. It is decoded, "
         "turned upright and encoded anew: nothing of its metadata is kept, neither place nor camera.",
-        scope="publish",
+        verb=Verb.WRITE,
         query=UploadQuery,
         content={"multipart/form-data": UPLOAD_FORM, "image/*": PICTURE},
     ),
@@ -117,7 +117,7 @@ OPERATIONS = (
         summary="List pictures, newest first",
         answers={200: ("A page; `Link` names the next", schemas.MediaList)},
         problems=(401, 403, 422, 503),
-        scope="publish",
+        verb=Verb.SEE,
         query=PageQuery,
         headers=("If-None-Match",),
     ),
@@ -129,7 +129,7 @@ OPERATIONS = (
         summary="Read what is known of a picture",
         answers={200: ("The picture; `ETag` is its version", schemas.MediaObject)},
         problems=(401, 403, 404, 410, 503),
-        scope="publish",
+        verb=Verb.SEE,
         headers=("If-None-Match",),
     ),
     Operation(
@@ -141,7 +141,7 @@ OPERATIONS = (
         answers={200: ("As it is now", schemas.MediaObject)},
         problems=(*WRITING, 404, 410, 412, 428),
         description="Entries that have it already keep the words they were published with.",
-        scope="publish",
+        verb=Verb.WRITE,
         body=MediaPatch,
         example={"alt": "Le quai sous l’eau, à 9 h 40", "credit": "Photo : La rédaction"},
         headers=("If-Match",),
@@ -154,7 +154,7 @@ OPERATIONS = (
         summary="Delete a picture",
         answers={204: ("Its files are gone, out of every entry that has it", None)},
         problems=(401, 403, 404, 410, 412, 422, 503),
-        scope="publish",
+        verb=Verb.WRITE,
         headers=("If-Match",),
     ),
 )

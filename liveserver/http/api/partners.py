@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from liveserver.domain.errors import EmbedRefused
 from liveserver.domain.inputs.models import PartnerInput, PartnerPatch
+from liveserver.domain.people.rights import Verb
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer, page_headers
@@ -29,16 +30,16 @@ if TYPE_CHECKING:
 
 async def create(request: Request) -> Response:
     """Create a partner, and answer with it."""
-    actor = await authorised(request, "manage")
+    actor = await authorised(request, Verb.PARTNERS)
     parts = services(request)
-    partner = await parts.partner_directory.create(await body_of(request, PartnerInput, actor))
+    partner = await parts.partner_directory.create(await body_of(request, PartnerInput, actor), actor.principal)
     location = f"{parts.settings.base_url}/api/v1/partners/{partner.id}"
     return _partner_answer(request, partner, status=201, headers={"Location": location})
 
 
 async def listing(request: Request) -> Response:
     """Answer with a page of the partners, newest first."""
-    await authorised(request, "manage")
+    await authorised(request, Verb.PARTNERS)
     query = query_of(request, PageQuery)
     partners, next_cursor = await services(request).store.partners.page(limit=query.limit, cursor=query.cursor)
     content = {"items": [resources.partner_object(partner) for partner in partners], "next_cursor": next_cursor}
@@ -47,25 +48,28 @@ async def listing(request: Request) -> Response:
 
 async def read(request: Request) -> Response:
     """Answer with one partner."""
-    await authorised(request, "manage")
+    await authorised(request, Verb.PARTNERS)
     return _partner_answer(request, await services(request).store.partners.find(request.path_params["id"]))
 
 
 async def edit(request: Request) -> Response:
     """Change a partner's rules, or switch the partner off, and answer with the partner's new state."""
-    actor = await authorised(request, "manage")
+    actor = await authorised(request, Verb.PARTNERS)
     version = version_of(request, required=True)
     patch = await body_of(request, PartnerPatch, actor)
     return _partner_answer(
-        request, await services(request).partner_directory.edit(request.path_params["id"], patch, version=version)
+        request,
+        await services(request).partner_directory.edit(
+            request.path_params["id"], patch, actor.principal, version=version
+        ),
     )
 
 
 async def delete(request: Request) -> Response:
     """Delete a partner permanently."""
-    await authorised(request, "manage")
+    actor = await authorised(request, Verb.PARTNERS)
     version = version_of(request, required=False)
-    await services(request).partner_directory.delete(request.path_params["id"], version=version)
+    await services(request).partner_directory.delete(request.path_params["id"], actor.principal, version=version)
     return Response(status_code=204)
 
 
@@ -121,7 +125,7 @@ OPERATIONS = (
         answers={201: ("Its readers may come; `Location` names it", schemas.PartnerObject)},
         problems=(*WRITING, 409),
         description="Its readers read with `?partner=ID`: `snapshot`, `entries`, `changes` and both streams.",
-        scope="manage",
+        verb=Verb.PARTNERS,
         body=PartnerInput,
         example={
             "name": "Le Phare",
@@ -139,7 +143,7 @@ OPERATIONS = (
         summary="List partners, newest first",
         answers={200: ("A page; `Link` names the next", schemas.PartnerList)},
         problems=(401, 403, 422, 503),
-        scope="manage",
+        verb=Verb.PARTNERS,
         query=PageQuery,
         headers=("If-None-Match",),
     ),
@@ -151,7 +155,7 @@ OPERATIONS = (
         summary="Read a partner",
         answers={200: ("The partner; `ETag` is its version", schemas.PartnerObject)},
         problems=(401, 403, 404, 503),
-        scope="manage",
+        verb=Verb.PARTNERS,
         headers=("If-None-Match",),
     ),
     Operation(
@@ -163,7 +167,7 @@ OPERATIONS = (
         answers={200: ("As it is now", schemas.PartnerObject)},
         problems=(*WRITING, 404, 412, 428),
         description='`{"enabled": false}` closes its viewers within seconds, on every node (4503).',
-        scope="manage",
+        verb=Verb.PARTNERS,
         body=PartnerPatch,
         example={"enabled": False},
         headers=("If-Match",),
@@ -176,7 +180,7 @@ OPERATIONS = (
         summary="Remove a partner",
         answers={204: ("Its viewers are closed within seconds", None)},
         problems=(401, 403, 404, 412, 422, 503),
-        scope="manage",
+        verb=Verb.PARTNERS,
         headers=("If-Match",),
     ),
 )

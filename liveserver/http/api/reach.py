@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from liveserver.access import signed_links
 from liveserver.domain.inputs.models import ReachLinkInput
+from liveserver.domain.people.rights import Verb
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 async def read(request: Request) -> Response:
     """Answer with a live blog's reach, by partner: how many viewers there are now, and figures by day and by hour."""
-    await authorised(request, "manage")
+    await authorised(request, Verb.FIGURES)
     query = query_of(request, ReachQuery)
     report = await services(request).reach.report(
         request.path_params["slug"], query.since, query.until, partner=query.partner
@@ -36,7 +37,7 @@ async def read(request: Request) -> Response:
 
 async def create_link(request: Request) -> Response:
     """Make a link to the page of a live blog's reach, for people without an API key. Answer with the link."""
-    actor = await authorised(request, signed_links.SCOPE)
+    actor = await authorised(request, signed_links.VERB)
     body = await body_of(request, ReachLinkInput, actor)
     parts = services(request)
     link = await signed_links.make(parts.store, request.path_params["slug"], actor, days=body.days)
@@ -81,7 +82,7 @@ OPERATIONS = (
         answers={200: ("Without anything of any single reader", schemas.ReachObject)},
         problems=(401, 403, 404, 422, 503),
         description="Those who have a stream open. What was counted in the last minute is missing.",
-        scope="manage",
+        verb=Verb.FIGURES,
         query=ReachQuery,
     ),
     Operation(
@@ -94,7 +95,7 @@ OPERATIONS = (
         problems=(*WRITING, 404),
         description="It is void when its time is over, and once the key that made it is revoked. Of a live blog’s "
         "links the newest hundred are good.",
-        scope="manage",
+        verb=Verb.MANAGE,
         body=ReachLinkInput,
         example={"days": 7},
     ),

@@ -20,7 +20,7 @@ def _route(path: str) -> Route:
 
     async def endpoint(request: Request) -> Response:
         operation = operations["GET" if request.method == "HEAD" else request.method]
-        count(request, needs_key=operation.scope is not None)
+        count(request, needs_key=operation.verb is not None)
         return await operation.endpoint(request)
 
     return Route(path, endpoint, methods=list(operations))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from liveserver.domain.inputs.models import GoneInput
+from liveserver.domain.people.rights import Verb
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import Operation
 from liveserver.http.api.requests.answers import answer
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 async def read(request: Request) -> Response:
     """Answer with the state of a takedown: how many viewers were asked to confirm, and how many have confirmed."""
-    await authorised(request, "publish")
+    await authorised(request, Verb.SEE)
     takedown = await services(request).takedowns.find(request.path_params["slug"], request.path_params["id"])
     return answer(request, resources.takedown_object(takedown), public=False)
 
@@ -47,7 +48,7 @@ OPERATIONS = (
         answers={200: ("As it stands; it goes on for a minute at most", schemas.TakedownObject)},
         problems=(401, 403, 404, 503),
         description="Of an entry that was deleted with `confirm`. `{id}` is the entry’s.",
-        scope="publish",
+        verb=Verb.SEE,
     ),
     Operation(
         method="POST",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import FormData
     from starlette.requests import Request
 
-    from liveserver.access.api_keys import Actor
+    from liveserver.access.actors import Actor
 
 IN_MEMORY = 64 * 1024
 """An upload of at most this many bytes is kept in memory until the transcoder gets it. A larger upload is kept on the
@@ -67,7 +67,7 @@ async def upload_of(request: Request, actor: Actor) -> AsyncIterator[Upload]:
     limit = parts.settings.media_max_size
     size = min(max(expected_size(request, limit), int(UPLOAD_LEAST * limit)), limit)
     if media_type == "multipart/form-data":
-        with parts.uploads.room(actor.key_id, size):
+        with parts.uploads.room(actor.ref, size):
             form = await _form(request, limit)
             try:
                 yield _of_form(form, limit)
@@ -77,7 +77,7 @@ async def upload_of(request: Request, actor: Actor) -> AsyncIterator[Upload]:
     elif media_type.startswith("image/") or media_type == "application/octet-stream":
         fields = query_of(request, UploadQuery).model_dump(exclude_none=True)
         words = parse(MediaInput, fields, prefix="?")
-        with parts.uploads.room(actor.key_id, size):
+        with parts.uploads.room(actor.ref, size):
             file = UploadFile(cast("BinaryIO", SpooledTemporaryFile(IN_MEMORY)))  # noqa: SIM115
             try:
                 async for chunk in _limited(request, limit, limit):

@@ -32,11 +32,11 @@ from liveserver.newsroom.syndication.ssrf_guard import is_public
 from liveserver.utils.background import Periodic
 
 if TYPE_CHECKING:
-    from liveserver.domain.people.principal import Principal
     from datetime import datetime
 
     from liveserver.content.media.library import MediaLibrary
     from liveserver.domain.inputs.models import SourceInput
+    from liveserver.domain.people.principal import Principal
     from liveserver.newsroom.publisher import Publisher
     from liveserver.settings import Settings
     from liveserver.store import Store
@@ -106,13 +106,13 @@ class SyndicationCoordinator:
         self._look_now = asyncio.Event()
         self._following: dict[str, asyncio.Task[None]] = {}
 
-    async def follow(self, slug: str, source_input: SourceInput) -> Source:
+    async def follow(self, slug: str, source_input: SourceInput, by: Principal) -> Source:
         """Let one of our live blogs follow a live blog of another server, and return the source.
 
         Raises InvalidInput. Raises NotFound if our live blog doesn't exist. Raises Conflict if our live blog follows a
         source already.
         """
-        source = await self._store.sources.add(new_source(slug, source_input, now(), self._settings))
+        source = await self._store.sources.add(new_source(slug, source_input, now(), self._settings), by)
         self._look_now.set()
         return source
 
@@ -120,9 +120,9 @@ class SyndicationCoordinator:
         """Return the source that a live blog follows. Raises NotFound if it follows no source."""
         return await self._store.sources.find(slug, now())
 
-    async def stop(self, slug: str) -> None:
+    async def stop(self, slug: str, by: Principal) -> None:
         """Let a live blog stop following its source. Raises NotFound if it follows no source."""
-        await self._store.sources.remove(slug)
+        await self._store.sources.remove(slug, by, now())
         self._look_now.set()
 
     async def run(self) -> None:

@@ -24,10 +24,10 @@ from liveserver.utils.limits.rate_limiter import Throttle
 from liveserver.utils.lru_cache import KEPT_BYTES, LruCache, size_of
 
 if TYPE_CHECKING:
-    from liveserver.domain.people.principal import Principal
     from collections.abc import Callable, Iterator, Mapping
 
     from liveserver.content.media.library import MediaLibrary
+    from liveserver.domain.people.principal import Principal
     from liveserver.domain.source import ImportedEntry, Source
     from liveserver.settings import Settings
     from liveserver.store import Store

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from liveserver.domain.people.rights import Verb
+
 WRITING = (401, 403, 413, 415, 422, 503)
 """The statuses of the problems with which an operation may answer if it needs an API key and a request body."""
 
@@ -37,8 +39,8 @@ class Operation:
     """The statuses of the problems with which this operation may answer. `OF_ALL` (`document.py`) has the statuses that
     all operations share."""
     description: str = ""
-    scope: str | None = None
-    """The scope that the API key needs; None if no key is needed."""
+    verb: Verb | None = None
+    """The verb that must be allowed to the sender of the request; None if anybody may send it."""
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     content: dict[str, dict[str, Any]] = field(default_factory=dict)

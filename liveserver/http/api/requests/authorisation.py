@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from liveserver.access.api_keys import Actor, require
+from liveserver.access.actors import Actor, require
 from liveserver.domain.errors import Forbidden
 from liveserver.http.container import services
 from liveserver.http.requesters import claim_connection
@@ -12,6 +12,8 @@ from liveserver.utils import audit_log
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+    from liveserver.domain.people.rights import Verb
 
 
 async def actor_of(request: Request) -> Actor | None:
@@ -22,7 +24,7 @@ async def actor_of(request: Request) -> Actor | None:
     return await services(request).api_keys.authenticate(request.headers.get("authorization"))
 
 
-async def authorised(request: Request, scope: str, *, shared: bool = False) -> Actor:
+async def authorised(request: Request, verb: Verb, *, anywhere: bool = False) -> Actor:
     """Return the actor if the request's API key has the scope and may be used for the live blog in the path.
 
     The key and the route are noted for the audit log. If the path names no live blog, a key that is limited to certain
@@ -30,10 +32,10 @@ async def authorised(request: Request, scope: str, *, shared: bool = False) -> A
     Raises Unauthorized if there is no valid key. Raises Forbidden if the key lacks the scope or may not be used for the
     live blog.
     """
-    actor = require(await actor_of(request), scope, request.path_params.get("slug"), shared=shared)
-    claim_connection(request.scope, actor.key_id)
+    actor = require(await actor_of(request), verb, request.path_params.get("slug"), anywhere=anywhere)
+    claim_connection(request.scope, actor.ref)
     peer = request.client
-    audit_log.by(key=actor.key_id, address=peer.host if peer else None, route=f"{request.method} {request.url.path}")
+    audit_log.by(principal=actor.ref, address=peer.host if peer else None, route=f"{request.method} {request.url.path}")
     return actor
 
 
@@ -44,18 +46,18 @@ async def confirm(request: Request, actor: Actor) -> None:
     Forbidden if the key's scopes or live blogs were changed.
     """
     if await actor_of(request) != actor:
-        raise Forbidden(f"the key “{actor.name}” was changed while this came in: send it again")
+        raise Forbidden(f"the key “{actor.principal.name}” was changed while this came in: send it again")
 
 
-async def provisionally_authorised(request: Request, scope: str) -> Actor:
+async def provisionally_authorised(request: Request, verb: Verb) -> Actor:
     """Return the actor like `authorised`. If this process remembers the API key, the store isn't asked for the key.
 
     The remembered key may have been revoked or limited meanwhile. So only an operation whose transaction checks the key
     again may use this function. Raises the same errors as `authorised`.
     """
     seen = services(request).api_keys.recall(request.headers.get("authorization"))
-    actor = require(seen or await actor_of(request), scope, request.path_params.get("slug"))
-    claim_connection(request.scope, actor.key_id)
+    actor = require(seen or await actor_of(request), verb, request.path_params.get("slug"))
+    claim_connection(request.scope, actor.ref)
     return actor
 
 
@@ -70,6 +72,6 @@ def count(request: Request, *, needs_key: bool) -> None:
     parts, authorization = services(request), request.headers.get("authorization")
     actor = parts.api_keys.recall(authorization)
     if actor is not None:
-        parts.limits.with_key(actor.key_id)
+        parts.limits.by_principal(actor.ref)
     elif authorization is None or not needs_key:
         parts.limits.read(request.scope.get("client"))

@@ -15,7 +15,7 @@ from liveserver.http.problems import TooLarge, UnsupportedMediaType
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from liveserver.access.api_keys import Actor
+    from liveserver.access.actors import Actor
     from liveserver.domain.inputs.parsing import InputType
 
 
@@ -32,7 +32,7 @@ async def body_of(request: Request, kind: type[InputType], actor: Actor, *, conf
     """
     parts = services(request)
     limit = parts.settings.max_body_size
-    with parts.bodies.room(actor.key_id, min(expected_size(request, limit), limit)):
+    with parts.bodies.room(actor.ref, min(expected_size(request, limit), limit)):
         raw = await _read(request, limit)
     if not confirms:
         await confirm(request, actor)
