@@ -48,7 +48,8 @@ class Hold(NamedTuple):
     holder: str
     """The name of the process."""
     position: Position | None
-    """The position up to which the source's changes are in the store, as the process knows it; None at the start."""
+    """The position up to which the source's changes are in the store, as far as the process knows. None before the
+    first change."""
 
 
 class Incoming(NamedTuple):
