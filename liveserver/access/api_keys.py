@@ -1,6 +1,6 @@
 """API keys: `lv_<id>_<secret>`. The database keeps only the secret's SHA-256.
 
-A plain hash is enough, where a password would need a slow one: nobody can guess 256 random bits.
+A fast hash is enough, as nobody can guess 256 random bits. (A password would need a slow hash.)
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _KEY = re.compile(r"lv_([a-z0-9]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
 
 
 SEEN_MAX = 1_000
-"""The greatest number of API keys whose actors `ApiKeys` remembers. Beyond that, it forgets some of these actors."""
+"""The greatest number of API keys whose actors `ApiKeys` remembers. If there are more keys, it forgets some actors."""
 
 PAUSE = 0.05
 """The least number of seconds between two queries of the store for API keys that this process doesn't remember.
 
 Anybody can invent keys. Therefore one query asks for all keys that were sent since the last query, and there are at
 most twenty queries a second. The first request with a valid key may have to wait for the next query; later requests
-don't.
+with this key don't wait.
 """
 
 
@@ -117,9 +117,9 @@ class ApiKeys:
         return actor
 
     def recall(self, authorization: str | None) -> Actor | None:
-        """Return the actor that this process remembers for an `Authorization` header; None if it remembers none.
+        """Return the actor that this process remembers for an `Authorization` header; None if there is none.
 
-        The store isn't asked, so the header's API key may have been revoked or limited since it was last sent. Only a
+        The store isn't asked, so the header's API key may have been revoked or limited since its last use. Only a
         caller whose transaction checks the key again (`store.entries.create`) may rely on this actor.
         """
         match = None if authorization is None else _key_in(authorization)
@@ -128,7 +128,7 @@ class ApiKeys:
     async def _find(self) -> dict[str, ApiKey]:
         """Read the API keys with the ids in `_unseen` from the store. Returns the keys that exist, by id.
 
-        This waits until `PAUSE` seconds have passed since the last such query.
+        Waits first until `PAUSE` seconds have passed since the previous query.
         """
         unseen, self._unseen = self._unseen, set()
         clock = asyncio.get_running_loop().time
@@ -152,8 +152,8 @@ def require(actor: Actor | None, scope: str, slug: str | None, *, shared: bool =
 
     Raises Unauthorized if there is no actor. Raises Forbidden if the actor's key lacks the scope, or is limited to
     other live blogs. `slug`: None for a thing that belongs to no live blog; a key that is limited to live blogs may not
-    be used for such a thing. `shared`: True for a thing that every key with the scope may be used for, even a key that
-    is limited to live blogs.
+    be used for such a thing. `shared`: True if every key with the scope may be used, even a key that is limited to live
+    blogs.
     """
     if actor is None:
         raise Unauthorized("this needs an API key: Authorization: Bearer lv_<id>_<secret>")
@@ -165,7 +165,7 @@ def require(actor: Actor | None, scope: str, slug: str | None, *, shared: bool =
 
 
 def may(actor: Actor | None, scope: str, slug: str) -> bool:
-    """True if the actor's key has the scope and may be used for the live blog: `require` wouldn't raise."""
+    """Return True if the actor's key has the scope and may be used for the live blog: `require` raises nothing."""
     return actor is not None and scope in actor.scopes and (actor.liveblogs is None or slug in actor.liveblogs)
 
 

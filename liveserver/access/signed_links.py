@@ -53,8 +53,9 @@ async def make(store: Store, slug: str, actor: Actor, *, days: int) -> NewLink:
 async def check(store: Store, slug: str, token: str) -> None:
     """Check the secret (`token`) of a link to the page of a live blog's reach.
 
-    Raises Unauthorized if the link isn't valid or has expired. Raises Unauthorized if the API key that made it is
-    unknown, revoked or expired, and Forbidden if this key has lost `SCOPE`, or is limited to other live blogs now.
+    Raises Unauthorized if the link isn't valid or has expired. Raises Unauthorized if the API key that made the
+    link is unknown, revoked or expired. Raises Forbidden if this key has lost `SCOPE`, or is limited to other live
+    blogs now.
     """
     if not _TOKEN.fullmatch(token):
         raise Unauthorized("this page needs a link that `liveserver reach SLUG --link` makes")

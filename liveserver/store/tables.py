@@ -1,4 +1,4 @@
-"""The database's tables, as the code reads and writes them. The migrations create them; a test compares both."""
+"""The database's tables, as the code reads and writes them. The migrations create the same tables (a test compares)."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ entries = Table(
     Column("updated_at", UTCDateTime, nullable=False),
     # The time of publication; without one, the due time; without that, the time of creation. Lists are ordered by it.
     Column("sort_at", UTCDateTime, nullable=False),
-    # The source that the entry was taken over from; None: it is the newsroom's own.
+    # The source from which the entry was copied; None: the newsroom wrote the entry.
     Column("via", DOCUMENT),
     CheckConstraint("status <> 'published' OR (seq IS NOT NULL AND published_at IS NOT NULL)", name="published"),
     # Unique, so that two entries can't have the same seq, even if the code has a defect.
@@ -253,7 +253,7 @@ moments = Table(
     Column("liveblog_id", ForeignKey("liveblogs.id"), nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("at", UTCDateTime, nullable=False),
-    # The entry that changed, and the version that the change made of it. None: the live blog's own fields changed.
+    # The entry that changed, and its version after the change. None: the live blog's own fields changed.
     Column("entry_id", _name(36)),
     Column("version", Integer),
     # The live blog's own fields before the change; None: an entry changed.
@@ -284,7 +284,7 @@ sources = Table(
     Column("held_until", UTCDateTime),
 )
 
-# Entries that were taken over from a source, by their ids at the source. These rows stay when the source is removed, as
+# Entries that were copied from a source, by their ids at the source. These rows stay when the source is removed, as
 # the same source may be followed again.
 copies = Table(
     "copies",
@@ -294,7 +294,7 @@ copies = Table(
     Column("entry_id", _name(36), ForeignKey("entries.id"), nullable=False),
     Column("seq", BigInteger, nullable=False),
     # True if the source has deleted the entry. An entry that only our newsroom has deleted isn't gone in this sense,
-    # and isn't taken over again.
+    # and isn't copied again.
     Column("gone", Boolean, nullable=False),
     Column("complete", Boolean, nullable=False),
     PrimaryKeyConstraint("liveblog_id", "remote_id"),

@@ -55,10 +55,10 @@ def _check(revoked_at: datetime | None, expires_at: datetime | None) -> None:
 
 
 def check_liveblog(name: str, liveblogs: Collection[str] | None, slug: str | None) -> None:
-    """Raise Forbidden if a key that is limited to `liveblogs` is used for something else.
+    """Raise Forbidden if a key that is limited to `liveblogs` is used for another live blog, or for the whole site.
 
     `name`: the key's name, for the message. `liveblogs`: None if the key isn't limited. `slug`: the live blog that the
-    key is used for; None for something that concerns the whole site.
+    key is used for; None for the whole site.
     """
     if liveblogs is not None and slug not in liveblogs:
         raise Forbidden(f"the key “{name}” is limited to {', '.join(sorted(liveblogs))}")
@@ -98,13 +98,13 @@ def add(connection: Connection, key: ApiKey) -> None:
 
 
 def every(connection: Connection) -> list[ApiKey]:
-    """Return all API keys, oldest first. Revoked and expired keys are among them."""
+    """Return all API keys, oldest first, including revoked and expired keys."""
     query = select(_t).order_by(_t.c.created_at, _t.c.id)
     return [_key(row) for row in connection.execute(query).mappings()]
 
 
 def find(connection: Connection, key_id: str) -> ApiKey | None:
-    """Return the API key with this id, even if it was revoked or has expired. None if there is none."""
+    """Return the API key with this id, even if it was revoked or has expired. None if there is no such key."""
     if "\x00" in key_id:
         return None
     row = connection.execute(_FIND, {"key_id": key_id}).mappings().one_or_none()
@@ -123,17 +123,17 @@ def find_any(connection: Connection, key_ids: Sequence[str]) -> dict[str, ApiKey
 
 
 def confirm(connection: Connection, key_id: str, slug: str) -> None:
-    """Check that the API key is good now, and isn't limited to other live blogs than this one.
+    """Check that the API key is valid now, and may be used for this live blog.
 
-    Call this in the transaction that writes for the key. Raises Unauthorized if the key is unknown, revoked or expired,
-    and Forbidden if it is limited to other live blogs.
+    Call this function in the transaction in which the request with the key writes. Raises Unauthorized if the key is
+    unknown, revoked or expired. Raises Forbidden if the key is limited to other live blogs.
     """
     term = confirm_good(connection, key_id)
     check_liveblog(term.name, term.liveblogs, slug)
 
 
 def confirm_good(connection: Connection, key_id: str) -> Row[Any, Any, Any, Any]:
-    """Check that the API key is good now, whichever live blogs it is limited to.
+    """Check that the API key is valid now, even if it is limited to some live blogs.
 
     Returns a row with the key's time of revocation, time of expiry, name and live blogs. Raises Unauthorized if the key
     is unknown, revoked or expired.

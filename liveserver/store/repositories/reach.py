@@ -1,7 +1,7 @@
 """The queries of reach, and of the links to its page.
 
-Reach is views and watch time by live blog, partner and hour. Nothing is stored of any single viewer. Of a link's
-secret, only the hash is stored.
+Reach is views and watch time by live blog, partner and hour. No data of single viewers are stored. The store has
+a hash of a link's secret, never the secret.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ReachLink(NamedTuple):
 
     slug: str
     key_id: str
-    """The id of the API key that made the link. The link is good only as long as this key is."""
+    """The id of the API key that made the link. The link is valid only while this key is valid."""
     created_at: datetime
     expires_at: datetime
 
@@ -48,8 +48,8 @@ class ReachLink(NamedTuple):
 def add(connection: Connection, counts: Sequence[tuple[str, ReachHour]]) -> None:
     """Add a node's counts to the stored counts. `counts`: pairs of a live blog's slug, and its counts in an hour.
 
-    The peak isn't added: the higher one of the node's peak and the stored peak is stored. A pair whose slug no live
-    blog has is skipped.
+    The peak isn't added: the store keeps the higher of the node's peak and the stored peak. A pair is skipped if no
+    live blog has the slug.
     """
     query = select(_blogs.c.slug, _blogs.c.id).where(_blogs.c.slug.in_({slug for slug, _ in counts}))
     ids: dict[str, int] = {row.slug: row.id for row in connection.execute(query)}
@@ -93,9 +93,9 @@ def find(
 def add_link(connection: Connection, digest: str, link: ReachLink) -> None:
     """Insert a link under the hash of its secret. Raises NotFound if there is no such live blog.
 
-    Also deletes all expired links, and the live blog's oldest ones if it has more than LINKS_MAX.
+    Also deletes all expired links, and the live blog's oldest links if there are more than LINKS_MAX.
     """
-    # The live blog's row is locked: otherwise two transactions at once would each find room for one more link.
+    # The live blog's row is locked: otherwise two transactions at once could leave more than LINKS_MAX links.
     liveblog_id, _ = liveblogs.find(connection, link.slug, lock=True)
     connection.execute(delete(_links).where(_links.c.expires_at <= link.created_at))
     values = {"liveblog_id": liveblog_id, "key_id": link.key_id}
