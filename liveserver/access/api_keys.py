@@ -1,6 +1,6 @@
 """API keys: `lv_<id>_<secret>`. The database keeps only the secret's SHA-256.
 
-A plain hash is enough, where a password would need a slow one: nobody can guess 256 random bits.
+A fast hash is enough, as nobody can guess 256 random bits. (A password would need a slow hash.)
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _KEY = re.compile(r"lv_([a-z0-9]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
 
 
 SEEN_MAX = 1_000
-"""The greatest number of API keys whose actors `ApiKeys` remembers. Beyond that, it forgets some of these actors."""
+"""The greatest number of API keys whose actors `ApiKeys` remembers. If there are more keys, it forgets some actors."""
 
 PAUSE = 0.05
 """The least number of seconds between two queries of the store for API keys that this process doesn't remember.
 
 Anybody can invent keys. Therefore one query asks for all keys that were sent since the last query, and there are at
 most twenty queries a second. The first request with a valid key may have to wait for the next query; later requests
-don't.
+with this key don't wait.
 """
 
 
@@ -110,9 +110,9 @@ class ApiKeys:
         return actor
 
     def recall(self, authorization: str | None) -> Actor | None:
-        """Return the actor that this process remembers for an `Authorization` header; None if it remembers none.
+        """Return the actor that this process remembers for an `Authorization` header; None if there is none.
 
-        The store isn't asked, so the header's API key may have been revoked or limited since it was last sent. Only a
+        The store isn't asked, so the header's API key may have been revoked or limited since its last use. Only a
         caller whose transaction checks the key again (`store.entries.create`) may rely on this actor.
         """
         match = None if authorization is None else _key_in(authorization)
@@ -121,7 +121,7 @@ class ApiKeys:
     async def _find(self) -> dict[str, ApiKey]:
         """Read the API keys with the ids in `_unseen` from the store. Returns the keys that exist, by id.
 
-        This waits until `PAUSE` seconds have passed since the last such query.
+        Waits first until `PAUSE` seconds have passed since the previous query.
         """
         unseen, self._unseen = self._unseen, set()
         clock = asyncio.get_running_loop().time

@@ -1,7 +1,7 @@
-"""A budget of bytes for the request bodies that are being received: all bodies together, and those of each API key.
+"""Limits on the bytes of request bodies that are being received: for all bodies together, and for each API key.
 
 A body may come slowly, and a client may send very many bodies at once. So before the first byte of a body is read, the
-greatest number of bytes that the body may have is taken from the budget.
+greatest number of bytes that the body may have is reserved in a budget.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 JSON_MOST = 128
-"""The number of JSON bodies of the largest size (`LIVESERVER_MAX_BODY_SIZE`) that the budget has room for at a time:
-32 MB together by default."""
+"""The number of JSON bodies of the largest size (`LIVESERVER_MAX_BODY_SIZE`) that may be received at the same
+time: 32 MB together by default."""
 JSON_PER_KEY = 32
-"""The number of JSON bodies of the largest size that one API key may send at a time: 8 MB together by default. A body
-counts only until it has been received, so even an import of many entries needs less than that."""
+"""The number of JSON bodies of the largest size that one API key may send at the same time: 8 MB together by default. A
+body counts only until it has been received, so even an import of many entries needs less than 8 MB."""
 
 UPLOADS_MOST = 24
-"""The number of uploaded pictures of the largest size (`LIVESERVER_MEDIA_MAX_SIZE`) that the budget has room for at a
-time. A picture counts until it has been decoded. With the default size, these pictures take up to 480 MB of temporary
-files. In a container whose `/tmp` is in memory, the files take memory."""
+"""The number of uploaded pictures of the largest size (`LIVESERVER_MEDIA_MAX_SIZE`) that may be received at the same
+time. A picture counts until it has been decoded. With the default size, the temporary files of these pictures have up
+to 480 MB. If a container keeps `/tmp` in memory, the files use memory."""
 UPLOADS_PER_KEY = 8
-"""The number of uploaded pictures of the largest size that one API key may send at a time."""
+"""The number of uploaded pictures of the largest size that one API key may send at the same time."""
 UPLOAD_LEAST = 1 / 2
-"""The least size that is counted for an uploaded picture, as a share of the largest size. It is counted for smaller
-pictures, too, since each picture takes a file descriptor. So one API key can send at most sixteen pictures at a
+"""The least size that is counted for an uploaded picture, as a share of the largest size. A smaller picture counts as
+this size, since each picture uses a file descriptor. So one API key can send at most sixteen pictures at the same
 time."""
 
 AGAIN = 5
@@ -38,20 +38,20 @@ AGAIN = 5
 
 
 class BodyBudget:
-    """The budget for request bodies of one sort: JSON, or pictures. It counts the bytes that each API key takes."""
+    """The budget for request bodies of one sort: JSON, or pictures. It counts the bytes reserved by each API key."""
 
     def __init__(self, name: str, *, most: int, per_key: int) -> None:
         """`name`: the name of the quota, which clients see.
 
-        `most`: the greatest number of bytes that all API keys together may take. `per_key`: the greatest number of
-        bytes that one API key may take.
+        `most`: the greatest number of bytes that all API keys together may reserve. `per_key`: the greatest number
+        of bytes that one API key may reserve.
         """
         self._quota = Quota(name, per_key, unit="content-bytes")
         self._most = most
         self._held: dict[str, int] = {}
-        """The number of bytes that each API key takes now, by the key's id."""
+        """The number of bytes that each API key has reserved, by the key's id."""
         self.held = 0
-        """The number of bytes that all API keys together take now."""
+        """The number of bytes that all API keys together have reserved."""
 
     def __len__(self) -> int:
         """Return the number of API keys that are sending a body now."""
@@ -59,11 +59,12 @@ class BodyBudget:
 
     @contextmanager
     def room(self, key_id: str, size: int) -> Iterator[None]:
-        """Take room for a body of at most `size` bytes from the budget until the `with` block ends.
+        """Reserve `size` bytes of the budget for a body of an API key until the `with` block ends.
 
-        Raises TooManyRequests if the API key would then take more bytes than one key may. Raises Busy if this body and
-        those that the key is sending already need more bytes together than the budget has free now. So the fuller the
-        budget is, the less each key may take, and a few keys can't fill it.
+        `size`: the greatest number of bytes that the body may have. Raises TooManyRequests if the key would then have
+        reserved more bytes than `per_key`. Raises Busy if all bodies of the key, including this body, need more bytes
+        than the budget has free now. So the fuller the budget is, the less each key may reserve, and a few keys can't
+        fill the budget.
         """
         after = self._held.get(key_id, 0) + size
         if after > self._quota.most:

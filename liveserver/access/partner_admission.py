@@ -1,11 +1,11 @@
 """Admission of other sites: partners under their own rules, all other sites under the live blog's embed policy.
 
-There are only dozens of rules, and each process keeps them in memory. It reads all of them again every 1.5 seconds, so
-a change that is made on one node holds on all nodes within two seconds. Each viewer that came with a partner has a
-partner session while it is connected (`access/partner_sessions.py`). When a partner is switched off, its viewers are
-disconnected.
+There are only dozens of rules, and each process keeps them in memory. The process reads all rules again every 1.5
+seconds, so a change that is made on one node takes effect on all nodes within two seconds. Each viewer that came with a
+partner has a partner session while it is connected (`access/partner_sessions.py`). When a partner is switched off, its
+viewers are disconnected.
 
-The rules look at the request's Origin header. Browsers tell the truth there; other programs can invent an origin. This
+The rules look at the request's Origin header. Browsers send the true origin; other programs can invent one. This
 server's own pages are admitted with every partner; the `frame-ancestors` of these pages say which sites may frame them.
 """
 
@@ -46,7 +46,7 @@ POLL = 1.5
 """Seconds between two reads of the rules from the store."""
 
 UNKNOWN_AGAIN = 0.5
-"""The least number of seconds after a read of the rules until a request for an unknown partner causes another read."""
+"""The least number of seconds between two reads of the rules, if a request for an unknown partner causes the second."""
 
 SLICE = 500
 """The greatest number of viewers that are disconnected in one turn of the event loop."""
@@ -58,7 +58,8 @@ log = structlog.get_logger(__name__)
 class Readers(Enum):
     """The sites whose scripts may read an answer, besides this server's own pages.
 
-    Browsers enforce this. Programs that aren't browsers can always read the answer.
+    Browsers keep the scripts of all other sites from reading the answer. Programs that aren't browsers can always read
+    the answer.
     """
 
     ANY = auto()
@@ -99,7 +100,7 @@ class PartnerAdmission:
         self._partners: dict[str, Partner] = {}
         self._restricted: dict[str, EmbedPolicy] = {}
         self._read_at: float | None = None
-        """The time at which the last read of the rules began, by the event loop's clock; None if there was none."""
+        """The time at which the last read of the rules began, by the event loop's clock; None before the first read."""
         self._reading = FreshFlight(self._read)
         self._partner_sessions = PartnerSessions(hub)
         # A `Periodic` goes on after any error: partners must be switched off in this process even after a failed poll.
@@ -124,8 +125,9 @@ class PartnerAdmission:
     async def admit(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Admission:
         """Return what a request may see of a live blog. Whether the live blog exists isn't checked.
 
-        `partner_id`: None if the request names no partner. Raises StoreUnavailable. Raises EmbedRefused if the request
-        isn't admitted by the partner's rules (by the live blog's embed policy if `partner_id` is None).
+        `partner_id`: None if the request names no partner. Raises StoreUnavailable. Raises EmbedRefused if the
+        partner's rules refuse the request. If `partner_id` is None, the live blog's embed policy decides instead of a
+        partner's rules.
         """
         partner = None if partner_id is None else await self._find(partner_id)
         if self._read_at is None:
@@ -144,11 +146,11 @@ class PartnerAdmission:
         return Admission(_topic(partner, slug), partner, readers if partner.origins else Readers.ANY)
 
     async def readers(self, slug: str, headers: RawHeaders) -> Readers:
-        """Return the sites whose scripts may read an answer that anybody may fetch. Raises StoreUnavailable.
+        """Return the sites whose scripts may read a feed or a share card. Raises StoreUnavailable.
 
-        Such answers are feeds and share cards. Requests for them are never refused because of their Origin header, as
-        harmless programs send one, too, for example feed readers within a browser. Instead, the headers of the answer
-        make browsers withhold it from the scripts of sites that may not read it.
+        Anybody may fetch feeds and share cards. Requests for them are never refused because of their Origin header, as
+        harmless programs send this header, too, for example feed readers within a browser. Instead, the headers of the
+        answer tell browsers which sites' scripts may read the answer.
         """
         try:
             return (await self.admit(slug, None, headers)).readers
@@ -156,14 +158,14 @@ class PartnerAdmission:
             return Readers.NONE
 
     async def shown(self, slugs: Iterable[str], headers: RawHeaders) -> frozenset[str]:
-        """Return those of the slugs whose live blogs a request without a partner may see. Raises StoreUnavailable."""
+        """Filter slugs: keep the live blogs that a request without a partner may see. Raises StoreUnavailable."""
         if self._read_at is None:
             await self.refresh()
         caller = Caller.of(headers)
         return frozenset(slug for slug in slugs if slug not in self._restricted or self._may_embed(slug, caller))
 
     async def subscription(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Subscription:
-        """Make a subscription for the viewer whose stream a request opens. Raises EmbedRefused and StoreUnavailable.
+        """Make a subscription for a viewer that opens a stream. Raises EmbedRefused and StoreUnavailable.
 
         `partner_id`: None if the request names no partner.
         """
@@ -177,7 +179,7 @@ class PartnerAdmission:
     async def frame_ancestors(self, slug: str, partner_id: str | None) -> str:
         """Return the sites that may show a page with the live blog in a frame.
 
-        They are returned as the value of `frame-ancestors` in a Content-Security-Policy. Raises StoreUnavailable.
+        The result is the value of `frame-ancestors` in a Content-Security-Policy. Raises StoreUnavailable.
         Raises EmbedRefused if the partner may not show the live blog.
         """
         if partner_id is not None:
@@ -238,7 +240,7 @@ class PartnerAdmission:
         return host == caller.host.lower() or (scheme, host) == (self._own.scheme, self._own.netloc.lower())
 
     def _refusal(self, partner: Partner | None, slug: str, caller: Caller) -> str | None:
-        """Return why the partner may not show the live blog to this caller, as one word; None if the partner may."""
+        """Return why the partner may not show the live blog to this caller, as one word; None if there is no reason."""
         if partner is None:
             return "unknown"
         if not partner.enabled:
@@ -252,7 +254,7 @@ class PartnerAdmission:
         return None
 
     async def _enforce(self) -> None:
-        """Disconnect the viewers that the rules don't admit any more, and those whose topic the rules have changed."""
+        """Disconnect viewers that the rules don't admit any more, and viewers that the rules now give another topic."""
         at = self._clock()
         for partner_id in self._partner_sessions.partners():
             partner = self._partners.get(partner_id)
@@ -267,9 +269,9 @@ class PartnerAdmission:
             if self._refusal(partner, slug, session.caller) is not None:
                 self._partner_sessions.close(partner_id, session, close_codes.CLOSE_NOT_ADMITTED)
             elif partner is not None and _topic(partner, slug) != session.topic:
-                # The viewer must neither keep entries that it may not see any more, nor miss those that it may see now.
-                # So it is sent a reset, which tells it to start anew. The reset has a void position: if it had the live
-                # blog's position, a viewer that has that position already would ignore the reset.
+                # The viewer must not keep entries that it may not see any more, and must not miss entries that it may
+                # see now. So it is sent a reset, which tells it to start anew. The reset has a void position. With the
+                # live blog's position, a viewer that already has this position would ignore the reset.
                 session.viewer.write(Frame(messages.reset(VOID_POSITION)))
                 self._partner_sessions.close(partner_id, session, close_codes.CLOSE_RESTART)
             else:

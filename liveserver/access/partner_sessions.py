@@ -1,6 +1,6 @@
 """The viewers of each partner, in this process. A viewer is noted when it comes, and forgotten when it leaves.
 
-Messages are delivered to these viewers in the same way as to all others.
+Messages are delivered to these viewers in the same way as to all other viewers.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 NAMED_MAX = 300
-"""The greatest number of bytes of an Origin or Host header: host names have at most 253 characters. If a header has
-more, the caller's origin fits no rule."""
+"""The greatest number of bytes of an Origin or Host header: host names have at most 253 characters. If a header is
+longer, the caller's origin is set to `null`, which fits no rule."""
 
 
 class Caller(NamedTuple):
@@ -63,7 +63,7 @@ class PartnerSession(NamedTuple):
 
 
 class Reviewed(NamedTuple):
-    """The state of a partner when its sessions were last reviewed."""
+    """The state of a partner when its sessions were last reviewed: checked against the partner's rules."""
 
     version: int
     """The partner's version; 0 if there was no such partner."""
@@ -84,7 +84,7 @@ class PartnerSessions:
         return list(self._sessions)
 
     def sessions(self, partner_id: str) -> list[PartnerSession]:
-        """Return a partner's sessions, in a list that stays as it is while sessions come and go."""
+        """Return a partner's sessions, in a new list, which doesn't change when sessions are added or removed."""
         return list(self._sessions.get(partner_id, {}).values())
 
     def count(self, partner_id: str) -> int:
@@ -92,7 +92,7 @@ class PartnerSessions:
         return len(self._sessions.get(partner_id, ()))
 
     def add(self, partner_id: str, session: PartnerSession) -> None:
-        """Add a session to those of the partner."""
+        """Add a session of the partner."""
         self._sessions.setdefault(partner_id, {})[session.viewer] = session
         reviewed = self._reviewed.get(partner_id)
         if reviewed is not None and reviewed.version != session.version:
@@ -100,9 +100,10 @@ class PartnerSessions:
             del self._reviewed[partner_id]
 
     def review(self, partner_id: str, rules: Reviewed) -> bool:
-        """Return True if a partner's sessions haven't been reviewed yet under the partner's present state.
+        """Return False if a partner's sessions have been reviewed under its present state already; otherwise True.
 
-        `rules`: the partner's present state. If the result is True, the caller must review the sessions now.
+        `rules`: the partner's present state. If the result is True, the caller must review the sessions now: this
+        method notes the state as reviewed.
         """
         if self._reviewed.get(partner_id) == rules:
             return False
@@ -110,7 +111,7 @@ class PartnerSessions:
         return True
 
     def remove(self, partner_id: str, viewer: Viewer) -> None:
-        """Forget a viewer's session with the partner, if it has one."""
+        """Forget a viewer's session with the partner. Does nothing if there is no such session."""
         sessions = self._sessions.get(partner_id)
         if sessions is not None:
             sessions.pop(viewer, None)
@@ -146,8 +147,8 @@ class PartnerSubscription(Subscription):
     async def join(self, viewer: Viewer, after: Position | None, /) -> None:
         """Register the viewer with the hub, and add its partner session.
 
-        `after`: the viewer's position; None if it has none. Raises NotFound, StoreUnavailable and Draining. After
-        such an error the viewer has no partner session.
+        `after`: the viewer's position; None if the viewer has no position. Raises NotFound, StoreUnavailable
+        and Draining. After such an error the viewer has no partner session.
         """
         viewer.partner = self._partner_id
         # The session is added first, as the partner may be switched off while the store is asked for the live blog.
@@ -159,6 +160,6 @@ class PartnerSubscription(Subscription):
             raise
 
     def gone(self, viewer: Viewer, /) -> None:
-        """Forget a viewer whose connection has ended, and its partner session."""
+        """Forget a viewer whose connection has ended, and forget the viewer's partner session."""
         self._partner_sessions.remove(self._partner_id, viewer)
         super().gone(viewer)

@@ -2,8 +2,8 @@
 
 Each process counts for itself, in memory. The delivery of messages to viewers isn't counted. Three sorts of clients
 aren't limited by address: trusted proxies, networks that the operator exempts, and clients without an address (on a
-Unix socket). If a proxy doesn't forward the addresses of its clients, it is better to limit none of them than to refuse
-all of them.
+Unix socket). If a trusted proxy doesn't forward its clients' addresses, all its clients have the proxy's address. A
+limit on this address would refuse all of them, so it isn't limited.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     """The client's host and port, as ASGI has them; None if the client has no address."""
 
 BURST_SECONDS = 20
-"""The burst of a limit, in seconds: as many requests as the limit allows in this time may come all at once. They do so,
-for example, when a page is announced in a school, or when a node restarts."""
+"""The burst of a limit, in seconds. All requests that the limit allows in this time may come at once. Many requests
+come at once, for example, when a class in a school opens a page, or when a node restarts."""
 
 FAILED_KEYS_SECONDS = 60
-"""The burst of the limit on requests with an invalid API key, in seconds: as many as the limit allows in this time may
-come all at once. This limit is set per minute."""
+"""The burst of the limit on requests with an invalid API key, in seconds. All requests that the limit allows in this
+time may come at once. (The setting of this limit is a number of requests per minute.)"""
 
 FULL_AGAIN = 10
 """Seconds of the `Retry-After` header for an address with too many streams: nobody knows when one of them will end."""
 
 
 WRITTEN = 16 * 1024
-"""The number of characters of an entry's body that count as one more request of the API key when the entry is written.
-The whole entry goes to the database and to every viewer, however little of it was changed. Most entries are shorter
-than this, so writing them counts as one request only."""
+"""The number of characters of an entry's body that count as one request. When an entry is written, the API key is
+charged one more request for each such number of characters. The whole entry goes to the database and to every viewer,
+even if only a word was changed. Most entries have fewer characters, so writing them counts as one request only."""
 
 ASKED = 10
 """The number of requests that are counted in addition for a deletion that asks all viewers for a confirmation. (The
@@ -52,9 +52,9 @@ answers of the viewers are work for the server.)"""
 REFUSALS = 50
 """The greatest number of refusals a second that the server sends to one address. (An address with very many connections
 is sent more: see `REFUSAL_REST_MAX`.) Some clients ask again as soon as they are refused. Without this limit, such a
-client with thousands of connections would leave the others little processor time."""
+client with thousands of connections would leave other clients little processor time."""
 REFUSALS_AT_ONCE = 200
-"""The number of refusals that the server may send to one address all at once. After that, `REFUSALS` holds."""
+"""The number of refusals that the server may send to one address all at once. After these, `REFUSALS` limits them."""
 
 REFUSAL_REST_MAX = 10.0
 """The greatest number of seconds for which the server reads nothing from a connection after a refusal. The pause isn't
@@ -67,7 +67,7 @@ computing a prefix takes half of the time that the limits take for a new connect
 
 
 class Limit:
-    """A limit on the rate of one sort of events. It holds for each key: an address prefix, or the id of an API key."""
+    """A limit on the rate of one sort of events, for each key. A key is an address prefix, or the id of an API key."""
 
     __slots__ = ("_detail", "_limiter", "_name", "_seconds")
 
@@ -76,8 +76,8 @@ class Limit:
     ) -> None:
         """`name`: the limit's name in answers to clients. `detail`: the text of refusals.
 
-        `rate`: events a second; 0 for no limit. `clock`: returns seconds. `seconds`: as many events as are allowed in
-        that time may come at once.
+        `rate`: events a second; 0 for no limit. `clock`: returns seconds. `seconds`: all events that the rate allows in
+        this time may come at once.
         """
         self._name = name
         self._detail = detail
@@ -85,17 +85,17 @@ class Limit:
         self._limiter = RateLimiter(rate, max(1, round(rate * seconds)), clock) if rate else None
 
     def take(self, key: Hashable) -> None:
-        """Count one event of the key. If that is one too many, raises TooManyRequests and counts nothing."""
+        """Count one event of the key. If it exceeds the limit, counts nothing and raises TooManyRequests."""
         if self._limiter is not None and (wait := self._limiter.take(key)):
             raise self._error(wait)
 
     def check(self, key: Hashable) -> None:
-        """Raise TooManyRequests if one more event of the key would be too many. Nothing is counted."""
+        """Raise TooManyRequests if one more event of the key would exceed the limit. Nothing is counted."""
         if self._limiter is not None and (wait := self._limiter.wait(key)):
             raise self._error(wait)
 
     def owe(self, key: Hashable, events: int) -> None:
-        """Count events of the key that have happened already, even if they are too many.
+        """Count events of the key that have happened already, even if they exceed the limit.
 
         Call `take` before this: nothing is counted for a key that the limit doesn't know.
         """
@@ -146,7 +146,7 @@ class RequestLimits:
         """Count a stream that the peer is about to open.
 
         Returns the permit that the caller must release when the stream ends; None if the peer or the number of streams
-        isn't limited. Raises TooManyRequests if the address opens streams too often, or holds too many.
+        isn't limited. Raises TooManyRequests if the address opens streams too often, or has too many open.
         """
         key = self.prefix_of(peer)
         if key is None:
@@ -187,7 +187,7 @@ class RequestLimits:
         self._by_address(self._failed_keys, peer)
 
     def refusal_wait(self, peer: Peer) -> float:
-        """Count a refusal for the peer's address. Return for how many seconds the peer's connection isn't to be read.
+        """Count a refusal for the peer's address. Return the seconds for which its connection mustn't be read.
 
         Returns 0 while the address is refused less often than `REFUSALS`, and for peers that aren't limited.
         """
@@ -195,7 +195,7 @@ class RequestLimits:
         if key is None:
             return 0.0
         seconds = self._refusals.reserve(key, REFUSAL_REST_MAX)
-        # The rests of many connections don't end all at once.
+        # The random seconds keep the pauses of many connections from ending all at the same time.
         return seconds if seconds < REFUSAL_REST_MAX else random.uniform(REFUSAL_REST_MAX / 2, REFUSAL_REST_MAX)
 
     def by_principal(self, ref: str) -> None:

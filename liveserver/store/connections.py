@@ -1,4 +1,4 @@
-"""Connections to SQLite and PostgreSQL: how their transactions begin, and for how long these may wait."""
+"""Connections to SQLite and PostgreSQL: how their transactions begin, and how long transactions may wait."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PATIENCE = 5.0
-"""Seconds for which a server's transaction waits for a statement (on PostgreSQL), a lock or a free connection. After
-that, the transaction fails."""
+"""Seconds for which a server's transaction waits for a statement (on PostgreSQL), a lock or a free connection. If
+the wait is longer, the transaction fails."""
 
 RESTORE_PATIENCE = 60.0
 """Seconds that a backup or a restore on PostgreSQL waits for a lock. Before a restore, all writes have to end."""
@@ -39,7 +39,7 @@ def to_json(value: Any) -> str:
 
 
 class Connections(ABC):
-    """Connections to a database for one kind of transaction: one that writes, or one that only reads.
+    """Connections to a database, either for transactions that write or for transactions that only read.
 
     A transaction is one function call: it begins before the function is called, and ends after the function returns.
     """
@@ -58,8 +58,8 @@ class Connections(ABC):
 class ThreadConnections(Connections):
     """Connections to SQLite. A whole transaction runs in one thread, and each thread has its own connection.
 
-    The asynchronous drivers for SQLite hand every single statement to a thread, and wait for its result. That takes
-    longer than the statements themselves.
+    The asynchronous drivers for SQLite hand every single statement to a thread, and wait for its result. Handing
+    over takes longer than the statements themselves.
     """
 
     def __init__(self, engine: Engine, size: int, patience: float) -> None:
@@ -113,12 +113,12 @@ class LoopConnections(Connections):
             return await connection.run_sync(work)
 
     async def close(self) -> None:
-        """Close the connections that no transaction uses. The others stay open until their transactions end."""
+        """Close the unused connections. The other connections stay open until their transactions end."""
         await self._engine.dispose()
 
 
 def server_connections(url: URL, pool_size: int, patience: float) -> tuple[Connections, Connections]:
-    """Return a server's connections: first those for writing, then those for reading.
+    """Return a server's connections: a pair of the connections for writing and the connections for reading.
 
     A transaction for reading sees one state of the database, and can't write. `pool_size`: the number of connections of
     each kind; for writing to SQLite, there is always one. `patience`: seconds to wait for a statement (on PostgreSQL),
@@ -235,8 +235,8 @@ def migration_connections(url: URL) -> Connections:
     """Return connections for the transaction in which the schema is migrated, or its revision is read.
 
     These connections wait for locks longer than PATIENCE: for 30 seconds on SQLite, and without a limit of ours on
-    PostgreSQL. On SQLite they don't enforce foreign keys: Alembic changes a table by making a new one and dropping the
-    old one, and with foreign keys SQLite would refuse to drop a table that others refer to.
+    PostgreSQL. On SQLite they don't enforce foreign keys: Alembic changes a table by making a new table and dropping
+    the old table. With foreign keys, SQLite would refuse to drop a table that other tables refer to.
     """
     if not is_sqlite(url):
         connect_args = {"timeout": PATIENCE, "server_settings": {"application_name": "liveserver migrate"}}

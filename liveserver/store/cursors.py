@@ -1,6 +1,6 @@
 """Cursors. A client gets a list in pages, and a cursor holds the sort key of the last row of a page.
 
-The next page begins after this sort key, so rows that are inserted meanwhile shift nothing. To clients, a cursor is an
+The next page begins after this sort key, so rows that are inserted meanwhile don't shift it. To clients, a cursor is an
 opaque text.
 """
 
@@ -31,8 +31,8 @@ class SortKey(NamedTuple):
     def of(cls, entry: Entry) -> SortKey:
         """Return an entry's sort key. The name is the entry's id.
 
-        The time is that at which the entry was published. For an entry that wasn't published, it is the due time; for
-        one that has no due time either, the time of creation.
+        The time is the entry's time of publication. If the entry wasn't published, it is the due time. If the entry
+        has no due time either, it is the time of creation.
         """
         return cls(entry.published_at or entry.publish_at or entry.created_at, entry.id)
 

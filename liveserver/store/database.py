@@ -21,10 +21,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 HISTORY_LOCK = 0x6C697665_73657276
-"""The number of the PostgreSQL advisory lock that writes share, and that a migration or a restore holds alone.
+"""The number of a PostgreSQL advisory lock. Writes share the lock; a migration or a restore has it exclusively.
 
 A write therefore happens wholly before a restore or wholly after it: the rows that the write has read are still valid
-when it commits. Any number is good that no other program uses on the same database.
+when it commits. It can be any number that no other program uses on the same database.
 """
 
 
@@ -42,7 +42,7 @@ def own_history(connection: Connection) -> None:
 
 
 class Database:
-    """A database, with some connections for writing, and others for reading.
+    """A database, with some connections for writing, and other connections for reading.
 
     A transaction that only reads sees one state of the database, from its beginning to its end.
     """
@@ -58,9 +58,9 @@ class Database:
         """Run `work` in a transaction, and return the result of `work`.
 
         The transaction commits when `work` returns, and rolls back if `work` raises. Raises StoreUnavailable if the
-        database doesn't answer. If that happens during the commit, the transaction may have been committed, and only
-        the database's answer was lost. So the caller repeats its request with the same idempotency key, or reads the
-        state again.
+        database doesn't answer. If it stops answering during the commit, the transaction may have been committed, and
+        only the database's answer was lost. So the caller must repeat its request with the same idempotency key, or
+        read the state again.
         """
 
         def transact(connection: Connection) -> T:
@@ -88,7 +88,7 @@ class Database:
     async def ping(self) -> None:
         """Raise StoreUnavailable if a transaction that writes can't begin now.
 
-        If a write has raised StoreUnavailable, and none has succeeded since, a small write is tried, too.
+        If a write has raised StoreUnavailable, and no write has succeeded since, a small write is tried, too.
         """
         await self.write(self._check)
 

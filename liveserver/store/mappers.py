@@ -16,7 +16,7 @@ Values = dict[str, Any]
 
 
 def liveblog_from(row: RowMapping) -> Liveblog:
-    """Return the live blog that a row of the table `liveblogs` holds."""
+    """Return the live blog in a row of the table `liveblogs`."""
     return Liveblog(
         slug=row["slug"],
         title=row["title"],
@@ -35,7 +35,7 @@ def liveblog_from(row: RowMapping) -> Liveblog:
 
 
 def embedding_from(document: Values | None) -> EmbedPolicy:
-    """Return the embed policy that the column `embedding` holds. None in the column means that anyone may embed."""
+    """Return the embed policy in a value of the column `embedding`. None in the column means that anyone may embed."""
     return EmbedPolicy(document["mode"], tuple(document["origins"])) if document else EmbedPolicy()
 
 
@@ -84,7 +84,7 @@ def liveblog_of_document(document: Values, current: Liveblog) -> Liveblog:
 
 
 def entry_from(row: RowMapping | Values) -> Entry:
-    """Return the entry that a row of the table `entries` holds."""
+    """Return the entry in a row of the table `entries`."""
     return Entry(
         id=row["id"],
         seq=row["seq"],
@@ -150,7 +150,7 @@ def entry_document(entry: Entry) -> Values:
 
 
 def revision_from(row: RowMapping) -> Revision:
-    """Return the revision that a row of the table `revisions` holds."""
+    """Return the revision in a row of the table `revisions`."""
     document: Values = row["entry"]
     moments = {name: None if document[name] is None else datetime.fromisoformat(document[name]) for name in _MOMENTS}
     return Revision(

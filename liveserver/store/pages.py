@@ -25,7 +25,7 @@ def newest_page(
     limit: int,
     cursor: str | None,
 ) -> tuple[list[T], str | None]:
-    """Return a page of the rows that a query finds, and the cursor of the next page (None: this is the last one).
+    """Return a page of the rows that a query finds, and the cursor of the next page (None: no next page).
 
     `query`: selects rows from `table`, whose columns `created_at` and `id` order the page. `item_of`: a function
     that makes an item of the page from a row. Raises InvalidInput for a bad cursor.

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 async def migrate(address: str, *, to: str = "head") -> tuple[str | None, str]:
     """Bring the schema to the newest revision, or to the revision `to`.
 
-    Returns the revision before (None: the database had no tables) and the revision after. Several processes may call
-    this at once: one of them migrates, and the others wait until it is done. Raises SettingsError if the database can't
-    be opened, or was made by a newer liveserver.
+    Returns the revisions before the migration (None: the database had no tables) and after it. Several processes may
+    call this function at once: one process migrates, and the other processes wait until it is done. Raises
+    SettingsError if the database can't be opened, or was made by a newer liveserver.
     """
     url = parse_url(address)
     connections = migration_connections(url)
@@ -63,14 +63,14 @@ async def revision(address: str) -> str | None:
 
 
 def newest() -> str:
-    """Return the newest revision, which is the one that this code reads and writes."""
+    """Return the newest revision: the revision that this code reads and writes."""
     head = _script().get_current_head()
     assert head is not None
     return head
 
 
 def is_known(revision: str) -> bool:
-    """Return True if this code has a migration to the revision, which is then the newest or an earlier one."""
+    """Return True if the revision is the newest or an earlier one: this code has a migration to it."""
     return revision in {script.revision for script in _script().walk_revisions()}
 
 

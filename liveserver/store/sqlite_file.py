@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 _BESIDE = ("-wal", "-shm", "-journal", ".lock")
-"""Endings of the names of the files beside the database's file. SQLite makes the first three; liveserver makes the
-last, which carries its lock."""
+"""Endings of the names of the files beside the database's file. SQLite makes the files with the
+first three endings. The file with the ending `.lock` is for liveserver's lock."""
 
 # The standard library's logger, which writes to standard error: commands open the store, too, and their standard output
 # is for their results.
@@ -34,10 +34,10 @@ log = logging.getLogger(__name__)
 
 
 def look_at(path: Path) -> None:
-    """Check that a path leads to an SQLite database that this user may write to, or that one can be created there.
+    """Check that a path names an SQLite database that this user may write to, or a place for a new database.
 
-    Changes nothing, and creates no file. If the check fails, raises OSError or sqlite3.Error, whose message names the
-    fault.
+    Changes nothing, and creates no file. If the check fails, raises OSError or sqlite3.Error. The error's
+    message names the fault.
     """
     path = path.resolve()
     try:
@@ -66,7 +66,7 @@ def _read_head(path: Path) -> None:
 def keep_private(path: Path) -> None:
     """Let only the owner read an SQLite file and the files beside it. Creates the SQLite file if there is none.
 
-    The database holds drafts, earlier texts of entries that were corrected or deleted, and the hashes of API keys.
+    The database contains drafts, earlier texts of entries that were corrected or deleted, and the hashes of API keys.
     """
     path = path.resolve()
     # If the file can't be created, SQLite will say why.
@@ -107,9 +107,9 @@ def alone(address: str, complaint: str) -> Iterator[None]:
 async def use_write_ahead_log(url: URL) -> None:
     """Set an SQLite file to the journal mode WAL, in which readers and the writer don't wait for each other.
 
-    SQLite records this mode in the file. If there is no file, it is created, readable for its owner alone. Raises
-    SettingsError if the file system can't do WAL, and sqlite3.OperationalError if the file stays locked for PATIENCE
-    seconds. Changes nothing and raises OSError or sqlite3.Error if the file fails the check of `look_at`.
+    SQLite records this mode in the file. If there is no file, a file is created that only its owner can read. Raises
+    SettingsError if the file system doesn't support WAL. Raises sqlite3.OperationalError if the file stays locked for
+    PATIENCE seconds. Changes nothing and raises OSError or sqlite3.Error if the file fails the check of `look_at`.
     """
     await asyncio.to_thread(look_at, Path(str(url.database)))
     await asyncio.to_thread(keep_private, Path(str(url.database)))
@@ -132,7 +132,7 @@ async def use_write_ahead_log(url: URL) -> None:
 def _is_busy(error: sqlite3.OperationalError) -> bool:
     """Return True if the error says that another connection has locked the file.
 
-    SQLite has several extended codes for that. All have SQLITE_BUSY as their last byte.
+    SQLite has several extended codes for this error. All these codes have SQLITE_BUSY as their last byte.
     """
     return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
@@ -157,7 +157,7 @@ def check(address: str) -> None:
 def missing(address: str) -> Path | None:
     """Return the absolute path of the SQLite file that a URL names, if there is no such file yet.
 
-    Returns None if the file exists, and for a PostgreSQL URL. Raises SettingsError if this user may not look whether
+    Returns None if the file exists, and for a PostgreSQL URL. Raises SettingsError if this user may not check whether
     the file exists.
     """
     url = parse_url(address)

@@ -18,12 +18,12 @@ from liveserver.store.sqlite_file import use_write_ahead_log
 class Store:
     """The store of live blogs, entries and everything else, in SQLite or PostgreSQL.
 
-    Its queries are methods of its groups: `store.entries.create(…)`. Each change that readers see takes the live blog's
+    Its queries are methods of its groups: `store.entries.create(…)`. Each change that readers see gets the live blog's
     next seq in the transaction that writes the change. So seqs have no gaps, and their order is the order of commits.
     Each query is one transaction. A query that raises has written nothing, with one exception: after StoreUnavailable,
     the commit may have succeeded, and only the database's answer was lost.
 
-    Every query raises StoreUnavailable if the database doesn't answer. A query that takes one slug raises NotFound if
+    Every query raises StoreUnavailable if the database doesn't answer. A query for one slug raises NotFound if
     no live blog has this slug.
     """
 
@@ -51,7 +51,7 @@ class Store:
     ) -> Store:
         """Connect to the database, check that its schema is up to date, and return the store.
 
-        `migrate`: True to bring the schema up to date first; None to do so for an SQLite file only. `pool_size`: the
+        `migrate`: True to bring the schema up to date first; None to do this only for an SQLite file. `pool_size`: the
         number of connections for reading, and the same number for writing; for writing to SQLite, there is always one.
         `patience`: seconds to wait for a statement (on PostgreSQL), a lock or a free connection. Raises SettingsError
         if the database can't be opened, or its schema isn't up to date.

@@ -1,4 +1,4 @@
-"""Commits with a follow-up, which runs even if the caller is cancelled during the commit."""
+"""Commits with a follow-up: a function that is called even if the caller is cancelled during the commit."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ T = TypeVar("T")
 class AfterCommit:
     """A runner of writes. After each write it calls a follow-up, even if the caller is cancelled during the write.
 
-    A client may leave at any moment, and its request is then cancelled. If the write succeeds all the same, its
-    follow-up is needed.
+    A client may leave at any moment, and its request is then cancelled. If the write succeeds
+    nevertheless, the follow-up is needed.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class AfterCommit:
     async def __call__(self, writing: Coroutine[Any, Any, T], then: Callable[[T], None]) -> T:
         """Run `writing`, call `then` with the result of `writing`, and return this result.
 
-        If `writing` raises an exception, it is raised here, and `then` isn't called.
+        If `writing` raises an exception, the exception is raised here, too, and `then` isn't called.
         """
         task = self._under_way.spawn(writing)
         try:

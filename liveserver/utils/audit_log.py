@@ -26,7 +26,7 @@ def by(**actor: object) -> None:
 def done(event: str, **fields: object) -> None:
     """Log a change that was written.
 
-    The number of these lines isn't limited: only somebody with a good API key, or with access to the machine, can make
+    The number of these lines isn't limited: only somebody with a valid API key, or with access to the machine, can make
     such a change.
     """
     # The logger isn't made at import: commands configure logging later, once they know their settings.

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class BackgroundTasks:
-    """A set of running tasks. Each is kept until it ends, because the event loop has no strong reference to a task."""
+    """A set of running tasks. Each task is kept until it ends, as the event loop has no strong reference to it."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[Any]] = set()
@@ -27,7 +27,7 @@ class BackgroundTasks:
         return iter(list(self._running))
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Start `work` as a task, keep the task until it ends, and return it."""
+        """Start `work` as a task, keep the task until it ends, and return the task."""
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -60,12 +60,12 @@ class Periodic:
         wake: asyncio.Event | None = None,
         wait_first: bool = False,
     ) -> None:
-        """`work` returns the seconds until it is called again. If it returns None, `interval()` gives these seconds.
+        """`work` returns the seconds until its next call, or None. With None, `interval()` returns these seconds.
 
         An `expected` exception is ignored. Any other exception is logged as `failure_event`, with its traceback. After
         an exception of either kind, the next call comes in `retry()` seconds (by default `interval()` seconds).
-        Setting the event `wake` ends a wait. `wake` is cleared before each call. So if it is set during a call, another
-        call follows at once. With `wait_first`, the first call comes after `interval()` seconds.
+        Setting the event `wake` ends a wait. `wake` is cleared before each call. So if `wake` is set during a call,
+        another call follows at once. With `wait_first`, the first call comes after `interval()` seconds.
         """
         self._work = work
         self._interval = interval

@@ -1,6 +1,6 @@
 """Settings and calls of glibc's heap, so that freed memory is given back to the operating system.
 
-Large answers and many connections leave such memory behind.
+Large answers and many connections leave freed memory in the heap.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ allocation that was freed. After that, an answer of hundreds of entries lies in 
 kept for longer. When the answer is freed, it leaves a hole."""
 
 TRIM = 4 * 1024 * 1024
-"""The number of free bytes that the heap may have at its end. If it has more, glibc gives them to the operating system.
+"""The number of free bytes that the heap may have at its end. If it has more, glibc gives these bytes back.
 
-With 128 KB here, connecting viewers made the heap's end go back and forth. A connect took 156 µs instead of 138 µs
+With 128 KB here, glibc often grew and cut the heap while viewers connected. A connect took 156 µs instead of 138 µs
 (medians of 6 measurements; docs/performance.md)."""
 
 LEFT = 500
 """The number of connections that must have left before the heap is trimmed.
 
-A thousand TLS connections that left leave some 30 MB of free memory behind. By itself, glibc gives back only the part
-that lies at the heap's end."""
+After a thousand TLS connections have left, the heap has some 30 MB of free memory. By itself, glibc gives back only the
+part at the heap's end."""
 
 LEFT_SECONDS = 10.0
-"""The least number of seconds between two times that the heap is trimmed.
+"""The least number of seconds between two trims of the heap.
 
-Trimming takes 5 ms for 50 MB, and ten times as long on a busy machine."""
+A trim takes 5 ms for 50 MB, and ten times as long on a busy machine."""
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 
 
 def give_back() -> bool:
-    """Set LARGE and TRIM for this process. Returns True if the C library is glibc and took both values."""
+    """Set LARGE and TRIM for this process. Returns True if the C library is glibc and accepts both."""
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
@@ -45,9 +45,10 @@ def give_back() -> bool:
 
 
 def trim() -> bool:
-    """Give all free memory of the heap back to the operating system, not only that at the heap's end.
+    """Give all free memory of the heap back to the operating system, not only the memory at the heap's end.
 
-    Returns True if any memory was given back. Returns False if none was, or if the C library isn't glibc.
+    Returns True if any memory was given back. Returns False if there was nothing to give back, or if the C
+    library isn't glibc.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -1,7 +1,7 @@
 """A limit on the number of values in a JSON text. A scan checks it before the text is parsed.
 
 A JSON parser lets no other code run until it has finished, even if it runs in a thread. For a megabyte of plain text it
-takes a millisecond and a megabyte of memory. For a megabyte of empty lists it takes forty times as long, and twenty
+needs a millisecond and a megabyte of memory. For a megabyte of empty lists it needs forty times as long, and twenty
 times as much memory.
 """
 
@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 
 VALUES_MAX = 100_000
-"""A JSON text may have at most this many strings, commas, colons and opening brackets, counted together.
+"""The greatest number of strings, commas, colons and opening brackets in a JSON text, counted together.
 
-The longest page of changes, with 25 entries of 200 corrections each, has 60,000 of them."""
+The longest page of changes, with 25 entries of 200 corrections each, has 60,000."""
 SLICE = 128 * 1024
 """The number of bytes that are scanned in one turn of the event loop. Scanning them takes 3 ms at most."""
 
@@ -21,7 +21,7 @@ async def has_too_many(text: bytes) -> bool:
     """Return True if a JSON text has more than `VALUES_MAX` strings, commas, colons and opening brackets.
 
     The text is scanned slice by slice, and other tasks can run between two slices. If the text isn't JSON, the count is
-    right up to the first error. A parser reads no further than that.
+    right up to the first error. A parser stops at this error.
     """
     count = start = 0
     # 1 if the slice begins within a string, else 0.

@@ -1,6 +1,6 @@
-"""A cache of limited weight. It first forgets values that weren't used since they were put.
+"""A cache of limited weight. It first forgets values that weren't used since they were stored in it.
 
-After them, it forgets the values that were used least recently.
+After these values, it forgets the values that were used least recently.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ K = TypeVar("K", bound="Hashable")
 V = TypeVar("V")
 
 OFTEN_SHARE = 0.75
-"""The greatest share of a cache's budget for values that were used since they were put. The rest is for new values."""
+"""The greatest share of a cache's budget for values that were used after they were stored. New values get
+the rest."""
 
 KEPT_BYTES = 288
-"""The number of bytes that a cache's own tables take for each value, besides the value and its key.
+"""The number of bytes that a cache's own tables use for each value, besides the value and its key.
 
 A caller whose weights are bytes adds this number to the weight of each value."""
 
 
 def size_of(value: object) -> int:
-    """Return how many bytes of memory a text, a number, or a tuple with its contents takes."""
+    """Return the bytes of memory that are used by a text, a number, or a tuple with its contents."""
     size = getsizeof(value)
     return size + sum(map(size_of, value)) if isinstance(value, tuple) else size
 
@@ -33,10 +34,10 @@ def size_of(value: object) -> int:
 class LruCache(Generic[K, V]):
     """A cache that keeps values while their weights together don't exceed `budget`. Only one thread may use it.
 
-    A value that is heavier than the whole budget isn't kept. Values that were used since they were put are forgotten
-    after all others. So a thousand values that are asked for once each don't push out a value that is used again and
-    again. `once_share`: the greatest share of the budget for values that weren't used since they were put. One such
-    value is kept even if it is heavier than that share.
+    A value that is heavier than the whole budget isn't kept. Values that were used since they were stored are forgotten
+    after all other values. So a thousand values that are each asked for once don't push out a value that is used again
+    and again. `once_share`: the greatest share of the budget for values that weren't used since they were stored. One
+    such value is kept even if it is heavier than this share.
     """
 
     def __init__(self, budget: int, *, once_share: float = 1.0) -> None:
@@ -56,15 +57,15 @@ class LruCache(Generic[K, V]):
         return key in self._often or key in self._once
 
     def is_often(self, key: K) -> bool:
-        """Return True if the key's value was used since it was put, or has taken the place of a value that was used.
+        """Return True if the key's value was used since it was stored, or has replaced a value that was used.
 
-        If the used values take more than `OFTEN_SHARE` of the budget, those that were used least recently don't count
-        as used any more. This call doesn't count as a use.
+        If the used values weigh more than `OFTEN_SHARE` of the budget, the least recently used values don't count as
+        used any more. This call doesn't count as a use.
         """
         return key in self._often
 
     def get(self, key: K) -> V | None:
-        """Return the key's value; None if it has none. This call counts as a use of the value."""
+        """Return the key's value; None if there is no value. This call counts as a use of the value."""
         item = self._often.get(key)
         if item is not None:
             self._often.move_to_end(key)
@@ -76,9 +77,9 @@ class LruCache(Generic[K, V]):
         return item[0]
 
     def put(self, key: K, value: V, weight: int) -> None:
-        """Put a value in place of the key's old one, and forget other values until all that remain fit into the budget.
+        """Store a value in place of the key's old value, and forget other values until the rest fits into the budget.
 
-        If the value is heavier than the whole budget, it isn't kept, and the old value is forgotten all the same.
+        If the value is heavier than the whole budget, it isn't kept. The old value is forgotten nevertheless.
         """
         often = key in self._often
         self.drop(key)
@@ -95,7 +96,7 @@ class LruCache(Generic[K, V]):
             self.drop(next(iter(self._once)))
 
     def drop(self, key: K) -> None:
-        """Forget the key's value. Does nothing if the key has none."""
+        """Forget the key's value. Does nothing if the key has no value."""
         item = self._once.pop(key, None)
         if item is None:
             item = self._often.pop(key, None)

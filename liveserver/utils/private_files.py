@@ -1,6 +1,6 @@
 """Files and directories that only their owner may read, whatever the umask is.
 
-This is so from the moment when a file or directory is created.
+They are private from the moment of their creation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _OTHERS = 0o077
 
 
 def write_to(path: Path) -> BinaryIO:
-    """Open a file to write it anew, and take the rights to it from all but its owner. Returns the open file.
+    """Open a file for overwriting, remove all rights to it except the owner's, and return the open file.
 
     An existing file of another user keeps its rights.
     """
@@ -37,10 +37,10 @@ def create(path: Path) -> None:
 
 
 def tighten(path: Path) -> bool:
-    """Take all rights to a file from everybody but its owner. Returns True if others had any.
+    """Remove all rights to a file except the owner's. Returns True if other users had rights.
 
-    Does nothing, and returns False, if the path is missing or isn't a file. Raises PermissionError if others have
-    rights to a file of another user. The file isn't opened: closing it would end the locks that SQLite has on it in
+    Does nothing, and returns False, if the path is missing or isn't a file. Raises PermissionError if a file
+    of another user would lose rights. The file isn't opened: closing it would end the locks that SQLite has on it in
     this process (fcntl).
     """
     try:
@@ -56,13 +56,13 @@ def tighten(path: Path) -> bool:
 def may_write(path: Path) -> bool:
     """Return True if this process may read and write the file `path`, or create files in the directory `path`.
 
-    False if the path is missing, or lies on a read-only disk.
+    Returns False if the path is missing, or lies on a read-only disk.
     """
     return os.access(path, os.W_OK | (os.X_OK if path.is_dir() else os.R_OK), effective_ids=True)
 
 
 def make_directories(path: Path, mode: int = DIRECTORY) -> None:
-    """Create a directory and the missing directories above it, with the rights `mode` less those that the umask takes.
+    """Create a directory and the missing directories above it, with the rights `mode` minus the umask.
 
     Existing directories keep their rights.
     """

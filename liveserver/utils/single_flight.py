@@ -1,4 +1,4 @@
-"""Work that many callers share: they get the result of the run that is under way, or of the next one."""
+"""Work that many callers share: they get the result of the run that is under way, or of the next run."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[K, T]):
-    """Work that runs once at a time for each key. A call during a run gets the result of that run."""
+    """Work that has at most one run at a time for each key. A call during a run gets the result of that run."""
 
     def __init__(self, work: Callable[[K], Coroutine[Any, Any, T]]) -> None:
         self._work = work
         self._running: dict[K, asyncio.Task[T]] = {}
 
     async def __call__(self, key: K) -> T:
-        """Return the result of the run for `key` that is under way. If there is none, a run begins now.
+        """Return the result of the run for `key` that is under way. If no run is under way, a run begins now.
 
         Raises the exception that the run raises. If a caller is cancelled, the run goes on.
         """
@@ -33,7 +33,7 @@ class SingleFlight(Generic[K, T]):
             del task
 
     def start(self, key: K) -> asyncio.Task[T]:
-        """Return the task of the run for `key` that is under way. If there is none, a run begins now."""
+        """Return the task of the run for `key` that is under way. If no run is under way, a run begins now."""
         task = self._running.get(key)
         if task is None:
             task = self._running[key] = asyncio.create_task(self._work(key))
@@ -67,7 +67,7 @@ class SingleFlight(Generic[K, T]):
 
 
 class FreshFlight(Generic[T]):
-    """Work that runs once at a time; calls during a run share the result of the next run.
+    """Work that has at most one run at a time; calls during a run share the result of the next run.
 
     A `SingleFlight` would give these callers the result of the run under way. That run may have read its data before a
     change that the callers must see.

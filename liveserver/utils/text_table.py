@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def aligned(rows: Sequence[Sequence[str]], *, figures: bool = False) -> Iterator[str]:
     """Yield each row as one line of text, with the columns aligned to the left.
 
-    With `figures`, all columns but the first are aligned to the right.
+    With `figures`, all columns except the first are aligned to the right.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

@@ -42,8 +42,8 @@ LINE_MAX = 4 * 1024 * 1024
 liveserver writes has 1.2 MB: an entry with a body of 200,000 characters and fifty corrections."""
 
 COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-"""The compression methods that the files in an archive may have. With these, `zipfile` unpacks no more bytes at a time
-than we ask for."""
+"""The compression methods that the files in an archive may have. With these methods, `zipfile` unpacks no
+more bytes at a time than we ask for."""
 
 SHOWN = 100
 """The number of characters after which a text from an archive is cut off in an error message."""
@@ -59,7 +59,7 @@ class Holdings(NamedTuple):
     entries: int
     """The number of entries that aren't deleted."""
     changed_at: datetime | None
-    """The time of the last change of a live blog or an entry; None if the database has neither."""
+    """The time of the last change of a live blog or an entry; None if the database has no live blogs."""
 
 
 class Section(NamedTuple):
@@ -268,7 +268,7 @@ def printable(text: str) -> str:
 
 
 def _moment(value: str) -> datetime:
-    """Return the moment that an RFC 3339 text names. Raises ValueError if the text isn't one."""
+    """Return the moment that an RFC 3339 text names. Raises ValueError if the text isn't an RFC 3339 time."""
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
         raise ValueError(f"{value!r} has no time zone")

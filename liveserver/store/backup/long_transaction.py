@@ -1,4 +1,4 @@
-"""A transaction that takes long, and that its caller can stop before it is done."""
+"""A long transaction, which its caller can stop before it ends."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class LongTransaction:
         self._stopped = threading.Event()
 
     def step(self) -> None:
-        """Raise Stopped if the caller of `run` was cancelled. The function that `run` calls must call this often."""
+        """Raise Stopped if the caller of `run` was cancelled. The function that `run` calls must call `step` often."""
         if self._stopped.is_set():
             raise Stopped
 

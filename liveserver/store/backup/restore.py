@@ -1,8 +1,8 @@
-"""The restore of a backup: the whole content of a database is replaced by that of an archive.
+"""The restore of a backup: the whole content of a database is replaced by the content of an archive.
 
-The archive may be of another database, SQLite or PostgreSQL. One transaction replaces everything, so readers see either
-the old content or the new one. With a restore, every live blog begins a new history: it has the seq of the backup, but
-a new epoch. So the positions that readers' pages had before the restore are no longer valid.
+The archive may have been made from another database, SQLite or PostgreSQL. One transaction replaces everything, so
+readers see either the old content or the new content. With a restore, every live blog begins a new history: it has the
+seq of the backup, but a new epoch. So the positions that readers' pages had before the restore are no longer valid.
 """
 
 from __future__ import annotations
@@ -62,15 +62,15 @@ async def restore(address: str, path: Path, *, replace: bool = False, safe: Safe
     """Replace the whole content of a database by a backup, in one transaction.
 
     Returns the numbers of live blogs and entries before and after the restore. API keys of the database stay, and the
-    backup's are added. A key that is revoked in the database or in the backup is revoked afterwards. `address`: the URL
-    of the database. `path`: the backup's file. `replace`: True if live blogs in the database may be replaced. `safe`:
-    makes the body of an entry safe, as somebody else may have written the file.
+    backup's API keys are added. A key that is revoked in the database or in the backup is revoked afterwards.
+    `address`: the URL of the database. `path`: the backup's file. `replace`: True if live blogs in the
+    database may be replaced. `safe`: makes the body of an entry safe, as somebody else may have written the file.
 
     Before the transaction, an SQLite file is created or migrated, and an empty PostgreSQL database is migrated. A
     backup of an earlier schema is first restored to a temporary database, and migrated there. Raises BadBackup if the
-    file isn't a good backup. Raises SettingsError if the database can't be opened or isn't migrated. Raises Conflict if
-    the database has live blogs and `replace` is False. Raises StoreUnavailable if the database stops answering. If this
-    function raises, the content of the database is as before.
+    file isn't a valid backup. Raises SettingsError if the database can't be opened or isn't migrated. Raises Conflict
+    if the database has live blogs and `replace` is False. Raises StoreUnavailable if the database stops answering. If
+    this function raises, the content of the database is as before.
     """
     url = parse_url(address)
     with Archive(path) as original:
@@ -98,8 +98,8 @@ async def _prepare(address: str, url: URL) -> None:
 async def _up_to_date(original: Archive) -> AsyncIterator[Archive]:
     """Yield an archive of the newest schema with the content of `original`.
 
-    That is `original` itself if it is of the newest schema. Otherwise its rows are loaded into a temporary SQLite
-    database, which is migrated and backed up; the archive of this backup is yielded.
+    If `original` has the newest schema, yields `original` itself. Otherwise loads its rows into a temporary SQLite
+    database, migrates this database, backs it up, and yields the archive of this backup.
     """
     if original.manifest.schema == schema.newest():
         yield original
@@ -145,10 +145,10 @@ def _replace(
 def _load(
     connection: Connection, present: Tables, archive: Archive, transaction: LongTransaction, safe: Safe | None
 ) -> None:
-    """Insert all rows of the archive into the tables of the database. Raises BadBackup if a row isn't good.
+    """Insert all rows of the archive into the tables of the database. Raises BadBackup if a row isn't valid.
 
-    `safe`: makes the body of an entry safe. With None, `row_checks.check` isn't called and bodies stay as they are:
-    this is for an archive of an earlier schema, whose rows are checked after their migration.
+    `safe`: makes the body of an entry safe. If it is None, `row_checks.check` isn't called and bodies stay as they are.
+    Pass None for an archive of an earlier schema: its rows are checked after their migration.
     """
     for name in SECTIONS:
         count = 0
@@ -207,7 +207,7 @@ def _insert(connection: Connection, query: Executable, rows: list[Row]) -> None:
 def _insertion(connection: Connection, table: Table) -> Executable:
     if table.name != tables.api_keys.name:
         return insert(table)
-    # An API key that was made after the backup stays good. A key that was revoked in the database, or in the backup,
+    # An API key that was made after the backup stays valid. A key that was revoked in the database, or in the backup,
     # stays revoked.
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     query = dialect.insert(table)

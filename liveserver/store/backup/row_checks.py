@@ -1,8 +1,9 @@
 """Checks that liveserver could have written the rows of a backup. Somebody else may have written the backup's file.
 
 Every value is checked against the type of its column. Some columns have a second, stricter check, with the types of the
-API's inputs: a bad value in them could make a server fail, or could harm readers. Two kinds of values do no harm, and
-pass the checks: texts that are longer than the API allows today, and values in a form that earlier releases wrote.
+API's inputs: a bad value in such a column could make a server fail, or could harm readers. Two kinds of
+values do no harm, and pass the checks: texts that are longer than the API allows today, and values in a form that
+earlier releases wrote.
 """
 
 from __future__ import annotations
@@ -170,11 +171,11 @@ def values_of(row: Row, table: Table) -> Row:
 
 
 def check(name: str, row: Row, safe: Callable[[str], str]) -> None:
-    """Check those columns of a row for which `_FIELDS` has a stricter type, and make the body of an entry safe.
+    """Check the columns of a row that have a stricter type in `_FIELDS`, and make the body of an entry safe.
 
-    `name`: the row's table, in the newest schema. `row`: the row to check. If it has an entry's body, what
-    `safe` returns for the body replaces it in `row`. Raises ValueError, with a message for people, if no liveserver can
-    have written the row. Raises what `safe` raises.
+    `name`: the row's table, in the newest schema. `row`: the row to check. If it has an entry's body, the body in `row`
+    is replaced by the result of `safe`. Raises ValueError, with a message for people, if no liveserver can have written
+    the row. Raises what `safe` raises.
     """
     for column, adapter in _adapters(name):
         try:

@@ -81,7 +81,7 @@ def tables_in(connection: Connection) -> Tables:
 
 
 def _kind(column_type: Any) -> Any:
-    """Return the type with which to read and write a column whose type in the database is `column_type`.
+    """Return the type for reading and writing a column. `column_type`: the column's type in the database.
 
     Moments and JSON documents get our own types, which have the same values on SQLite and PostgreSQL.
     """

@@ -1,4 +1,4 @@
-"""The groups of the audience: its reach by the hour, links to the page of reach, and takedowns."""
+"""The groups of queries about the audience: its reach by the hour, links to the page of reach, and takedowns."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class Reach(QueryGroup):
-    """The queries of audience statistics by the hour, and of links to the page that draws these statistics."""
+    """The queries of audience statistics by the hour, and of links to the page that shows these statistics."""
 
     add = Write(reach.add)
     """Add a node's counts to the stored counts. The argument has pairs: a live blog's slug, and its counts in an hour.
 
-    A pair whose slug no live blog has is skipped.
+    A pair is skipped if no live blog has the slug.
     """
 
     find = Read(reach.find)
@@ -49,7 +49,7 @@ class Takedowns(QueryGroup):
     """The queries of takedowns. A takedown counts the viewers that have confirmed that a deleted entry is gone."""
 
     keep = Write(takedowns.keep)
-    """Insert a takedown. If the entry has one already, replace only that takedown's counts and its time of ending."""
+    """Insert a takedown. If the entry has a takedown already, replace only the counts and the end time."""
 
     find = Read(takedowns.find)
-    """Return the takedown of an entry, as it was last stored. Raises NotFound if there is none."""
+    """Return the takedown of an entry, as it was last stored. Raises NotFound if there is no takedown."""

@@ -1,4 +1,4 @@
-"""The groups of what readers read: live blogs, entries, the changes of both, and pictures."""
+"""The groups of queries about content: live blogs, entries, the changes of both, and pictures."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class Liveblogs(QueryGroup):
     """The queries of live blogs, and of the content of pages, feeds and sitemaps."""
 
     create = Write(liveblogs.create)
-    """Insert a live blog, with version 1 and seq 0, and return it. Raises Conflict if the slug is taken."""
+    """Insert a live blog, with version 1 and seq 0, and return it. Raises Conflict if another has the slug."""
 
     async def find(self, slug: str) -> Liveblog:
         """Return the live blog with this slug. Raises NotFound if there is none."""
         return (await self._database.read(liveblogs.find, slug)).liveblog
 
     page = Read(liveblogs.page)
-    """Return a page of live blogs, and the cursor of the next page (None: this is the last one).
+    """Return a page of live blogs, and the cursor of the next page (None: no next page).
 
     The live blog that was created last comes first. Raises InvalidInput for a bad cursor.
     """
@@ -30,24 +30,24 @@ class Liveblogs(QueryGroup):
     edit = Write(liveblogs.edit)
     """Replace the live blog's own fields by the result of a function.
 
-    Returns the live blog, and the change that readers see. The store calls the function once, with the live blog as it
-    is now, whose row is locked. The function has no side effects, sets `updated_at`, and may raise. The store sets
-    slug, epoch, time of creation, version and seqs itself, whatever the function returns. If no other field differs,
-    the store writes nothing, and the change is None.
+    Returns the live blog, and the change that readers see. The store locks the live blog's row, and calls the function
+    once, with the live blog as it is now. The function must have no side effects, must set `updated_at`, and may raise
+    an error. The store sets slug, epoch, time of creation, version and seqs itself, whatever the function returns. If
+    no other field has changed, the store writes nothing, and the change is None.
     """
 
     changed_since = Read(liveblogs.changed_since)
     """Return at most `limit` live blogs with a change since a moment. The live blog that changed last comes first.
 
-    Each comes with the times when it began and when it last changed. Changes of entries count, and changes of the live
-    blog's own fields.
+    Each live blog comes with the times when it began and when it last changed. Changes of entries count as well as
+    changes of the live blog's own fields.
     """
 
     numbered = Read(liveblogs.numbered)
     """Return the live blogs whose numbers are in a range, in the order of their numbers.
 
-    Each comes with the times when it began and when it last changed. A live blog's number is internal, and never
-    changes. A live blog that was created later has a greater number.
+    Each live blog comes with the times when it began and when it last changed. A live blog's number is internal, and
+    never changes. A live blog that was created later has a greater number.
     """
 
     highest_number = Read(liveblogs.highest_number)
@@ -56,8 +56,8 @@ class Liveblogs(QueryGroup):
     snapshot = Read(entry_queries.snapshot)
     """Return the content that a page starts with, all as of one moment.
 
-    That is the newest published entries, at most `limit`; the pinned entries, at most 10; and the newest key events,
-    at most 100. `tags` and `moment` mean the same as for `Entries.page`.
+    The content has at most `limit` of the newest published entries, all pinned entries (at most 10), and at most 100
+    of the newest key events. `tags` and `moment` mean the same as for `Entries.page`.
     """
 
     feed = Read(entry_queries.feed)
@@ -71,11 +71,11 @@ class Entries(QueryGroup):
     """Insert an entry, with version 1, and with the next seq if the entry is published. Returns the entry as written.
 
     `idempotency`: the idempotency key of the request. Only the first request with this key makes an entry. A repeated
-    request makes none, and gets the first one's entry as it is now, marked `replayed`. Raises KeyReused if the key came
-    with a different request before, and Gone if the entry that was made with it has been deleted since.
+    request makes no entry, and gets the first request's entry as it is now, marked `replayed`. Raises KeyReused if a
+    different request came with the key before. Raises Gone if the first request's entry has been deleted since.
 
-    `refusal`: an error that is raised instead of making an entry; None to make one. For a repeated request, the error
-    isn't raised: nothing was wrong with that request when it came first.
+    `refusal`: an error that is raised instead of making an entry; None to make an entry. For a repeated request, the
+    error isn't raised, as the first request has made an entry.
 
     `by`: the principal for whom the entry is written. Raises Unauthorized if its session or API key isn't valid at the
     moment of writing, and Forbidden if it may not create such an entry.
@@ -86,21 +86,23 @@ class Entries(QueryGroup):
     find = Read(entries.find_in)
     """Return the live blog, and an entry that isn't deleted. A draft or a scheduled entry is returned, too.
 
-    Raises NotFound, Gone if the entry was deleted, and NeverSeen if it was deleted before readers saw it.
+    Raises NotFound if there is no such entry. Raises Gone if the entry was deleted after readers could see it, and
+    NeverSeen (a kind of Gone) if the entry was deleted before readers could see it.
     """
 
     find_published = Read(entry_queries.published)
     """Return the live blog, and a published entry.
 
-    Raises NotFound if there is no such entry or readers never saw it, and Gone if a published entry was deleted.
+    Raises NotFound if there is no such entry, or if readers never saw the entry. Raises Gone if a published entry was
+    deleted.
     """
 
     edit = Write(entries.edit)
     """Replace the entry by the result of a function. If the result is published, the entry takes the next seq.
 
-    The store calls the function once, with the entry as it is now, whose row is locked. The function has no side
-    effects, sets `updated_at`, and may raise. The store sets id, time of creation, version and seq itself, whatever the
-    function returns. If no other field differs, the store writes nothing.
+    The store locks the entry's row, and calls the function once, with the entry as it is now. The function must have no
+    side effects, must set `updated_at`, and may raise an error. The store sets id, time of creation, version and seq
+    itself, whatever the function returns. If no other field has changed, the store writes nothing.
 
     Raises NotFound if there is no such entry. Raises Gone if it was deleted. Raises Conflict if a published entry would
     cease to be published, if an eleventh entry would be pinned, or if the entry was taken over from a source that the
@@ -112,29 +114,28 @@ class Entries(QueryGroup):
     delete = Write(entries.remove)
     """Delete the entry: its content is removed, and its row stays as a tombstone.
 
-    `check`: is called with the entry before the deletion. If `check` raises, the entry isn't deleted. `epoch`: raises
-    VersionConflict if this isn't the live blog's epoch. Raises NotFound if there is no such entry, and Gone
-    if it was deleted already.
+    `check`: is called with the entry before the deletion. If `check` raises, the entry isn't deleted. `epoch`: as for
+    `edit`. Raises NotFound if there is no such entry, and Gone if the entry was deleted already.
     """
 
     page = Read(entry_queries.page)
     """Return a page of entries, ordered by the time of publication, then by id.
 
     An entry that isn't published is ordered by its due time; without a due time, by the time of its creation. `tags`:
-    only entries with at least one of these tags. `moment`: the published entries as they were at this moment, which is
-    at most an hour ago, without those that have been deleted since. Raises InvalidInput for a bad cursor.
+    only entries with at least one of these tags. `moment`: a moment at most an hour ago, to get the published entries
+    as they were then, without the entries that have been deleted since. Raises InvalidInput for a bad cursor.
     """
 
     around = Read(entry_queries.around)
     """Return a published entry with up to `after` newer and up to `before` older entries.
 
-    Raises NotFound if there is no such entry, and Gone if it was deleted.
+    Raises NotFound if there is no such entry, and Gone if the entry was deleted.
     """
 
     revisions = Read(entries.revisions)
-    """Return a page of the states that an entry had, oldest first, and the cursor of the next page (None: no more).
+    """Return a page of an entry's revisions, oldest first, and the cursor of the next page (None: no next page).
 
-    The entry may be deleted. Large states make a page shorter than `limit`. Raises NotFound if there is no
+    The entry may be deleted. Large revisions make a page shorter than `limit`. Raises NotFound if there is no
     such entry, and InvalidInput for a bad cursor.
     """
 
@@ -201,16 +202,16 @@ class Media(QueryGroup):
     """Return the picture with this id. Raises NotFound if there is no such picture, and Gone if it was deleted."""
 
     page = Read(media.page)
-    """Return a page of pictures, newest first, and the cursor of the next page (None: this is the last one).
+    """Return a page of pictures, newest first, and the cursor of the next page (None: no next page).
 
     Raises InvalidInput for a bad cursor.
     """
 
     deleted = Read(media.deleted)
-    """Return those of the given digests whose pictures were deleted."""
+    """Filter digests: return the digests of deleted pictures."""
 
     size = Read(media.size)
-    """Return the total size in bytes of the pictures that aren't deleted. Only the largest file of each is counted."""
+    """Return the total size in bytes of the pictures that aren't deleted. A picture counts with its largest file."""
 
     edit = Write(media.edit)
     """Replace the picture's texts by the result of a function, as `Entries.edit` does, and return the picture.
@@ -219,7 +220,8 @@ class Media(QueryGroup):
     """
 
     delete = Write(media.remove)
-    """Remove the picture's texts, and keep its row as a tombstone. The caller has deleted the picture's files before.
+    """Remove the picture's texts, and keep its row as a tombstone. The picture's files must be deleted before.
 
-    Raises NotFound, Gone if the picture was deleted already, and VersionConflict if `version` isn't the current one.
+    Raises NotFound if there is no such picture, and Gone if the picture was deleted already. Raises VersionConflict if
+    `version` isn't the picture's current version (None: any version is deleted).
     """

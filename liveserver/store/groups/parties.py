@@ -1,4 +1,4 @@
-"""The groups of other parties: partners that embed us, sources that we follow, and clients with API keys."""
+"""The groups of queries about other parties: partners that embed us, sources that we follow, and API keys."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Partners(QueryGroup):
     """Return the partner with this id. Raises NotFound if there is none."""
 
     page = Read(partners.page)
-    """Return a page of partners, newest first, and the cursor of the next page (None: this is the last one).
+    """Return a page of partners, newest first, and the cursor of the next page (None: no next page).
 
     Raises InvalidInput for a bad cursor.
     """
@@ -75,31 +75,31 @@ class Partners(QueryGroup):
 
 
 class Sources(QueryGroup):
-    """The queries of sources. A source is a live blog of another server that one of ours follows.
+    """The queries of sources. A source is a live blog of another server that one of our live blogs follows.
 
-    At any time, at most one server process holds a source. Only this process follows the source.
+    A server process must hold a source to follow it. At any time, at most one process holds a source.
     """
 
     add = Write(sources.add)
     """Insert the source that a live blog follows, and return it.
 
-    Raises NotFound if there is no such live blog, and Conflict if it follows a source already.
+    Raises NotFound if there is no such live blog, and Conflict if the live blog follows a source already.
     """
 
     find = Read(sources.find)
     """Return the source that a live blog follows. Its state is `waiting` if no process holds it at the given moment.
 
-    Raises NotFound if there is no such live blog, or it follows none.
+    Raises NotFound if there is no such live blog, or if the live blog follows no source.
     """
 
     remove = Write(sources.remove)
-    """Delete the source of a live blog. The entries that were taken over from it stay.
+    """Delete the source of a live blog. The entries that were copied from the source stay.
 
-    Raises NotFound if there is no such live blog, or it follows none.
+    Raises NotFound if there is no such live blog, or if the live blog follows no source.
     """
 
     async def hold(self, holder: str, at: datetime, lease: timedelta) -> list[Source]:
-        """Let the process `holder` hold its own sources and all free ones until `at` plus `lease`.
+        """Let the process `holder` hold its present sources and all free sources until `at` plus `lease`.
 
         A source is free if no process holds it at the time `at`. Returns all sources that `holder` holds now.
         """
@@ -113,19 +113,19 @@ class Sources(QueryGroup):
             await self._database.write(sources.release, holder)
 
     note = Write(sources.note)
-    """Record the state of a source, its last error, its last seq that we know of, and when it last sent anything.
+    """Record the state of a source, its last error, its last known seq, and the time when it last sent anything.
 
-    Writes nothing if the process that calls this doesn't hold the source any more.
+    Writes nothing if the calling process doesn't hold the source any more.
     """
 
     take_over = Write(sources.take)
-    """Change our copy of an entry of the source as the source has changed the entry: create, edit or delete the copy.
+    """Apply a source's change of an entry to our copy of the entry: create, edit or delete the copy.
 
     The same transaction records `reached` as the position up to which the source's changes are in our store (None: the
     recorded position stays). Returns the result of the write; None if no entry of ours is written. A copy that our
     newsroom has deleted stays deleted. Raises NotHeld if the process doesn't hold the source any more. With `reached`,
-    also raises NotHeld if the recorded position isn't the one that the process expects. Raises Conflict if an eleventh
-    entry would be pinned.
+    also raises NotHeld if the recorded position isn't the position that the process expects. Raises Conflict if an
+    eleventh entry would be pinned.
     """
 
     move = Write(sources.move)
@@ -135,11 +135,11 @@ class Sources(QueryGroup):
     """
 
     copies = Read(sources.copies)
-    """Return our entries that were taken over from the source and aren't deleted, by their ids at the source."""
+    """Return our entries that were copied from the source and aren't deleted, by their ids at the source."""
 
 
 class ApiKeys(QueryGroup):
-    """The queries of API keys. The store has hashes of their secrets. Each change is recorded in the audit log."""
+    """The queries of API keys. The store has hashes of the secrets. Each change is recorded in the audit log."""
 
     async def add(self, key: ApiKey, by: Principal) -> None:
         """Insert an API key. Raises NotFound if the key is limited to a live blog that doesn't exist.
@@ -154,10 +154,10 @@ class ApiKeys(QueryGroup):
         )
 
     all = Read(api_keys.every)
-    """Return all API keys, oldest first. Revoked and expired keys are among them."""
+    """Return all API keys, oldest first, including revoked and expired keys."""
 
     find = Read(api_keys.find)
-    """Return the API key with this id, even if it was revoked or has expired. None if there is none."""
+    """Return the API key with this id, even if it was revoked or has expired. None if there is no such key."""
 
     find_many = Read(api_keys.find_any)
     """Return the API keys with these ids, by id, even if they were revoked or have expired.

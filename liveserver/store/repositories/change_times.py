@@ -23,20 +23,20 @@ KEEP = timedelta(seconds=2 * DELAY_MAX)
 """The age after which rows of the table `moments` may be deleted: twice the longest delay that a partner may have."""
 
 SWEEP = 64
-"""The number of a live blog's changes after which the live blog's rows in the table `moments` are cleaned up again. A
-clean-up deletes the rows that are older than KEEP."""
+"""The number of a live blog's changes between two clean-ups of its rows in the table `moments`. A clean-up deletes the
+rows that are older than KEEP."""
 
 _t = tables.moments
 _INSERT = insert(_t)
 
 
 def record(connection: Connection, liveblog_id: int, seq: int, entry: Entry) -> None:
-    """Record that the change with this seq is made now, and which version of which entry is its result."""
+    """Record the present time as the time of an entry's change, with the change's seq and the entry's new version."""
     _record(connection, {"liveblog_id": liveblog_id, "seq": seq, "entry_id": entry.id, "version": entry.version})
 
 
 def record_liveblog(connection: Connection, liveblog_id: int, seq: int, before: Liveblog) -> None:
-    """Record that the change with this seq is made now, and the live blog's own fields before the change (`before`)."""
+    """Record the time of a change of the live blog's own fields: now. `before`: the live blog before the change."""
     _record(connection, {"liveblog_id": liveblog_id, "seq": seq, "before": liveblog_document(before)})
 
 

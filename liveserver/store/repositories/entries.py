@@ -44,8 +44,8 @@ _FIND_LOCKED = _FIND.with_for_update(key_share=True)
 _INSERT = insert(_t)
 _UPDATE = update(_t).where(_t.c.id == bindparam("entry_id"))
 REVISIONS_CHARS = 1_000_000
-"""The greatest size of a page of an entry's revisions, in characters of JSON. A revision that is larger than that makes
-a page of its own."""
+"""The greatest size of a page of an entry's revisions, in characters of JSON. A larger revision is alone on its
+page."""
 VERSION_MAX = 999_999_999
 """The greatest version of an entry that a cursor may name. No entry is edited so often."""
 _INSERT_REVISION = insert(tables.revisions)
@@ -67,16 +67,16 @@ class Written(NamedTuple):
     """The live blog as it is after the write."""
     entry: Entry
     change: Change | None
-    """The change that readers see; None if they see none, as for a draft, or because nothing was written."""
+    """The change that readers see; None if they see no change, as of a draft, or if nothing was written."""
     replayed: bool
     """True if an earlier request with the same idempotency key has made the entry."""
 
 
 def find(connection: Connection, liveblog_id: int, entry_id: str, *, lock: bool = False) -> Entry:
-    """Return an entry that isn't deleted. With `lock`, its row is locked until the transaction ends.
+    """Return an entry that isn't deleted. With `lock`, the entry's row is locked until the transaction ends.
 
     Raises NotFound if there is no such entry. Raises Gone if the entry was deleted after readers could see it, and
-    NeverSeen, which is a kind of Gone, if it was deleted before that.
+    NeverSeen (a kind of Gone) if the entry was deleted before readers could see it.
     """
     entry = _find(connection, liveblog_id, entry_id, lock=lock)
     if entry.status is EntryStatus.DELETED:
@@ -89,7 +89,7 @@ def find_in(connection: Connection, slug: str, entry_id: str) -> tuple[Liveblog,
     """Return the live blog, and an entry that isn't deleted.
 
     Raises NotFound if there is no such entry. Raises Gone if the entry was deleted after readers could see it, and
-    NeverSeen, which is a kind of Gone, if it was deleted before that.
+    NeverSeen (a kind of Gone) if the entry was deleted before readers could see it.
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     return liveblog, find(connection, liveblog_id, entry_id)
@@ -113,7 +113,7 @@ def create(
     idempotency: Idempotency | None = None,
     refusal: LiveserverError | None = None,
 ) -> Written:
-    """Insert an entry. If a request with the same idempotency key has made one already, return that one instead.
+    """Insert an entry. If a request with the same idempotency key has made an entry already, return that entry.
 
     `refusal`: an error that is raised instead of inserting an entry; None to insert one. Raises NotFound if there is no
     such live blog. Raises Conflict if an eleventh entry would be pinned. Raises KeyReused if a different request came
@@ -172,7 +172,7 @@ def edit_as_source(
     """Replace our copy of a source's entry by the result of `change`. Call this for an edit by the source.
 
     If the result is equal to the present copy, nothing is written. Raises NotFound if there is no such entry of ours.
-    Raises Gone if our copy was deleted. Raises Conflict if a published copy would cease to be published, or if an
+    Raises Gone if our copy was deleted. Raises Conflict if a published copy would become unpublished, or if an
     eleventh entry would be pinned.
     """
     return _edit(connection, slug, entry_id, change, by=by)
@@ -287,10 +287,11 @@ def remove(
 def revisions(
     connection: Connection, slug: str, entry_id: str, *, limit: int = 100, cursor: str | None = None
 ) -> tuple[list[Revision], str | None]:
-    """Return a page of an entry's revisions, oldest first, and the cursor of the next page (None: no more).
+    """Return a page of an entry's revisions, oldest first, and the cursor of the next page (None: no next page).
 
-    The entry may be deleted. A page has at most `limit` revisions, and fewer if they would have more than
-    REVISIONS_CHARS characters. Raises NotFound if there never was such an entry. Raises InvalidInput for a bad cursor.
+    The entry may be deleted. A page has at most `limit` revisions. It has fewer revisions if these would have more
+    than REVISIONS_CHARS characters. Raises NotFound if there was never such an entry. Raises InvalidInput for a bad
+    cursor.
     """
     start = 0 if cursor is None else _version_of(cursor)
     liveblog_id, _ = liveblogs.find(connection, slug)
@@ -298,7 +299,7 @@ def revisions(
     t = tables.revisions
     of_entry = t.c.entry_id == entry_id
     # An entry may have hundreds of revisions, each with the longest body that is accepted. So we first ask for their
-    # sizes, and read only those that fit on the page.
+    # sizes, and read only the revisions that fit on the page.
     sizes = select(t.c.version, func.length(cast(t.c.entry, Text))).where(of_entry, t.c.version > start)
     versions: list[int] = []
     size, more = 0, False

@@ -33,18 +33,18 @@ Order = Literal["newest", "oldest"]
 KEY_EVENTS_MAX = 100
 
 PAGE_BYTES = 2 * 1024 * 1024
-"""The size in bytes at which a page of entries, or a batch of changes, ends even if more were asked for. The next page
-continues after the last entry. The size is that of the entries' bodies and corrections in UTF-8. It is the size of a
-thousand usual entries, or of eight of the longest. An answer of the API is larger, as it has each body twice: as the
-store has it, and as HTML to show."""
+"""The size in bytes at which a page of entries, or a batch of changes, ends before its limit. The next page continues
+after the last entry. Only the entries' bodies and corrections are counted, in UTF-8. A thousand usual entries have this
+size, or eight of the longest entries. An answer of the API is larger, as it has each body twice: in the form in the
+store, and as HTML to show."""
 
 _t = tables.entries
 _sort_key = tuple_(_t.c.sort_at, _t.c.id)
 
 ASK_FIRST = 20
-"""The greatest number of entries that are read from PostgreSQL without knowing their sizes. If more are wanted, their
-sizes are read first, and then only those entries that fit on the page. PostgreSQL knows the size of a body without
-reading the body."""
+"""The greatest number of entries that are read from PostgreSQL without knowing their sizes. If more entries are
+wanted, the sizes are read first, and then only the entries that fit on the page. PostgreSQL knows the size of a body
+without reading the body."""
 
 
 class Around(NamedTuple):
@@ -175,7 +175,7 @@ def snapshot(
 def feed(connection: Connection, slug: str, *, limit: int) -> Feed:
     """Return the content of a feed: the newest published entries, and deletions of entries.
 
-    The deleted entries are from the period that the published ones cover: programs that read the feed may still show
+    The deleted entries are from the same period as the published entries: programs that read the feed may still show
     them. Both lists have at most `limit` items. Raises NotFound.
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
@@ -189,10 +189,10 @@ def feed(connection: Connection, slug: str, *, limit: int) -> Feed:
 
 
 def changes(connection: Connection, slug: str, after: int, *, limit: int) -> Changes:
-    """Return the first `limit` of a live blog's changes after the seq `after`, ascending by seq. Raises NotFound.
+    """Return at most `limit` changes of a live blog after the seq `after`, ascending by seq. Raises NotFound.
 
-    Of the changes of an entry, only the last is returned, with the entry as it is now. Of the changes of the live
-    blog's own fields, too, only the last is returned. For an entry that was deleted, the change is its deletion.
+    If an entry has changed several times, only its last change is returned, with the entry as it is now. If the entry
+    was deleted, this change is the deletion. Likewise, only the last change of the live blog's own fields is returned.
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     query = select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.seq > after)
@@ -204,8 +204,8 @@ def changes_then(
 ) -> tuple[Changes, list[Withdrawal]]:
     """Return the changes after a seq, as they were at a past moment, and withdrawals of the entries deleted since then.
 
-    The text of an entry that has been deleted since the moment is never returned: such an entry is an EntryDeleted
-    among the changes, with the seq that the entry had at the moment. Raises NotFound.
+    If an entry has been deleted since the moment, its text isn't returned. Instead, the changes contain an EntryDeleted
+    with the seq that the entry had at the moment. Raises NotFound.
     """
     liveblog_id, current = liveblogs.find(connection, slug)
     liveblog, changed, withdrawn = past.past(connection, liveblog_id, current, moment)
@@ -249,7 +249,7 @@ def _body_of(change: Change) -> str:
 def _take_while_fitting(items: Iterable[T], limit: int, size: int, body: Callable[[T], str]) -> tuple[list[T], bool]:
     """Return as many of the first items as fit, and True if there are more.
 
-    Stops after `limit` items, or before that as soon as the bodies of the items have `size` bytes together. `body`:
+    Stops after `limit` items, or earlier, as soon as the bodies of the items have `size` bytes together. `body`:
     returns the body of an item.
     """
     fitting: list[T] = []
@@ -281,11 +281,11 @@ class _Lens(NamedTuple):
     liveblog: Liveblog
     query: Select[tuple[object, ...]]
     besides: list[Entry]
-    """Those entries of the selection that have changed since the past moment, as they were then. `query` finds the
-    others. Empty for a selection as it is now."""
+    """The selected entries that have changed since the past moment, as they were then. `query` finds the other selected
+    entries. Empty if the selection is as it is now."""
 
     def only(self, condition: ColumnElement[bool], holds: Callable[[Entry], bool]) -> _Lens:
-        """Return a narrower selection: those of the entries that also meet a condition.
+        """Return a smaller selection: the selected entries that also meet a condition.
 
         The condition is given in two forms: as SQL for the query (`condition`), and as a function (`holds`) for the
         entries in `besides`.
@@ -340,8 +340,8 @@ def _run(
 ) -> tuple[list[Entry], bool]:
     """Return up to `limit` entries that come after `start` in the order `order`, and True if there are more.
 
-    The entries are those that `query` finds, merged with those in `besides`. Stops after `limit` entries, or before
-    that as soon as their bodies and corrections have `size` bytes together.
+    The entries that `query` finds are merged with the entries in `besides`. Stops after `limit` entries, or earlier, as
+    soon as their bodies and corrections have `size` bytes together.
     """
     if start is not None:
         key = tuple_(literal(start.at, _t.c.sort_at.type), start.name)
@@ -371,7 +371,7 @@ def _run(
 def _read(connection: Connection, query: Select[tuple[object, ...]], limit: int, size: int) -> tuple[list[Entry], bool]:
     """Return the first entries that a query finds, and True if there are more.
 
-    Stops after `limit` entries, or before that as soon as their bodies and corrections have `size` bytes together.
+    Stops after `limit` entries, or earlier, as soon as their bodies and corrections have `size` bytes together.
     """
     if size < sys.maxsize and limit > ASK_FIRST and connection.dialect.name != "sqlite":
         # PostgreSQL would send all rows at once, which the event loop would have to read; SQLite reads only the rows

@@ -99,7 +99,7 @@ def fetch(connection: Connection, statement: Executable, values: dict[str, str],
 
 
 def find_by_id(connection: Connection, liveblog_id: int) -> Liveblog:
-    """Return the live blog with this internal id. The caller knows that it exists."""
+    """Return the live blog with this internal id. The live blog must exist."""
     return liveblog_from(connection.execute(select(_t).where(_t.c.id == liveblog_id)).mappings().one())
 
 
@@ -119,10 +119,10 @@ def create(connection: Connection, liveblog: Liveblog, by: Principal) -> Liveblo
 
 
 def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tuple[list[Liveblog], str | None]:
-    """Return a page of live blogs, and the cursor of the next page (None: this is the last one).
+    """Return a page of live blogs, and the cursor of the next page (None: no next page).
 
     The live blog that was created last comes first. A cursor contains the number of a live blog, not its slug: a client
-    that gets the cursor needn't be allowed to see that live blog. Raises InvalidInput for a bad cursor.
+    that gets the cursor may not be allowed to see this live blog. Raises InvalidInput for a bad cursor.
     """
     query = select(_t).order_by(_t.c.created_at.desc(), _t.c.slug.desc()).limit(limit + 1)
     if cursor is not None:
@@ -143,9 +143,9 @@ def listing(connection: Connection, liveblog_id: int) -> Listing:
 
 
 def changed_since(connection: Connection, since: datetime, *, limit: int) -> list[Listing]:
-    """Return at most `limit` live blogs that have changed since a moment. The one that changed last comes first.
+    """Return at most `limit` live blogs that have changed since a moment. The newest change comes first.
 
-    A change of an entry counts, and a change of the live blog's own fields.
+    A change of an entry counts as well as a change of the live blog's own fields.
     """
     query = _LISTINGS.where(_changed_at >= literal(since, _t.c.updated_at.type))
     query = query.order_by(_changed_at.desc(), _t.c.id.desc()).limit(limit)

@@ -59,7 +59,7 @@ def find(connection: Connection, media_id: str) -> Media:
 
 
 def _find(connection: Connection, media_id: str, *, lock: bool = False) -> Media:
-    """Return the picture with this id. With `lock`, its row is locked until the transaction ends.
+    """Return the picture with this id. With `lock`, the picture's row is locked until the transaction ends.
 
     Raises NotFound if there is no such picture. Raises Gone if the picture was deleted.
     """
@@ -75,7 +75,7 @@ def _find(connection: Connection, media_id: str, *, lock: bool = False) -> Media
 
 
 def deleted(connection: Connection, digests: Sequence[str]) -> set[str]:
-    """Return those of the given digests whose pictures were deleted."""
+    """Filter digests: return the digests of deleted pictures."""
     digests_deleted: set[str] = set()
     for chunk in chunks(digests):
         query = select(_t.c.digest).where(_t.c.digest.in_(chunk), _t.c.deleted_at.is_not(None))
@@ -84,13 +84,13 @@ def deleted(connection: Connection, digests: Sequence[str]) -> set[str]:
 
 
 def size(connection: Connection) -> int:
-    """Return the total size in bytes of the pictures that aren't deleted. Only the largest file of each is counted."""
+    """Return the total size in bytes of the pictures that aren't deleted. A picture counts with its largest file."""
     query = select(func.coalesce(func.sum(_t.c.size), 0)).where(_t.c.deleted_at.is_(None))
     return int(connection.execute(query).scalar_one())
 
 
 def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tuple[list[Media], str | None]:
-    """Return a page of pictures, newest first, and the cursor of the next page (None: this is the last one).
+    """Return a page of pictures, newest first, and the cursor of the next page (None: no next page).
 
     Deleted pictures are left out. Raises InvalidInput for a bad cursor.
     """

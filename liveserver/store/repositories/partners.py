@@ -101,7 +101,7 @@ def _find(connection: Connection, partner_id: str, *, lock: bool = False) -> Par
 
 
 def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tuple[list[Partner], str | None]:
-    """Return a page of partners, newest first, and the cursor of the next page (None: this is the last one).
+    """Return a page of partners, newest first, and the cursor of the next page (None: no next page).
 
     Raises InvalidInput for a bad cursor.
     """

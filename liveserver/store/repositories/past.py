@@ -1,8 +1,8 @@
 """The queries of a live blog's past: the times of its changes, and its state at a past moment.
 
-An entry that hasn't changed since the moment is still in the table of entries as it was. For an entry that has changed
-since, we look up the first version made after the moment. The version before that one is the entry's state at the
-moment, and the table of revisions has it. The cost is proportional to the number of changes since the moment.
+For an entry that hasn't changed since the moment, the table of entries still has its past state. For an entry that has
+changed, we look up the first version made after the moment. The version before this first version is the entry's state
+at the moment, and the table of revisions has it. The cost is proportional to the number of changes since the moment.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 _PAIRS_AT_ONCE = AT_ONCE // 2
-"""The greatest number of revisions that one statement looks up: half of AT_ONCE, as each needs two values."""
+"""The greatest number of revisions that one statement looks up: half of AT_ONCE, as each revision needs two values."""
 
 _t = tables.moments
 _r = tables.revisions
@@ -42,7 +42,7 @@ _SINCE = select(_t).where(_t.c.liveblog_id == bindparam("blog"), _t.c.seq >= bin
 
 
 class Past(NamedTuple):
-    """The differences of a live blog at a past moment: its own fields, and the entries that have changed since."""
+    """The state of a live blog at a past moment: its own fields, and only the entries that have changed since."""
 
     liveblog: Liveblog
     """The live blog's own fields and its seq, as they were at the moment."""
@@ -68,15 +68,15 @@ class Pending(NamedTuple):
 def seq_then(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: datetime) -> int:
     """Return the seq that the live blog had at a moment. `liveblog`: the live blog as it is now.
 
-    That seq is one less than the seq of the first change after the moment. Without such a change, it is
-    the present seq.
+    That seq is one less than the seq of the first change after the moment. If there is no such change, it is the
+    present seq.
     """
     first: int | None = connection.scalar(_FIRST_SINCE, {"blog": liveblog_id, "moment": moment})
     return liveblog.seq if first is None else first - 1
 
 
 def past(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: datetime) -> Past:
-    """Return what was different in a live blog at a moment. `liveblog`: the live blog as it is now."""
+    """Return the state of a live blog at a past moment. `liveblog`: the live blog as it is now."""
     seq = seq_then(connection, liveblog_id, liveblog, moment)
     if seq == liveblog.seq:
         return Past(liveblog, [], [])

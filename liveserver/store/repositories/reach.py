@@ -1,7 +1,7 @@
 """The queries of reach, and of the links to its page.
 
-Reach is views and watch time by live blog, partner and hour. Nothing is stored of any single viewer. Of a link's
-secret, only the hash is stored.
+Reach is views and watch time by live blog, partner and hour. No data of single viewers are stored. The store has
+a hash of a link's secret, never the secret.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class ReachLink(NamedTuple):
 def add(connection: Connection, counts: Sequence[tuple[str, ReachHour]]) -> None:
     """Add a node's counts to the stored counts. `counts`: pairs of a live blog's slug, and its counts in an hour.
 
-    The peak isn't added: the higher one of the node's peak and the stored peak is stored. A pair whose slug no live
-    blog has is skipped.
+    The peak isn't added: the store keeps the higher of the node's peak and the stored peak. A pair is skipped if no
+    live blog has the slug.
     """
     query = select(_blogs.c.slug, _blogs.c.id).where(_blogs.c.slug.in_({slug for slug, _ in counts}))
     ids: dict[str, int] = {row.slug: row.id for row in connection.execute(query)}

@@ -1,9 +1,9 @@
-"""The queries of sources (live blogs of other servers that ours follow), and of the entries taken over from them.
+"""The queries of sources (live blogs of other servers that our live blogs follow), and of our copies of entries.
 
 One transaction applies a change of the source to our entries, and records the source's position. So no change is
-applied twice or left out, whenever the process ends. The transaction first locks the source's row. This row names the
-process that follows the source, and the position up to which the source's changes are in our store. A process that the
-row doesn't name any more writes nothing.
+applied twice or left out, even if the process ends suddenly. The transaction first locks the source's row. This row
+names the process that follows the source, and the position up to which the source's changes are in our store. A process
+that the row doesn't name any more writes nothing.
 """
 
 from __future__ import annotations
@@ -45,27 +45,28 @@ class NotHeld(Conflict):
 
 
 class Hold(NamedTuple):
-    """The claim of one process that it holds a source, so that it alone follows the source."""
+    """The right of one process to follow a source, which the process may have lost meanwhile."""
 
     source_id: str
     holder: str
     """The name of the process."""
     position: Position | None
-    """The position up to which the source's changes are in the store, as far as the process knows; None if none are."""
+    """The position up to which the source's changes are in the store, as far as the process knows. None before the
+    first change."""
 
 
 class Incoming(NamedTuple):
-    """The new state of an entry at the source, which our copy of the entry is to take over."""
+    """The new state of an entry at the source, which is to be applied to our copy of the entry."""
 
     id: str
     """The id of the entry at the source."""
     seq: int
     """The seq of the entry at the source."""
     entry: Entry | None
-    """The new content of our copy of the entry; the store sets its id, seq and version. None if we are to have no copy:
-    then an existing one is deleted."""
+    """The new content of our copy of the entry; the store sets its id, seq and version. None if we may have no copy:
+    then an existing copy is deleted."""
     complete: bool = True
-    """True unless the entry lacks pictures that may still come."""
+    """False if the entry lacks pictures that may still arrive."""
 
 
 def add(connection: Connection, source: Source, by: Principal) -> Source:
@@ -128,7 +129,7 @@ def exist(connection: Connection) -> bool:
 
 
 def hold(connection: Connection, holder: str, at: datetime, lease: timedelta) -> list[Source]:
-    """Let the process `holder` hold all free sources, and those that it holds already, until `at` plus `lease`.
+    """Let the process `holder` hold its present sources and all free sources until `at` plus `lease`.
 
     A source is free if no process holds it at the time `at`. Returns all sources that `holder` holds now.
     """
@@ -152,7 +153,7 @@ def note(
     told: int | None,
     heard_at: datetime | None,
 ) -> None:
-    """Record the state of a source, its last error, its last seq that we know of, and when it last sent anything.
+    """Record the state of a source, its last error, its last known seq, and the time when it last sent anything.
 
     Writes nothing if the process in `hold` doesn't hold the source any more.
     """
@@ -170,12 +171,12 @@ def take(
     by: Principal,
     at: datetime,
 ) -> Written | None:
-    """Change our copy of an entry of the source as the source has changed the entry: create, edit or delete the copy.
+    """Apply a source's change of an entry to our copy of the entry: create, edit or delete the copy.
 
     Records `reached` as the position up to which the source's changes are in our store (None: the recorded position
     stays). Returns the result of the write; None if no entry of ours is written. A copy that our newsroom has deleted
     stays deleted. Raises NotHeld if the process doesn't hold the source any more. With `reached`, also raises NotHeld
-    if the recorded position isn't the one in `hold`. Raises Conflict if an eleventh entry would be pinned.
+    if the recorded position isn't the position in `hold`. Raises Conflict if an eleventh entry would be pinned.
     """
     _hold_on(connection, hold, reached)
     liveblog_id, _ = liveblogs.find(connection, slug)
@@ -215,7 +216,7 @@ def move(connection: Connection, hold: Hold, reached: Position) -> None:
 
 
 def copies(connection: Connection, slug: str) -> dict[str, ImportedEntry]:
-    """Return our entries that were taken over from the source and aren't deleted, by their ids at the source."""
+    """Return our entries that were copied from the source and aren't deleted, by their ids at the source."""
     liveblog_id, _ = liveblogs.find(connection, slug)
     query = select(_c).join(_e, _e.c.id == _c.c.entry_id)
     query = query.where(_c.c.liveblog_id == liveblog_id, ~_c.c.gone, _e.c.status != EntryStatus.DELETED.value)
@@ -232,10 +233,10 @@ def _is(hold: Hold) -> ColumnElement[bool]:
 
 
 def _hold_on(connection: Connection, hold: Hold, reached: Position | None) -> None:
-    """Lock the source's row, and record `reached` as the source's position (None: the recorded one stays).
+    """Lock the source's row, and record `reached` as the source's position (None: the recorded position stays).
 
     Raises NotHeld if the process doesn't hold the source any more. With `reached`, also raises NotHeld if the recorded
-    position isn't the one in `hold`.
+    position isn't the position in `hold`.
     """
     if reached is None:
         held = connection.execute(select(_t.c.id).where(_is(hold)).with_for_update()).first() is not None

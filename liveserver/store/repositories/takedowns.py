@@ -21,7 +21,7 @@ _e = tables.entries
 
 
 def keep(connection: Connection, takedown: Takedown) -> None:
-    """Insert a takedown. If the entry has a takedown already, replace only that one's `by_partner` and `ended_at`."""
+    """Insert a takedown. If the entry has a takedown already, replace only its `by_partner` and `ended_at`."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     counts = {partner: asdict(counts) for partner, counts in takedown.by_partner.items()}
     query = dialect.insert(_t).values(

@@ -69,7 +69,7 @@ entries = Table(
     Column("updated_at", UTCDateTime, nullable=False),
     # The time of publication; without one, the due time; without that, the time of creation. Lists are ordered by it.
     Column("sort_at", UTCDateTime, nullable=False),
-    # The source that the entry was taken over from; None: it is the newsroom's own.
+    # The source from which the entry was copied; None: the newsroom wrote the entry.
     Column("via", DOCUMENT),
     # The user, API key or part of the server that created the entry (`Principal.ref`); None if that was before there
     # were users.

@@ -1,4 +1,4 @@
-"""Network addresses, as limits count them. One client may have very many IPv6 addresses, so these count by network."""
+"""Network addresses, as limits count them. IPv6 addresses are counted by network: a client may have very many."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAPPED = bytes(10) + b"\xff\xff"
 _NETWORK = 8
 """The number of bytes at the start of an IPv6 address that identify one connection to the internet (RFC 6177).
 
-The user of that connection chooses the remaining bytes."""
+The user of the connection chooses the remaining bytes."""
 
 
 def packed(host: str) -> bytes | None:
@@ -33,7 +33,7 @@ def packed(host: str) -> bytes | None:
 def network_prefix(address: bytes) -> bytes:
     """Return the part of an address that limits count by.
 
-    That is the whole of an IPv4 address, and the first eight bytes (the /64 network) of an IPv6 address.
+    This part is the whole of an IPv4 address, or the first eight bytes (the /64 network) of an IPv6 address.
     """
     return address[:_NETWORK]
 
@@ -41,7 +41,7 @@ def network_prefix(address: bytes) -> bytes:
 class Networks:
     """A set of addresses and networks, as `LIVESERVER_FORWARDED_ALLOW_IPS` lists them.
 
-    A name in the list that is neither an address nor a network is ignored.
+    A name in the list is ignored if it isn't an address or a network.
     """
 
     def __init__(self, names: Iterable[str]) -> None:

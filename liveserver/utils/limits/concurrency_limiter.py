@@ -1,4 +1,4 @@
-"""A limit on how many holders each key may have at a time. It limits the open streams of each address."""
+"""A limit on the number of holders that each key may have at a time. It limits the open streams of each address."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Permit:
         """The number of holders that the permit has now."""
 
     def release(self) -> None:
-        """Give the permit back. Each holder must do so exactly once."""
+        """Give the permit back. Each holder must call this method exactly once."""
         self.count -= 1
         if not self.count:
             del self._held[self._key]

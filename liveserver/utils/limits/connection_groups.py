@@ -1,4 +1,4 @@
-"""Connections in groups, by address or by API key. If room is needed, a connection of the largest group is ended."""
+"""Connections in groups, by address or by API key. If necessary, the server ends one of the largest group."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
 SLOW_MIN = 10
-"""A group must have this many connections before one of them may be ended to make room. A browser has six."""
+"""The least number of connections in a group from which the server may end a connection. A browser has six."""
 
 
 class ConnectionGroups:
-    """Connections that take long, grouped by owner. An owner is an API key, or a prefix of client addresses."""
+    """Slow connections, grouped by owner. An owner is an API key, or a prefix of client addresses."""
 
     def __init__(self) -> None:
         self._owners: dict[object, Hashable] = {}
@@ -29,13 +29,13 @@ class ConnectionGroups:
         return connection in self._owners
 
     def add(self, connection: object, owner: Hashable) -> None:
-        """Add a connection at the end of an owner's group. If it is in another group, it is removed there."""
+        """Add a connection at the end of an owner's group. If it is in any group already, it is removed there."""
         self.remove(connection)
         self._owners[connection] = owner
         self._groups.setdefault(owner, {})[connection] = None
 
     def remove(self, connection: object) -> None:
-        """Take a connection out of its group. Does nothing if it is in none."""
+        """Remove a connection from its group. Does nothing if it is in no group."""
         if connection in self._owners:
             owner = self._owners.pop(connection)
             group = self._groups[owner]

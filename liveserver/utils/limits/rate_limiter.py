@@ -1,9 +1,9 @@
 """Limits on rates, by the generic cell rate algorithm. The algorithm's state is one float, `paid_off`.
 
 Each event adds some seconds to a debt. As time passes, the debt is paid off. An event is refused if it would make the
-debt too large. `paid_off` is the time when the whole debt will be paid off. This is the same as a token bucket, whose
-state is the time when it will be full. `RateLimiter` keeps one `paid_off` for each of many keys, `Throttle` keeps a
-single one, and each viewer has its own (`realtime/transport/viewer_budget.py`).
+debt too large. `paid_off` is the time when the whole debt will be paid off. A token bucket is equivalent: its state
+would be the time when the bucket will be full. `RateLimiter` keeps a `paid_off` for each of many keys. `Throttle` keeps
+a single `paid_off`. Each viewer has its own `paid_off` (`realtime/transport/viewer_budget.py`).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 DEBTORS_MAX = 16_384
-"""The greatest number of keys that a `RateLimiter` keeps. They take some 3 MB.
+"""The greatest number of keys that a `RateLimiter` keeps. The keys use some 3 MB.
 
-Before a limiter with so many keys takes a new one, it forgets at least half of them. That takes 5 ms."""
+Before a limiter with so many keys adds a new key, it forgets at least half of the keys. That takes 5 ms."""
 
 INEXACT = 1e-9
 """Seconds by which a sum of times may be wrong through rounding.
 
-Without this allowance, a client that has waited as long as it was told to could be refused again."""
+Without this allowance, a client that has waited for the time it was told could be refused again."""
 
 
 def charged(paid_off: float, now: float, seconds: float) -> float:
@@ -41,7 +41,7 @@ class RateLimiter:
     the debt larger than `burst / rate` seconds is refused.
 
     When there are too many keys, the limiter forgets the keys without debt, which changes nothing for them. If too many
-    keys remain, it forgets those with the smallest debts, too. So a client that wants its debt forgotten needs
+    keys remain, it forgets the keys with the smallest debts, too. So a client that wants its debt forgotten needs
     thousands of other keys with larger debts.
 
     `clock` returns seconds from any beginning.
@@ -65,7 +65,7 @@ class RateLimiter:
     def take(self, key: Hashable) -> float:
         """Count an event of the key, and return 0, if the event is allowed.
 
-        If it isn't, count nothing, and return the seconds until an event of the key will be allowed.
+        If the event isn't allowed, count nothing, and return the seconds until an event of the key will be allowed.
         """
         now = self._clock()
         paid_off = self._paid_off.get(key)
@@ -84,10 +84,10 @@ class RateLimiter:
         return owed - self._tolerance if owed > self._tolerance + INEXACT else 0.0
 
     def reserve(self, key: Hashable, longest: float) -> float:
-        """Count an event that is delayed, but never refused. Returns the seconds that it is to wait: at most `longest`.
+        """Count an event that is delayed, but never refused. Returns the seconds it must wait: at most `longest`.
 
-        Once events wait for `longest`, the debt grows no further. From then on each event waits for `longest`, and more
-        than `rate` events a second can happen.
+        When events wait for `longest`, the debt doesn't grow any more. From then on each event waits for `longest`, and
+        more than `rate` events a second can happen.
         """
         now = self._clock()
         wait = self.take(key)
@@ -97,7 +97,7 @@ class RateLimiter:
         return wait
 
     def owe(self, key: Hashable, events: int) -> None:
-        """Count some events that have happened already, whether or not they were allowed.
+        """Count some events that have happened already, even if they exceed the limit.
 
         So the key's next events wait longer. Does nothing for a key that the limiter doesn't keep.
         """
@@ -106,13 +106,13 @@ class RateLimiter:
             self._paid_off[key] = charged(paid_off, self._clock(), events * self._step)
 
     def _forget(self, now: float) -> None:
-        """Forget at least half of the keys: those without debt, and if need be those with the smallest debts."""
+        """Forget at least half of the keys: keys without debt and, if necessary, keys with the smallest debts."""
         self._keep(now)
         if len(self._paid_off) > DEBTORS_MAX // 2:
             self._keep(sorted(self._paid_off.values())[-DEBTORS_MAX // 2])
 
     def _keep(self, after: float) -> None:
-        """Forget all keys except those whose debts will be paid off later than `after`."""
+        """Keep only the keys whose debts will be paid off later than `after`."""
         self._paid_off = {key: paid_off for key, paid_off in self._paid_off.items() if paid_off > after}
 
 
@@ -131,7 +131,7 @@ class Throttle:
         self._paid_off = clock()
 
     def spend(self, amount: float) -> float:
-        """Count an amount, and return the seconds that the caller must wait before it uses the amount; 0 if none.
+        """Count an amount, and return the seconds that the caller must wait before it uses the amount; 0 for no wait.
 
         The amount is never refused, but later amounts wait longer.
         """

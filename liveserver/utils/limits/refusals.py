@@ -1,4 +1,4 @@
-"""Counts of what the server refuses, by reason. Some refusals are also logged.
+"""Counts of refusals by the server, for each reason. Some refusals are also logged.
 
 Each reason has at most one log line in INTERVAL seconds, so that an attack can't fill the disk with log lines. Each
 process has one object `refusals`. `/metrics` shows its counts as `liveserver_refused_total`.
@@ -41,9 +41,9 @@ class Reason(StrEnum):
     TOO_MANY_CONNECTIONS = "too-many-connections"
     """A connection for which the process has no file descriptor left."""
     GAVE_WAY = "gave-way"
-    """A connection that the server ended to make room for another one."""
+    """A connection that the server ended to accept another connection."""
     TOO_MANY_STREAMS = "too-many-streams"
-    """A stream that came when the only free connections were those that are kept for other requests."""
+    """A stream for which no connection was free, except connections that are reserved for other requests."""
     TOO_TALKATIVE = "too-talkative"
     """A viewer that sent more than viewers need to send."""
     RATE = "rate"
@@ -53,15 +53,15 @@ class Reason(StrEnum):
     BODIES = "bodies"
     """A request with a body, while too many bodies are being received from the same API key or from all clients."""
     KEY = "key"
-    """A request with an API key that isn't good, or that lacks the scope that the request needs."""
+    """A request with an API key that isn't valid, or that lacks the scope that the request needs."""
     NOT_ADMITTED = "not-admitted"
     """A request for a partner or a page that may not show the live blog."""
     BUSY = "busy"
     """A request whose work (on a page, a text or a picture) would have to wait, while too much work waits already."""
     STORAGE = "storage"
-    """A picture for which the storage has no room."""
+    """A picture for which the storage doesn't have enough space."""
     HOST = "host"
-    """A request whose Host header isn't among the allowed ones."""
+    """A request whose Host header isn't among the allowed names."""
 
 
 @dataclass(slots=True)

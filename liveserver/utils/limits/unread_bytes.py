@@ -1,9 +1,10 @@
 """Bytes that wait in memory because a client doesn't read them, counted by address, or by API key.
 
 A connection reports when its transport can't send at once (it pauses), and when the transport can send again (it
-resumes). Between these two reports, the body that is being sent counts for its owner: an API key, or the client's
-address. If several connections of one owner are sent the same body, it counts only once. So `http/fair_queue.py` can
-let an owner of many unread bytes wait until these have been read. A client that reads at once is never counted.
+resumes). Between these two reports, the body that is being sent counts against its owner: an API key, or the
+client's address. If several connections of one owner are sent the same body, it counts only once. So
+`http/fair_queue.py` can let an owner of many unread bytes wait until the bytes have been read. A client that reads at
+once is never counted.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class _Paused(NamedTuple):
 
 
 class UnreadBytes:
-    """The paused connections of a server: those with a client that reads its answer too slowly."""
+    """The paused connections of a server. A connection is paused if its client reads an answer too slowly."""
 
     def __init__(self) -> None:
         self._paused: dict[object, _Paused] = {}
@@ -45,7 +46,7 @@ class UnreadBytes:
         *,
         owner: Hashable = None,
     ) -> None:
-        """Note that a connection can't send on.
+        """Note that a connection can't send more now.
 
         `host`: the client's address. `body`: the body that is being sent, if other connections may share it. It is
         b"" if the server keeps the body in memory in any case, and None if the body isn't shared. `own` returns the
@@ -60,15 +61,15 @@ class UnreadBytes:
             self._groups.add(connection, owner)
 
     def resumed(self, connection: object) -> None:
-        """Note that a connection sends on, or has ended. Does nothing if it never paused."""
+        """Note that a connection can send again, or has ended. Does nothing if it wasn't paused."""
         if self._paused.pop(connection, None) is not None:
             self._groups.remove(connection)
 
     def slowest(self) -> object | None:
-        """Return the connection that is to be ended if room is needed.
+        """Return the connection that the server should end if it needs a connection for another client.
 
-        It is the one that paused first, among those of the owner with the most paused connections. The result is None
-        if that owner has less than `connection_groups.SLOW_MIN` paused connections.
+        It is the oldest paused connection of the owner with the most paused connections. The result is None if this
+        owner has less than `connection_groups.SLOW_MIN` paused connections.
         """
         return self._groups.slowest()
 

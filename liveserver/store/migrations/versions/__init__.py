@@ -1,1 +1,1 @@
-"""The migrations. Each is a module, whose name begins with `r` and the number of the revision."""
+"""The migrations. Each migration is a module. Its name begins with `r` and the number of the revision."""

@@ -1,4 +1,4 @@
-"""The fifth revision: the tables of sources (live blogs of other servers that ours follow) and of copied entries."""
+"""The fifth revision: the tables of sources (live blogs on other servers that we follow) and of copied entries."""
 
 from __future__ import annotations
 
