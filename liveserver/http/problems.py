@@ -13,10 +13,12 @@ from liveserver.domain.entry import Entry
 from liveserver.domain.ids import EntityVersion
 from liveserver.domain.media import Media
 from liveserver.domain.partner import Partner
+from liveserver.domain.people.user import User
 from liveserver.http.container import services
 from liveserver.http.rejections import waiting
 from liveserver.http.responses.entity_tags import version_tag
 from liveserver.protocol import json_encoding, resources
+from liveserver.protocol.people import user_object
 
 if TYPE_CHECKING:
     from starlette.exceptions import HTTPException
@@ -131,13 +133,17 @@ async def handle_error(request: Request, error: Exception) -> Response:
     return problem(kind, detail, instance=request.url.path, headers=headers, **more)
 
 
-async def _current(request: Request, current: Entry | Liveblog | Media | Partner) -> tuple[json_encoding.JSON, str]:
+async def _current(
+    request: Request, current: Entry | Liveblog | Media | Partner | User
+) -> tuple[json_encoding.JSON, str]:
     """Return the JSON of `current`, as the API shows it, and the entity tag of `current`."""
     parts = services(request)
     if isinstance(current, Media):
         return parts.presenter.media(current), version_tag(current.entity_version)
     if isinstance(current, Partner):
         return resources.partner_object(current), version_tag(current.entity_version)
+    if isinstance(current, User):
+        return user_object(current), version_tag(current.entity_version)
     liveblog = await parts.store.liveblogs.find(request.path_params["slug"])
     if isinstance(current, Entry):
         content = parts.presenter.entry(liveblog, current)

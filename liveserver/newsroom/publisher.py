@@ -126,10 +126,10 @@ class Publisher:
 
         `idempotency_key`: only requests of the same principal are compared with this one. Raises Unauthorized or
         Forbidden if the principal `by` may not create such an entry when it is written. (For a long body, this is also
-        checked before the body is made safe.) Raises InvalidInput. Raises NotFound if there is no such live blog. Raises Busy if too many long texts
-        wait to be made safe. Raises Conflict if one entry too many would be pinned. Raises KeyReused if a different
-        request came with the idempotency key before. Raises Gone if the entry that was created with the idempotency key
-        has been deleted.
+        checked before the body is made safe.) Raises InvalidInput. Raises NotFound if there is no such live blog.
+        Raises Busy if too many long texts wait to be made safe. Raises Conflict if one entry too many would be pinned.
+        Raises KeyReused if a different request came with the idempotency key before. Raises Gone if the entry that was
+        created with the idempotency key has been deleted.
         """
         at = self._clock()
         refusal: InvalidInput | None = None

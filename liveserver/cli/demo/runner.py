@@ -3,8 +3,6 @@ times in the past (up to two hours ago). Then it plays the other steps one by on
 
 from __future__ import annotations
 
-from liveserver.domain.people.principal import Principal, PrincipalKind
-
 import asyncio
 import contextlib
 from datetime import timedelta
@@ -15,6 +13,7 @@ from liveserver.domain.errors import Gone, NotFound
 from liveserver.domain.ids import now
 from liveserver.domain.inputs.models import EntryInput, EntryPatch, LiveblogInput
 from liveserver.domain.inputs.parsing import parse
+from liveserver.domain.people.principal import Principal, PrincipalKind
 
 if TYPE_CHECKING:
     from liveserver.cli.demo.script import Step

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from liveserver.domain.ids import EntityVersion, _history_since
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -50,6 +52,11 @@ class User:
     version: int
     memberships: tuple[Membership, ...] = ()
     """The user's roles on single live blogs, by slug."""
+
+    @property
+    def entity_version(self) -> EntityVersion:
+        """The user's version, within a history whose name is made of the time of the user's last change."""
+        return EntityVersion(self.version, _history_since(self.updated_at))
 
 
 class Membership(NamedTuple):

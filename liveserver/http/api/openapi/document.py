@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from liveserver import __version__
 from liveserver.domain.errors import TooManyRequests
+from liveserver.domain.people.rights import scope_for
 from liveserver.http.api.openapi.catalogue import OPERATIONS
 from liveserver.http.api.openapi.schemas import Problem
 from liveserver.http.problems import KINDS, MEDIA_TYPE
@@ -155,8 +156,8 @@ def _operation(operation: Operation) -> JSON:
     if operation.description:
         described["description"] = operation.description
     described["security"] = _security(operation)
-    if operation.scope:
-        described["description"] = f"{operation.description}\n\nNeeds a key with the scope `{operation.scope}`.".strip()
+    if operation.verb and (scope := scope_for(operation.verb)):
+        described["description"] = f"{operation.description}\n\nNeeds a key with the scope `{scope}`.".strip()
     if operation.body:
         content = {"schema": _reference(operation.body), "example": operation.example}
         described["requestBody"] = {"required": True, "content": {"application/json": content}}
@@ -170,7 +171,7 @@ def _operation(operation: Operation) -> JSON:
 
 def _security(operation: Operation) -> list[JSON]:
     """Return an operation's security schemes: an API key, no key, or a choice between both if the key is optional."""
-    if operation.scope:
+    if operation.verb:
         return [{"key": []}]
     return [{}, {"key": []}] if 401 in operation.problems else []
 

@@ -1,0 +1,58 @@
+"""The JSON objects of people as the desk's API has them: users, sessions, API keys and acts. They hold no secrets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from liveserver.protocol.json_encoding import timestamp
+
+if TYPE_CHECKING:
+    from liveserver.domain.people.act import Act
+    from liveserver.domain.people.rights import Role
+    from liveserver.domain.people.user import Session, User
+    from liveserver.protocol.json_encoding import JSON
+
+
+def user_object(user: User) -> JSON:
+    """Return a user with the roles, as the desk's API shows it to owners."""
+    return {
+        "id": user.id,
+        "name": user.name,
+        "role": user.role,
+        "state": user.state,
+        "memberships": [{"liveblog": slug, "role": role} for slug, role in user.memberships],
+        "created_at": timestamp(user.created_at),
+        "updated_at": timestamp(user.updated_at),
+        "version": user.version,
+    }
+
+
+def member_object(user: User, role: Role) -> JSON:
+    """Return a member of a live blog: the user's name and state, and the role on this live blog."""
+    return {"id": user.id, "name": user.name, "state": user.state, "role": role}
+
+
+def session_object(session: Session, *, current: bool) -> JSON:
+    """Return a session as its user sees it. `current`: True if it is the one that asks."""
+    return {
+        "id": session.id,
+        "created_at": timestamp(session.created_at),
+        "seen_at": timestamp(session.seen_at),
+        "address": session.address,
+        "agent": session.agent,
+        "current": current,
+    }
+
+
+def act_object(act: Act) -> JSON:
+    """Return a row of the audit log."""
+    return {
+        "id": act.id,
+        "at": timestamp(act.at),
+        "by": {"kind": act.kind, "id": act.principal_id, "name": act.name},
+        "action": act.action,
+        "liveblog": act.liveblog,
+        "entry": act.entry_id,
+        "version": act.version,
+        "details": dict(act.details),
+    }
