@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from liveserver.store import Store
+from tests.support.backups import fill
 from tests.support.store_samples import a_liveblog
 
 if TYPE_CHECKING:
@@ -38,3 +39,25 @@ async def other(store_url: str, store: Store) -> AsyncIterator[Store]:
     other = await Store.open(store_url)
     yield other
     await other.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The file of a backup that isn't made yet."""
+    return tmp_path / "backup.zip"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def target_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database that is as new: no file yet, no tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/target.db"
+    url: str = request.getfixturevalue("empty_postgres_url")
+    return url
+
+
+@pytest.fixture
+async def filled(store: Store) -> Store:
+    """A store with everything that a backup has to hold."""
+    await fill(store)
+    return store

@@ -33,6 +33,7 @@ FIRST_SECONDS = 40.0
 """Seconds after the end in which each attack may still do its first thing."""
 PATIENCE = 10.0
 """Seconds for which an attacker waits for anything."""
+MEGABYTE = 1_000_000
 READ = 64 * 1024
 
 

@@ -5,7 +5,7 @@ extension, `liveserver.viewer`, by which an endpoint hands its connection over t
 connection is a viewer, without task, queue or parser (`realtime/transport/socket_viewer.py`).
 
 We use some parts of uvicorn besides its settings `Config.ws` and `Config.http`.
-`tests/unit/server/protocols/test_websocket_protocol.py` lists these parts, and fails when a release changes them.
+`tests/unit/server/protocols/test_uvicorn_parts.py` lists these parts, and fails when a release changes them.
 """
 
 from __future__ import annotations

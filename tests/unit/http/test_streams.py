@@ -1,4 +1,4 @@
-"""The live stream over WebSocket and SSE, on a real server; and the sink that stands for a viewer."""
+"""The live stream over WebSocket and SSE, on a real server."""
 
 from __future__ import annotations
 
@@ -6,43 +6,26 @@ import asyncio
 import signal
 import socket
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import httpx2
 import orjson
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from liveserver.content.markup_cost import SAFE_MAX
-from liveserver.domain.change import Position
-from liveserver.protocol.frames import ChangeFrame, Frame
 from liveserver.protocol.messages import INBOUND_MAX
-from liveserver.realtime.transport.queue_viewer import QUEUE_BYTES, QueueViewer
 from liveserver.realtime.transport.viewer_budget import FRAMES
 from liveserver.utils.limits.refusals import Reason, refusals
-from tests.support.api.site import (
-    LIVEBLOG,
-    OURS,
-    SLUG,
-    STOCK,
-    TYPOGRAPHY,
-    WHOLE,
-    Stack,
-    database_away,
-    problem,
-    serving,
-    settled,
-)
+from tests.support.api.site import LIVEBLOG, OURS, SLUG, STOCK, TYPOGRAPHY, Stack, database_away, problem, serving
+from tests.support.api.streams import PATIENCE, events, gone, websocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from liveserver.settings import Settings
-    from tests.support.api.site import JSON, LiveSite, Site
-
-PATIENCE = 10.0
-"""Seconds within which anything that is awaited must come."""
+    from tests.support.api.site import LiveSite
 
 UNKNOWN = "/api/v1/liveblogs/rien"
 
@@ -52,99 +35,6 @@ def stack(request: pytest.FixtureRequest) -> Stack:
     """Viewers that were handed over, and viewers behind ASGI's `send`: they get the same."""
     chosen: Stack = request.param
     return chosen
-
-
-class Event(NamedTuple):
-    """One event of a text/event-stream."""
-
-    id: str | None
-    data: bytes
-
-    @property
-    def message(self) -> JSON:
-        """Its data, which is JSON."""
-        message: JSON = orjson.loads(self.data)
-        return message
-
-
-class Events:
-    """A text/event-stream as it comes in, byte for byte."""
-
-    def __init__(self, response: httpx2.Response) -> None:
-        self.response = response
-        self._raw = response.aiter_raw()
-        self._buffer = b""
-
-    async def block(self) -> bytes | None:
-        """The lines up to the next empty one; None at the end."""
-        async with asyncio.timeout(PATIENCE):
-            while b"\n\n" not in self._buffer:
-                try:
-                    self._buffer += await anext(self._raw)
-                except StopAsyncIteration:
-                    return None
-        block, _, self._buffer = self._buffer.partition(b"\n\n")
-        return block
-
-    async def next(self) -> Event:
-        """The next event."""
-        block = await self.block()
-        assert block is not None, "the stream ended"
-        fields = dict(line.split(b": ", 1) for line in block.split(b"\n"))
-        return Event(fields[b"id"].decode() if b"id" in fields else None, fields[b"data"])
-
-
-@asynccontextmanager
-async def events(site: LiveSite, query: str = "", *, path: str = LIVEBLOG, **headers: str) -> AsyncIterator[Events]:
-    """An SSE stream."""
-    sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    async with (
-        httpx2.AsyncClient() as client,
-        client.stream("GET", site.url(f"{path}/events{query}"), headers=sent, timeout=PATIENCE) as response,
-    ):
-        yield Events(response)
-
-
-@asynccontextmanager
-async def websocket(site: LiveSite, query: str = "", *, path: str = LIVEBLOG, **options: Any) -> AsyncIterator[Viewer]:
-    """A WebSocket stream."""
-    async with connect(site.url(f"{path}/ws{query}", "ws"), **options) as connection:
-        yield Viewer(connection)
-
-
-class Viewer:
-    """A viewer by WebSocket."""
-
-    def __init__(self, connection: ClientConnection) -> None:
-        self.connection = connection
-
-    async def raw(self) -> bytes:
-        """The next message as it comes; each is one text frame."""
-        async with asyncio.timeout(PATIENCE):
-            text = await self.connection.recv()
-        assert isinstance(text, str)
-        return text.encode()
-
-    async def next(self) -> JSON:
-        """The next message."""
-        message: JSON = orjson.loads(await self.raw())
-        return message
-
-    async def end(self) -> int | None:
-        """The code with which the server closes; nothing comes before it."""
-        with pytest.raises(ConnectionClosed) as closed:
-            await self.raw()
-        assert closed.value.rcvd is not None
-        return closed.value.rcvd.code
-
-
-async def gone(site: LiveSite, *, viewers: int = 0) -> None:
-    """Return once the hub knows of exactly so many viewers."""
-
-    async def as_many() -> bool:
-        return site.parts.hub.count(SLUG) == viewers
-
-    await settled(as_many)
 
 
 async def test_websocket_live(live_site: LiveSite) -> None:
@@ -497,146 +387,8 @@ async def test_a_websocket_without_a_path(live_site: LiveSite) -> None:
         problem(await client.get(live_site.url(f"{LIVEBLOG}/ws")), 426)
 
 
-def frame(seq: int, size: int = 10) -> Frame:
-    """A frame of so many bytes."""
-    return ChangeFrame(Position("abcdefgh", seq), str(seq), b"x" * size)
-
-
-class Transport:
-    """Takes one frame at a time, when it is let."""
-
-    def __init__(self) -> None:
-        self.sent: list[Frame] = []
-        self._room = asyncio.Semaphore(0)
-        self._taken = asyncio.Event()
-
-    async def send(self, one: Frame) -> None:
-        """What the sink sends through."""
-        await self._room.acquire()
-        self.sent.append(one)
-        self._taken.set()
-
-    async def take(self, count: int) -> None:
-        """Let so many more through, and wait until they are."""
-        wanted = len(self.sent) + count
-        for _ in range(count):
-            self._room.release()
-        async with asyncio.timeout(PATIENCE):
-            while len(self.sent) < wanted:
-                self._taken.clear()
-                await self._taken.wait()
-
-
-class Hub:
-    """Notes who has drained, and when."""
-
-    def __init__(self) -> None:
-        self.drained: list[QueueViewer] = []
-        self.again = asyncio.Event()
-
-    def __call__(self, viewer: QueueViewer) -> None:
-        self.drained.append(viewer)
-        self.again.set()
-
-
-async def test_a_sink_sends_in_order_and_ends() -> None:
-    """What was queued before the end is sent; what comes after it is not."""
-    hub, transport = Hub(), Transport()
-    viewer = QueueViewer(hub)
-    frames = [frame(seq) for seq in range(3)]
-    assert all(viewer.write(one) for one in frames)
-    running = asyncio.create_task(viewer.run(transport.send))
-    await transport.take(1)
-    viewer.close(4000)
-    viewer.close(1012)
-    assert viewer.write(frame(9)) is True
-    await transport.take(2)
-    assert await running == 4000
-    assert transport.sent == frames
-    assert hub.drained == []
-
-
-async def test_a_slow_viewer_lags_until_it_has_drained() -> None:
-    """A full queue takes nothing more, not even what would fit, until all of it is sent: then the hub hears of it."""
-    hub, transport = Hub(), Transport()
-    viewer = QueueViewer(hub)
-    half = QUEUE_BYTES // 2
-    first = [frame(1, half), frame(2, half)]
-    assert all(viewer.write(one) for one in first)
-    assert viewer.write(frame(3)) is False
-    running = asyncio.create_task(viewer.run(transport.send))
-    await transport.take(1)
-    assert viewer.write(frame(4)) is False
-    assert hub.drained == []
-    await transport.take(1)
-    await hub.again.wait()
-    assert hub.drained == [viewer]
-    later = frame(5)
-    assert viewer.write(later) is True
-    await transport.take(1)
-    assert transport.sent == [*first, later]
-    viewer.close(1012)
-    assert await running == 1012
-
-
-async def test_a_viewer_that_lagged_is_caught_up(site: Site) -> None:
-    """With a second `hello` and the latest states of what it missed; then it is live again."""
-    hub, transport = site.parts.hub, Transport()
-    viewer = QueueViewer(lambda viewer: hub.resume(WHOLE, viewer))
-    await hub.join(WHOLE, viewer, None)
-    running = asyncio.create_task(viewer.run(transport.send))
-    channel = next(hub.channels())
-    entries = []
-    while not channel.lagging:
-        entries.append(await site.publish("x" * 100_000))
-        # The hub hears of it in the turn after the answer.
-        await asyncio.sleep(0)
-    missed = entries.pop()
-    for heading in ("Un", "Deux"):
-        missed = await site.edit(missed, heading=heading)
-    await asyncio.sleep(0)
-    assert hub.count(SLUG) == 1
-    await transport.take(1 + len(entries) + 2)
-    messages = [orjson.loads(one.message) for one in transport.sent]
-    assert [message["type"] for message in messages] == ["hello", *["entry"] * len(entries), "hello", "entry"]
-    seq = len(entries) + 3
-    assert (messages[-2]["seq"], messages[-2]["resumed"]) == (seq, True)
-    assert messages[-1] == {"type": "entry", "seq": seq, "entry": missed}
-    assert not channel.lagging
-    live = await site.publish()
-    await transport.take(1)
-    assert orjson.loads(transport.sent[-1].message) == {"type": "entry", "seq": seq + 1, "entry": live}
-    viewer.close(1012)
-    assert await running == 1012
-    hub.leave(WHOLE, viewer)
-
-
-async def test_a_stuck_viewer_is_dropped_when_it_is_closed() -> None:
-    """Its send may never return; what was queued for it is let go."""
-    hub, transport = Hub(), Transport()
-    viewer = QueueViewer(hub)
-    assert viewer.write(frame(1, QUEUE_BYTES)) is True
-    running = asyncio.create_task(viewer.run(transport.send))
-    await asyncio.sleep(0)
-    assert viewer.write(frame(2)) is False
-    viewer.close(4000)
-    async with asyncio.timeout(PATIENCE):
-        assert await running == 4000
-    assert transport.sent == []
-
-
-async def test_a_sink_can_be_cancelled() -> None:
-    """As when the viewer leaves: that is no close code."""
-    viewer = QueueViewer(Hub())
-    running = asyncio.create_task(viewer.run(Transport().send))
-    await asyncio.sleep(0)
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-
-
 @asynccontextmanager
-async def who_never_reads(site: LiveSite, path: str) -> AsyncIterator[None]:
+async def a_viewer_that_never_reads(site: LiveSite, path: str) -> AsyncIterator[None]:
     """A viewer that connects, and takes nothing."""
     upgrade = (
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -658,7 +410,11 @@ async def who_never_reads(site: LiveSite, path: str) -> AsyncIterator[None]:
 async def test_a_viewer_that_never_reads_is_closed(settings: Settings, stack: Stack, path: str) -> None:
     """And nothing is kept for it; the others go on."""
     quick = settings.model_copy(update={"poll": 0.1, "lag_timeout": 0.2})
-    async with serving(quick, stack) as site, websocket(site, max_size=None) as healthy, who_never_reads(site, path):
+    async with (
+        serving(quick, stack) as site,
+        websocket(site, max_size=None) as healthy,
+        a_viewer_that_never_reads(site, path),
+    ):
         await healthy.next()
         await gone(site, viewers=2)
         channel = next(site.parts.hub.channels())
@@ -673,21 +429,6 @@ async def test_a_viewer_that_never_reads_is_closed(settings: Settings, stack: St
         await site.idle(tasks=1)
         await site.publish()
         assert (await healthy.next())["seq"] == seq + 1
-
-
-async def test_a_frame_larger_than_the_queue_gets_through() -> None:
-    """Otherwise it could never be caught up with: `hello`, a lag, and `hello` again, for ever."""
-    hub, transport = Hub(), Transport()
-    viewer = QueueViewer(hub)
-    hello, huge = frame(1), frame(2, 3 * QUEUE_BYTES)
-    assert viewer.write(hello) is True
-    assert viewer.write(huge) is True
-    assert viewer.write(frame(3)) is False
-    running = asyncio.create_task(viewer.run(transport.send))
-    await transport.take(2)
-    await hub.again.wait()
-    assert transport.sent == [hello, huge]
-    running.cancel()
 
 
 async def test_the_largest_entry_reaches_viewers(live_site: LiveSite) -> None:

@@ -29,7 +29,7 @@ from tests.support.api.site import (
     settled,
     started,
 )
-from tests.unit.http.test_streams import Viewer, events, websocket
+from tests.support.api.streams import Viewer, events, websocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -19,10 +19,10 @@ from liveserver.realtime.bus.memory import Medium, MemoryBus
 from liveserver.store import tables
 from liveserver.store.repositories.reach import LINKS_MAX, ReachLink
 from tests.support.api.site import LIVEBLOG, SLUG, WHOLE, bad_fields, problem, settled
+from tests.support.api.streams import events, websocket
 from tests.support.hub_cluster import started
 from tests.support.memory_history import MemoryHistory, hub_on
 from tests.support.viewers import ListSink
-from tests.unit.http.test_streams import events, websocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

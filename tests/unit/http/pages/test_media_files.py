@@ -1,4 +1,4 @@
-"""Pictures' files: what is read for whom, and what it costs to ask for what isn't there."""
+"""Pictures' files: served whole and in parts, read once for many, and cheap to refuse."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from liveserver.content.media.picture import Picture
 from liveserver.http import requesters
 from liveserver.http.fair_queue import UNREAD_MOST
 from liveserver.http.pages import media_files
+from tests.support.api.pictures import sent
 from tests.support.api.site import problem, settled, started
+from tests.support.images import SECRET, opened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -84,6 +86,84 @@ async def client(site: Site, address: str = READER) -> AsyncIterator[httpx2.Asyn
 @pytest.fixture
 def reads(site: Site, monkeypatch: pytest.MonkeyPatch) -> Reads:
     return Reads(site, monkeypatch)
+
+
+async def test_its_files_are_served(site: Site) -> None:
+    """Each in its width, to anybody, for ever; without what its metadata told."""
+    picture = await sent(site)
+    for rendition in picture["srcset"]:
+        response = await site.reader.get(rendition["url"])
+        assert response.status_code == 200
+        assert response.headers["content-type"] == "image/jpeg"
+        assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["access-control-allow-origin"] == "*"
+        assert response.headers["cross-origin-resource-policy"] == "cross-origin"
+        assert "sandbox" in response.headers["content-security-policy"]
+        assert opened(response.content).size == (rendition["width"], rendition["height"])
+        assert SECRET not in response.content
+    assert len(response.content) == picture["size"]
+
+
+async def test_parts_of_a_file(site: Site) -> None:
+    """RFC 9110, 14."""
+    url = (await sent(site))["url"]
+    whole = (await site.reader.get(url)).content
+    size = len(whole)
+
+    async def part(wanted: str, **headers: str) -> httpx2.Response:
+        return await site.reader.get(url, headers={"Range": wanted, **headers})
+
+    for wanted, start, end in (
+        ("bytes=0-9", 0, 10),
+        ("bytes=10-", 10, size),
+        ("bytes=-7", size - 7, size),
+        (f"bytes={size - 1}-{size * 2}", size - 1, size),
+        (f"bytes=-{size * 2}", 0, size),
+        ("Bytes = 0-0", 0, 1),
+    ):
+        response = await part(wanted)
+        assert response.status_code == 206, wanted
+        assert response.headers["content-range"] == f"bytes {start}-{end - 1}/{size}"
+        assert response.headers["content-length"] == str(end - start)
+        assert response.content == whole[start:end]
+    for wanted in (f"bytes={size}-", f"bytes={size}-{size + 1}", "bytes=-0"):
+        response = await part(wanted)
+        assert response.status_code == 416
+        assert response.headers["content-range"] == f"bytes */{size}"
+    for wanted in ("bytes=9-0", "bytes=-", "bytes=0-1,3-4", "lines=1-2", "x"):
+        response = await part(wanted)
+        assert (response.status_code, response.content) == (200, whole), wanted
+    tag = (await site.reader.get(url)).headers["etag"]
+    assert (await part("bytes=0-9", **{"If-Range": tag})).status_code == 206
+    assert (await part("bytes=0-9", **{"If-Range": '"other"'})).status_code == 200
+    head = await site.reader.head(url, headers={"Range": "bytes=0-9"})
+    assert (head.status_code, head.headers["content-length"]) == (200, str(size))
+
+
+async def test_what_a_reader_has_is_not_sent_again(site: Site) -> None:
+    url = (await sent(site))["url"]
+    tag = (await site.reader.get(url)).headers["etag"]
+    response = await site.reader.get(url, headers={"If-None-Match": tag})
+    assert (response.status_code, response.content) == (304, b"")
+    assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+async def test_many_readers_are_one_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a picture is published, all have it at once."""
+    url = (await sent(site))["url"]
+    files = site.parts.library._files
+    reads: list[str] = []
+    read = files.read
+
+    async def counted(name: str) -> bytes | None:
+        reads.append(name)
+        return await read(name)
+
+    monkeypatch.setattr(site.parts.library._file_cache, "_read", counted)
+    responses = await asyncio.gather(*(site.reader.get(url) for _ in range(50)))
+    assert {response.status_code for response in responses} == {200}
+    assert reads == [url.rpartition("/")[2]]
 
 
 async def test_a_byte_costs_a_byte(site: Site, reads: Reads) -> None:

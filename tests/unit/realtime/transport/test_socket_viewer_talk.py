@@ -18,7 +18,7 @@ from liveserver.realtime.transport.socket_viewer import State
 from liveserver.realtime.transport.viewer_budget import FRAME_BYTES, FRAMES, SECONDS
 from liveserver.realtime.transport.websocket_viewer import DeflatedViewer, WebSocketViewer
 from liveserver.utils.limits.refusals import Reason, refusals
-from tests.unit.realtime.transport.test_socket_viewer import ANSWER, ENCODINGS, Seat, frame, masked, on_both_loops, seat
+from tests.support.viewer_seat import ANSWER, ENCODINGS, Seat, frame, masked, on_both_loops, seat
 
 if TYPE_CHECKING:
     from liveserver.realtime.transport.socket_viewer import SocketViewer

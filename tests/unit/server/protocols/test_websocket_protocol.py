@@ -1,207 +1,31 @@
-"""ViewerProtocol as a WebSocket server for any ASGI application, over real sockets; and what it uses of uvicorn."""
+"""ViewerProtocol as a WebSocket server for any ASGI application, over real sockets."""
 
 from __future__ import annotations
 
-import ast
-import asyncio
 import json
 import socket
-import struct
-import threading
-from collections import defaultdict
 from contextlib import suppress
-from functools import partial
 from importlib.util import find_spec
-from itertools import count
-from pathlib import Path
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
 from websockets.sync.client import connect
 
-from liveserver.realtime.transport.websocket import connection_state
 from liveserver.realtime.transport.websocket.receive_queue import READ_AHEAD
-from liveserver.server import protocols
-from liveserver.server.protocols.http_connection import HttpConnection
 from liveserver.server.protocols.http_protocol import HttpProtocol
 from liveserver.server.protocols.websocket_protocol import ViewerProtocol, terms_of
-from tests.support.websocket_peer import (
-    BINARY,
-    CLOSE,
-    CONT,
-    PING,
-    PONG,
-    TEXT,
-    WAIT,
-    Transport,
-    close,
-    deflated,
-    frame,
-    inflated,
-)
+from tests.support.websocket_client import Peer, echoing
+from tests.support.websocket_peer import BINARY, CLOSE, CONT, PING, PONG, TEXT, WAIT, close, deflated, frame, inflated
+from tests.support.websocket_server import MAX_SIZE, Served
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     Receive = Callable[[], Awaitable[dict[str, Any]]]
     Send = Callable[[dict[str, Any]], Awaitable[None]]
-    Note = Callable[[object], None]
 
-MAX_SIZE = 1024 * 1024
 DEFLATE = ("Sec-WebSocket-Extensions: permessage-deflate",)
-
-
-class Apps:
-    """One ASGI application for each case; `note` tells the test what happened."""
-
-    async def echo(self, scope: dict[str, Any], receive: Receive, send: Send, note: Note) -> None:
-        assert (await receive())["type"] == "websocket.connect"
-        await send({"type": "websocket.accept"})
-        while (message := await receive())["type"] == "websocket.receive":
-            with suppress(OSError):
-                await send({**message, "type": "websocket.send"})
-        note(message)
-
-    async def accept(self, scope: dict[str, Any], receive: Receive, send: Send, note: Note) -> None:
-        await receive()
-        await send({"type": "websocket.accept", "subprotocol": scope["subprotocols"][1], "headers": [(b"x-a", b"b")]})
-        await receive()
-
-    async def scope(self, scope: dict[str, Any], receive: Receive, send: Send, note: Note) -> None:
-        await receive()
-        await send({"type": "websocket.accept"})
-        shown = {k: v for k, v in scope.items() if k not in {"extensions", "state", "headers"}}
-        await send({"type": "websocket.send", "text": json.dumps(shown, default=bytes.decode)})
-        note(scope["headers"])
-        note(sorted(scope["extensions"]))
-
-    async def refuse(self, scope: dict[str, Any], receive: Receive, send: Send, note: Note) -> None:
-        await receive()
-        await send({"type": "websocket.close", "code": 4000})
-        note(await receive())
-
-    async def deny(self, scope: dict[str, Any], receive: Receive, send: Send, note: Note) -> None:
-        await receive()
-        await send({"type": "websocket.http.response.start", "status": 401, "headers": [(b"x-why", b"because")]})
-        await send({"type": "websocket.http.response.body", "body": b"not ", "more_body": True})
-        await send({"type": "websocket.http.response.body", "body": b"you"})
-        note(await receive())
-
-    async def deny_half(self, scope: dict[str, Any], receive: Receive, send: Send, note: Note) -> None:
-        await send({"type": "websocket.http.response.start", "status": 499})
-
-    async def return_early(self, scope: dict[str, Any], receive: Receive, send: Send, note: Note) -> None:
-        pass
-
-    async def raise_early(self, scope: dict[str, Any], receive: Receive, send: Send, note: Note) -> None:
-        raise LookupError
-
-    async def return_open(self, scope: dict[str, Any], receive: Receive, send: Send, note: Note) -> None:
-        await send({"type": "websocket.accept"})
-
-    async def raise_open(self, scope: dict[str, Any], receive: Receive, send: Send, note: Note) -> None:
-        await send({"type": "websocket.accept"})
-        raise LookupError
-
-    async def unready(self, scope: dict[str, Any], receive: Receive, send: Send, note: Note) -> None:
-        try:
-            await send({"type": "websocket.send", "text": "too soon"})
-        except RuntimeError as error:
-            note(error)
-
-    async def bye(self, scope: dict[str, Any], receive: Receive, send: Send, note: Note) -> None:
-        await receive()
-        await send({"type": "websocket.accept"})
-        await send({"type": "websocket.close", "code": 4321, "reason": "enough"})
-        note(await receive())
-        await self._all_fail(send, note)
-
-    async def again(self, scope: dict[str, Any], receive: Receive, send: Send, note: Note) -> None:
-        await receive()
-        await send({"type": "websocket.accept"})
-        note(await receive())
-        note(await receive())
-        await self._all_fail(send, note)
-
-    async def never(self, scope: dict[str, Any], receive: Receive, send: Send, note: Note) -> None:
-        await receive()
-        note("connected")
-        note(await receive())
-        try:
-            await send({"type": "websocket.accept"})
-        except OSError:
-            note("OSError")
-
-    async def hold(self, scope: dict[str, Any], receive: Receive, send: Send, note: Note) -> None:
-        """Accept, and read, once the test says so each."""
-        await receive()
-        for turn in range(2):
-            gate, loop = asyncio.Event(), asyncio.get_running_loop()
-            note(partial(loop.call_soon_threadsafe, gate.set))
-            await gate.wait()
-            if turn == 0:
-                await send({"type": "websocket.accept"})
-        number = 0
-        while (message := await receive()).get("text") != "end":
-            number += 1
-        note((number, message["type"]))
-
-    async def flood(self, scope: dict[str, Any], receive: Receive, send: Send, note: Note) -> None:
-        """Send until a send waits, and once more when it doesn't any longer."""
-        await receive()
-        await send({"type": "websocket.accept"})
-        for number in range(1, 4096):
-            sending = asyncio.ensure_future(send({"type": "websocket.send", "bytes": bytes(65536)}))
-            await asyncio.wait({sending}, timeout=0.5)
-            if not sending.done():
-                note(number)
-                try:
-                    await sending
-                except OSError:
-                    note("OSError")
-                    return
-                await send({"type": "websocket.send", "text": "end"})
-                return
-
-    async def _all_fail(self, send: Send, note: Note) -> None:
-        for message in ({"type": "websocket.send", "text": ""}, {"type": "websocket.close"}):
-            try:
-                await send(message)
-            except OSError:
-                note("OSError")
-
-
-class Served:
-    """A uvicorn in a thread."""
-
-    def __init__(self, http: Any, loop: str, **settings: Any) -> None:
-        self.notes: defaultdict[str, SimpleQueue[Any]] = defaultdict(SimpleQueue)
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self.socket.getsockname()[1]
-        config = uvicorn.Config(
-            self.app, http=http, loop=loop, ws=ViewerProtocol, log_config=None, lifespan="off",
-            interface="asgi3", ws_max_size=MAX_SIZE,
-            **settings,
-        )  # fmt: skip
-        self.server = uvicorn.Server(config)
-        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]})
-        self.thread.start()
-
-    async def app(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """The case that the path's first word names; the query names the test."""
-        case = getattr(Apps(), scope["path"].split("/")[1])
-        await case(scope, receive, send, self.notes[scope["query_string"].decode()].put)
-
-    def stop(self) -> None:
-        self.server.should_exit = True
-        self.thread.join(WAIT)
-        self.socket.close()
-        assert not self.thread.is_alive()
-
 
 HTTPS = [pytest.param("httptools", id="httptools"), pytest.param(HttpProtocol, id="ours")]
 if find_spec("h11"):
@@ -224,100 +48,6 @@ def served(http: Any, loop: str) -> Iterator[Served]:
     served = Served(http, loop)
     yield served
     served.stop()
-
-
-tokens = count()
-
-
-class Peer:
-    """A client that says what it is told to, right or wrong."""
-
-    def __init__(
-        self,
-        served: Served,
-        path: str,
-        *headers: str,
-        method: str = "GET",
-        version: str = "1.1",
-        more: bytes = b"",
-        buffers: int = 0,
-    ) -> None:
-        token = f"n{next(tokens)}"
-        self.notes = served.notes[token]
-        self.socket = socket.socket()
-        self.socket.settimeout(WAIT)
-        if buffers:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffers)
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffers)
-        self.socket.connect(("127.0.0.1", served.port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        lines = [f"{method} /{path}?{token} HTTP/{version}", "Host: here"]
-        given = {line.partition(":")[0].lower() for line in headers}
-        defaults = ["Upgrade: websocket", "Connection: keep-alive, Upgrade", "Sec-WebSocket-Version: 13"]
-        defaults.append("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
-        lines += [line for line in defaults if line.partition(":")[0].lower() not in given]
-        lines += headers
-        self.file = self.socket.makefile("rb")
-        self.socket.sendall("\r\n".join([*lines, "", ""]).encode() + more)
-        self.headers: dict[str, str] = {}
-
-    def __enter__(self) -> Peer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-        self.socket.close()
-
-    def answered(self, status: int) -> Peer:
-        try:
-            assert int(self.file.readline().split()[1]) == status
-        except BaseException:
-            self.__exit__()
-            raise
-        while line := self.file.readline().strip():
-            name, _, value = line.decode().partition(": ")
-            self.headers[name.lower()] = value
-        return self
-
-    def send(self, *frames: bytes) -> None:
-        self.socket.sendall(b"".join(frames))
-
-    def read(self) -> tuple[int, bytes]:
-        """The first byte of a frame, and its payload."""
-        first, length = self.file.read(2)
-        assert not length & 0x80, "a server doesn't mask"
-        if length == 126:
-            [length] = struct.unpack("!H", self.file.read(2))
-        elif length == 127:
-            [length] = struct.unpack("!Q", self.file.read(8))
-        return first, self.file.read(length)
-
-    def closed(self, code: int | None, *, skip: bool = False) -> str:
-        """Expect a close frame and the end; returns the reason."""
-        first, data = self.read()
-        while skip and first != 0x80 | CLOSE:
-            first, data = self.read()
-        assert first == 0x80 | CLOSE
-        if code is None:
-            assert data == b""
-        else:
-            assert struct.unpack("!H", data[:2]) == (code,)
-        return data[2:].decode()
-
-    def ended(self) -> None:
-        assert self.file.read() == b""
-
-    def noted(self) -> Any:
-        return self.notes.get(timeout=WAIT)
-
-    def disconnected(self) -> int:
-        message = self.noted()
-        assert message["type"] == "websocket.disconnect"
-        return int(message["code"])
-
-
-def echoing(served: Served, *headers: str) -> Peer:
-    return Peer(served, "echo", *headers).answered(101)
 
 
 # Messages
@@ -699,101 +429,6 @@ def test_a_silent_peer_is_dropped(kind: str) -> None:
         served.stop()
 
 
-# The seam
-
-
-HTTP_PROTOCOL = {
-    "app_state",
-    "client",
-    "config",
-    "connection_lost",
-    "connection_made",
-    "connections",
-    "cycle",
-    "data_received",
-    "flow",
-    "handle_websocket_upgrade",
-    "headers",
-    "loop",
-    "on_body",
-    "on_headers_complete",
-    "on_response_complete",
-    "parser",
-    "pause_writing",
-    "pipeline",
-    "resume_writing",
-    "scheme",
-    "scope",
-    "server",
-    "server_state",
-    "timeout_keep_alive",
-    "timeout_keep_alive_handler",
-    "timeout_keep_alive_task",
-    "transport",
-    "url",
-    "ws_protocol_class",
-    "_unset_keepalive_if_required",
-}
-CYCLE = {
-    "body",
-    "disconnected",
-    "keep_alive",
-    "message_event",
-    "more_body",
-    "response_complete",
-    "response_started",
-    "scope",
-}
-FLOW = {"pause_reading", "read_paused", "resume_reading", "write_paused"}
-PARSER = {"feed_data", "get_http_version"}
-SERVER_STATE = set(connection_state.ServerState.__annotations__)
-CONFIG = {
-    "asgi_version",
-    "load",
-    "loaded",
-    "loaded_app",
-    "root_path",
-    "ws_max_size",
-    "ws_per_message_deflate",
-    "ws_ping_interval",
-    "ws_ping_timeout",
-}
-
-
-OURS = ("http_connection", "http_protocol", "encrypted_http_protocol", "scope_functions", "websocket_protocol")
-"""The modules that know uvicorn's protocol classes."""
-
-
-def used() -> dict[str, set[str]]:
-    """What our protocols read, set and call of uvicorn's objects, by the expression in front of the dot."""
-    folder = Path(protocols.__file__).parent
-    tree = ast.parse("\n".join((folder / f"{name}.py").read_text() for name in OURS))
-    classes = {"HttpConnection": HttpConnection, "HttpProtocol": HttpProtocol}
-    ours = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name in classes]
-    assert len(ours) == len(classes)
-    own = {node.name for one in ours for node in one.body if isinstance(node, ast.FunctionDef)} | {"room"}
-    own |= {slot for one in classes.values() for slot in one.__slots__}
-    own -= set(dir(HttpToolsProtocol))
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
-            found[ast.unparse(node.value).removeprefix("self.").removeprefix("_")].add(node.attr)
-    inherited = {
-        node.attr
-        for one in ours
-        for node in ast.walk(one)
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in {"self", "super()", "HttpToolsProtocol"}
-    }
-    return {
-        "http": inherited - own,
-        "cycle": found["cycle"],
-        "flow": found["flow"],
-        "parser": found["parser"],
-        "state": found["server_state"] - SERVER_STATE,
-        "config": found["config"],
-    }
-
-
 @pytest.mark.parametrize(
     ("settings", "interval", "patience"),
     [
@@ -813,53 +448,3 @@ async def test_the_terms_that_uvicorn_sets(settings: dict[str, Any], interval: i
     assert (terms.ping_interval, terms.ping_timeout) == (interval, patience)
     assert (terms.app, terms.max_size, terms.root_path, terms.deflate) == (config.loaded_app, 7, "/r", True)
     assert terms_of(config) is terms
-
-
-def test_what_is_used_of_uvicorn_is_listed_here() -> None:
-    assert used() == {
-        "http": HTTP_PROTOCOL,
-        "cycle": CYCLE,
-        "flow": FLOW,
-        "parser": PARSER,
-        "state": set(),
-        "config": CONFIG,
-    }
-
-
-async def test_uvicorn_has_what_is_used_of_it() -> None:
-    async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        pass
-
-    config = uvicorn.Config(app, log_config=None, ws=ViewerProtocol)
-    config.load()
-    state, transport = ServerState(), Transport()
-    protocol = HttpToolsProtocol(config, state, {})
-    protocol.connection_made(transport)
-    protocol.data_received(b"GET /path?query HTTP/1.1\r\nHost: here\r\n\r\n")
-    for names, holder in (
-        (HTTP_PROTOCOL, protocol),
-        (CYCLE, protocol.cycle),
-        (FLOW, protocol.flow),
-        (PARSER, protocol.parser),
-        (SERVER_STATE, state),
-        (CONFIG, config),
-    ):
-        assert {name for name in names if not hasattr(holder, name)} == set()
-    assert protocol.url == b"/path?query"
-    assert protocol.headers == [(b"host", b"here")]
-    assert protocol.scope["method"] == "GET"
-    assert protocol.ws_protocol_class is ViewerProtocol
-    assert protocol.connections is state.connections
-    assert protocol in state.connections
-    assert protocol.transport is cast("asyncio.Transport", transport)
-    assert (protocol.server, protocol.client, protocol.scheme) == (None, None, "http")
-    assert not protocol.pipeline
-    assert protocol.cycle.response_started is False
-    assert protocol.cycle.disconnected is False
-    assert isinstance(protocol.cycle.message_event, asyncio.Event)
-    [task] = state.tasks
-    protocol.cycle.disconnected = True
-    await task
-    # As after a hand-over, in which the client has gone for all that uvicorn knows: no answer.
-    assert transport.written == []
-    protocol.connection_lost(None)

@@ -1,4 +1,4 @@
-"""Rows of a backup: what passes as it is, and in which words the rest is refused (`tests/contract/test_backup.py`)."""
+"""Rows of a backup: which pass, and in which words others are refused (`tests/contract/test_backup_archives.py`)."""
 
 from __future__ import annotations
 
