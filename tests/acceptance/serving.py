@@ -17,10 +17,11 @@ import httpx2
 import orjson
 
 from liveserver.access.api_keys import new_key
-from liveserver.access.scopes import SCOPES
+from liveserver.domain.people.rights import SCOPES
 from liveserver.store import Store
 from tests.acceptance.forking import fork
 from tests.acceptance.surroundings import environment
+from tests.support.principals import NEWSROOM
 from tests.support.services import free_port
 
 if TYPE_CHECKING:
@@ -257,7 +258,7 @@ class LiveServer(Child):
         """An API key; without scopes, one that may do everything. Made as `keys create` makes it, in this process."""
         stored, shown = new_key("acceptance", scopes or SCOPES)
         store = await Store.open(self.settings["database_url"])
-        await store.keys.add(stored)
+        await store.keys.add(stored, NEWSROOM)
         await store.close()
         return shown
 

@@ -11,6 +11,7 @@ from sqlalchemy import create_engine
 
 from liveserver.store.repositories import entries
 from tests.support.images import quarters, saved
+from tests.support.principals import named
 from tests.support.store_samples import an_entry
 
 if TYPE_CHECKING:
@@ -93,10 +94,6 @@ class Site:
         with engine.begin() as connection:
             for number in range(count):
                 entry = an_entry(first + apart * number, body=f"<p>Entrée {number}</p>", **fields)
-                written.append(
-                    entries.create(
-                        connection, slug, entry, actor="test", key_id=None, idempotency=None, refusal=None
-                    ).entry.id
-                )
+                written.append(entries.create(connection, slug, entry, by=named("test")).entry.id)
         engine.dispose()
         return written[::-1]

@@ -21,6 +21,7 @@ from liveserver.store.database import HISTORY_LOCK
 from tests.acceptance.browsing import pages
 from tests.acceptance.reading import BODIES, assert_never_reloaded, live, mark, settles, strings
 from tests.acceptance.serving import Child, ForkedServer, LiveServer, eventually, run, serving, started
+from tests.support.principals import NEWSROOM
 from tests.support.store_samples import a_liveblog, an_entry
 
 if TYPE_CHECKING:
@@ -283,7 +284,7 @@ async def test_interrupted(tmp_path: Path, postgres_url: str) -> None:
     store = await Store.open(postgres_url)
     writer = store._database.writer
     assert isinstance(writer, LoopConnections)
-    await store.liveblogs.create(a_liveblog())
+    await store.liveblogs.create(a_liveblog(), NEWSROOM)
     done = await run("backup", "backup.zip", cwd=tmp_path, database_url=postgres_url)
     assert done.status == 0
     before = await store.changes.positions(["match"])
@@ -306,7 +307,7 @@ async def test_interrupted(tmp_path: Path, postgres_url: str) -> None:
             assert await restore.end(sign) == 130
         assert [file.name for file in directory.glob("*backup*")] == []
         assert await store.changes.positions(["match"]) == before
-        await store.entries.create("match", an_entry(), actor="desk")
+        await store.entries.create("match", an_entry(), by=NEWSROOM)
         before = await store.changes.positions(["match"])
     await store.close()
 

@@ -8,6 +8,7 @@ import pytest
 
 from liveserver.store import Store
 from tests.support.backups import fill
+from tests.support.principals import NEWSROOM
 from tests.support.store_samples import a_liveblog
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 async def store(store_url: str) -> AsyncIterator[Store]:
     """A store with one live blog, `match`."""
     store = await Store.open(store_url)
-    await store.liveblogs.create(a_liveblog())
+    await store.liveblogs.create(a_liveblog(), NEWSROOM)
     yield store
     await store.close()
 

@@ -20,6 +20,7 @@ from liveserver.store.backup.archive import Holdings
 from liveserver.store.backup.dump import backup
 from liveserver.store.backup.restore import restore
 from tests.support.backups import REQUEST, back_up, query, seen
+from tests.support.principals import NEWSROOM, named
 from tests.support.store_samples import TYPOGRAPHY, a_liveblog, an_entry, at
 from tests.support.transaction_pause import Pause
 
@@ -55,10 +56,10 @@ async def test_everything_comes_back(filled: Store, store_url: str, target_url: 
     assert await restore(target_url, path) == (Holdings(0, 0, None), manifest.holds)
     target = await Store.open(target_url, migrate=False)
     assert await seen(target) == expected
-    replayed = await target.entries.create("match", an_entry(), actor="desk", idempotency=REQUEST)
+    replayed = await target.entries.create("match", an_entry(), by=NEWSROOM, idempotency=REQUEST)
     assert (replayed.replayed, replayed.entry.heading) == (True, TYPOGRAPHY)
-    await target.liveblogs.create(a_liveblog("next"))
-    assert (await target.entries.create("next", an_entry(), actor="desk")).entry.seq == 1
+    await target.liveblogs.create(a_liveblog("next"), NEWSROOM)
+    assert (await target.entries.create("next", an_entry(), by=NEWSROOM)).entry.seq == 1
     await target.close()
     # And once more, from what was restored.
     again = path.with_name("again.zip")
@@ -74,14 +75,14 @@ async def test_while_others_publish(
     # So that a backup takes its time.
     monkeypatch.setattr(dump, "ROWS", 1)
     for number in range(40):
-        await store.entries.create("match", an_entry(at(number)), actor="desk")
+        await store.entries.create("match", an_entry(at(number)), by=NEWSROOM)
     done = asyncio.Event()
 
     async def publish(writer: Store, name: str) -> None:
         count = 0
         while not done.is_set():
-            request = Idempotency(name, str(count), "hash")
-            await writer.entries.create("match", an_entry(at(count)), actor=name, idempotency=request)
+            request = Idempotency(str(count), "hash")
+            await writer.entries.create("match", an_entry(at(count)), by=named(name), idempotency=request)
             count += 1
 
     publisher = [asyncio.create_task(publish(writer, name)) for writer, name in ((store, "a"), (other, "b"))]

@@ -14,6 +14,7 @@ from liveserver.store import Store, migrate, schema
 from liveserver.store.backup.archive import Holdings
 from liveserver.store.backup.restore import restore
 from tests.support.backups import REQUEST, back_up, query, seen
+from tests.support.principals import NEWSROOM
 from tests.support.store_samples import NOON, TYPOGRAPHY, a_liveblog, an_entry
 
 CURRENT = schema.newest()
@@ -54,8 +55,8 @@ async def earlier(store_url: str, path: Path) -> Path:
 
 
 async def fill_one(store: Store) -> None:
-    await store.liveblogs.create(a_liveblog())
-    await store.entries.create("match", an_entry(body=TYPOGRAPHY), actor="desk", idempotency=REQUEST)
+    await store.liveblogs.create(a_liveblog(), NEWSROOM)
+    await store.entries.create("match", an_entry(body=TYPOGRAPHY), by=NEWSROOM, idempotency=REQUEST)
 
 
 async def test_a_backup_of_an_earlier_schema(earlier: Path, target_url: str, later_schema: str) -> None:

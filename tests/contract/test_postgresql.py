@@ -13,6 +13,7 @@ from liveserver.domain.change import EntryChanged
 from liveserver.domain.errors import SettingsError, StoreUnavailable
 from liveserver.store import Store, migrate
 from liveserver.store.connections import LoopConnections
+from tests.support.principals import NEWSROOM
 from tests.support.services import free_port
 from tests.support.store_samples import a_liveblog, an_entry
 
@@ -29,7 +30,7 @@ async def opened(server: PostgresServer, patience: float = 5.0) -> Store:
     url = server.url(await asyncio.to_thread(server.create_database))
     await migrate(url)
     store = await Store.open(url, patience=patience)
-    await store.liveblogs.create(a_liveblog())
+    await store.liveblogs.create(a_liveblog(), NEWSROOM)
     return store
 
 
@@ -44,12 +45,12 @@ async def test_a_server_that_goes_away_and_comes_back(start_postgres: StartPostg
     """StoreUnavailable meanwhile, whatever is asked; afterwards what was confirmed is there, and seqs go on."""
     server = await asyncio.to_thread(start_postgres)
     store = await opened(server)
-    first = (await store.entries.create("match", an_entry(), actor="desk")).entry
+    first = (await store.entries.create("match", an_entry(), by=NEWSROOM)).entry
     await asyncio.to_thread(getattr(server, how))
     for call in (
         store.ping(),
-        store.entries.create("match", an_entry(), actor="desk"),
-        store.liveblogs.edit("match", lambda b: b),
+        store.entries.create("match", an_entry(), by=NEWSROOM),
+        store.liveblogs.edit("match", lambda b: b, NEWSROOM),
         store.liveblogs.snapshot("match", limit=1),
         store.changes.after("match", 0, limit=1),
         store.changes.positions(["match"]),
@@ -60,7 +61,7 @@ async def test_a_server_that_goes_away_and_comes_back(start_postgres: StartPostg
             await call
     await asyncio.to_thread(server.start)
     await store.ping()
-    second = (await store.entries.create("match", an_entry(), actor="desk")).entry
+    second = (await store.entries.create("match", an_entry(), by=NEWSROOM)).entry
     assert (await store.changes.after("match", 0, limit=9)).items == [EntryChanged(1, first), EntryChanged(2, second)]
     await store.close()
 
@@ -75,7 +76,7 @@ async def test_a_server_that_dies_in_the_middle_of_writes(start_postgres: StartP
     async def write() -> None:
         while True:
             try:
-                written = await store.entries.create("match", an_entry(), actor="desk")
+                written = await store.entries.create("match", an_entry(), by=NEWSROOM)
             except StoreUnavailable:
                 return
             confirmed.append(written.entry.id)
@@ -101,7 +102,7 @@ async def test_a_server_that_hangs(start_postgres: StartPostgres) -> None:
     try:
         async with asyncio.timeout(10):
             results = await asyncio.gather(
-                *(store.entries.create("match", an_entry(), actor="desk") for _ in range(8)),
+                *(store.entries.create("match", an_entry(), by=NEWSROOM) for _ in range(8)),
                 *(store.liveblogs.snapshot("match", limit=1) for _ in range(8)),
                 store.ping(),
                 return_exceptions=True,
@@ -110,7 +111,7 @@ async def test_a_server_that_hangs(start_postgres: StartPostgres) -> None:
     finally:
         await asyncio.to_thread(server.resume)
     await store.ping()
-    written = await store.entries.create("match", an_entry(), actor="desk")
+    written = await store.entries.create("match", an_entry(), by=NEWSROOM)
     items = (await store.changes.after("match", 0, limit=100)).items
     assert [change.seq for change in items] == list(range(1, written.liveblog.seq + 1))
     await store.close()
@@ -120,13 +121,13 @@ async def test_a_lock_of_another_program(postgres_url: str) -> None:
     """A write that can't have its live blog in time is StoreUnavailable; reads don't notice."""
     store = await Store.open(postgres_url, patience=1.0)
     other = await Store.open(postgres_url)
-    await store.liveblogs.create(a_liveblog())
+    await store.liveblogs.create(a_liveblog(), NEWSROOM)
     async with transaction(other._database.writer) as connection:
         await connection.execute(text("SELECT 1 FROM liveblogs FOR UPDATE"))
         with pytest.raises(StoreUnavailable):
-            await store.entries.create("match", an_entry(), actor="desk")
+            await store.entries.create("match", an_entry(), by=NEWSROOM)
         assert (await store.liveblogs.snapshot("match", limit=5)).liveblog.seq == 0
-    assert (await store.entries.create("match", an_entry(), actor="desk")).entry.seq == 1
+    assert (await store.entries.create("match", an_entry(), by=NEWSROOM)).entry.seq == 1
     await store.close()
     await other.close()
 
@@ -135,7 +136,7 @@ async def test_a_database_that_is_read_only(postgres_url: str, postgres_server: 
     """A standby, or a full provider: it can be read, and a ping says that it can't be written."""
     name = postgres_url.rpartition("/")[2]
     writing = await Store.open(postgres_url)
-    await writing.liveblogs.create(a_liveblog())
+    await writing.liveblogs.create(a_liveblog(), NEWSROOM)
     await asyncio.to_thread(postgres_server.sql, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     with pytest.raises(SettingsError, match="read only"):
         await Store.open(postgres_url)
@@ -143,7 +144,7 @@ async def test_a_database_that_is_read_only(postgres_url: str, postgres_server: 
     with pytest.raises(StoreUnavailable):
         await writing.ping()
     with pytest.raises(StoreUnavailable):
-        await writing.entries.create("match", an_entry(), actor="desk")
+        await writing.entries.create("match", an_entry(), by=NEWSROOM)
     assert (await writing.liveblogs.find("match")).seq == 0
     await writing.close()
     await asyncio.to_thread(postgres_server.sql, f"ALTER DATABASE {name} RESET default_transaction_read_only")
@@ -152,13 +153,13 @@ async def test_a_database_that_is_read_only(postgres_url: str, postgres_server: 
 async def test_the_reading_connections_can_not_write(postgres_url: str) -> None:
     """And see one moment for a whole transaction."""
     store = await Store.open(postgres_url)
-    await store.liveblogs.create(a_liveblog())
+    await store.liveblogs.create(a_liveblog(), NEWSROOM)
     update = text("UPDATE liveblogs SET seq = 7")
     with pytest.raises(StoreUnavailable):
         await store._database.read(lambda connection: connection.execute(update).close())
     async with transaction(store._database.reader) as connection:
         assert await connection.scalar(text("SELECT seq FROM liveblogs")) == 0
-        await store.entries.create("match", an_entry(), actor="desk")
+        await store.entries.create("match", an_entry(), by=NEWSROOM)
         assert await connection.scalar(text("SELECT seq FROM liveblogs")) == 0
     await store.close()
 

@@ -16,6 +16,7 @@ from liveserver.store.backup.archive import Holdings
 from liveserver.store.backup.restore import restore
 from liveserver.store.repositories import liveblogs, sequence
 from tests.support.backups import KEY, back_up, execute, seen
+from tests.support.principals import NEWSROOM
 from tests.support.store_samples import a_liveblog, an_entry, at, fine
 from tests.support.transaction_pause import Pause
 
@@ -39,38 +40,38 @@ async def test_every_live_blog_begins_a_new_history(filled: Store, store_url: st
         assert {slug: position.seq for slug, position in after.items()} == {"match": 11, "vote": 1}
         epochs |= {position.epoch for position in after.values()}
     assert len(epochs) == 8
-    assert (await filled.entries.create("match", an_entry(), actor="desk")).entry.seq == 12
+    assert (await filled.entries.create("match", an_entry(), by=NEWSROOM)).entry.seq == 12
 
 
 async def test_what_came_after_the_backup_is_replaced(filled: Store, store_url: str, path: Path) -> None:
     """Entries, edits, deletes, live blogs and repeated requests; what was deleted since is there again."""
     expected = await seen(filled)
     await back_up(store_url, path)
-    await filled.liveblogs.create(a_liveblog("late"))
-    late = Idempotency("abc", "late", "hash")
-    await filled.entries.create("late", an_entry(), actor="desk", idempotency=late)
+    await filled.liveblogs.create(a_liveblog("late"), NEWSROOM)
+    late = Idempotency("late", "hash")
+    await filled.entries.create("late", an_entry(), by=NEWSROOM, idempotency=late)
     [newest] = (await filled.entries.page("match", limit=1)).items
-    await filled.entries.delete("match", newest.id, fine, actor="desk", at=at(60))
+    await filled.entries.delete("match", newest.id, fine, by=NEWSROOM, at=at(60))
     restored = await restore(store_url, path, replace=True)
     assert restored == (Holdings(3, 10, at(60)), Holdings(2, 10, at(50)))
     assert await seen(filled) == expected
     with pytest.raises(NotFound):
         await filled.liveblogs.find("late")
-    assert not (await filled.entries.create("match", an_entry(), actor="desk", idempotency=late)).replayed
+    assert not (await filled.entries.create("match", an_entry(), by=NEWSROOM, idempotency=late)).replayed
 
 
 async def test_api_keys_are_added_and_what_was_revoked_stays_so(store: Store, store_url: str, path: Path) -> None:
     """A restore in an emergency locks nobody out, and lets nobody in again."""
     revoked_since, revoked_before = replace(KEY, id="since"), replace(KEY, id="before")
     for key in (KEY, revoked_since, revoked_before):
-        await store.keys.add(key)
+        await store.keys.add(key, NEWSROOM)
     early = path.with_name("early.zip")
     await back_up(store_url, early)
-    await store.keys.revoke("before", at(1))
+    await store.keys.revoke("before", at(1), NEWSROOM)
     await back_up(store_url, path)
-    await store.keys.revoke("since", at(2))
+    await store.keys.revoke("since", at(2), NEWSROOM)
     made_since = replace(KEY, id="new")
-    await store.keys.add(made_since)
+    await store.keys.add(made_since, NEWSROOM)
     expected = [KEY, replace(revoked_before, revoked_at=at(1)), made_since, replace(revoked_since, revoked_at=at(2))]
     for older in (path, early):
         await restore(store_url, older, replace=True)
@@ -79,10 +80,10 @@ async def test_api_keys_are_added_and_what_was_revoked_stays_so(store: Store, st
 
 async def test_a_revoked_key_of_the_backup_is_revoked_by_it(store: Store, store_url: str, path: Path) -> None:
     """Where an older state of the database was restored first."""
-    await store.keys.add(KEY)
+    await store.keys.add(KEY, NEWSROOM)
     early = path.with_name("early.zip")
     await back_up(store_url, early)
-    await store.keys.revoke("abc", at(1))
+    await store.keys.revoke("abc", at(1), NEWSROOM)
     await back_up(store_url, path)
     await store._database.write(execute, tables.api_keys.update().values(revoked_at=None))
     await restore(store_url, path, replace=True)
@@ -92,7 +93,7 @@ async def test_a_revoked_key_of_the_backup_is_revoked_by_it(store: Store, store_
 async def test_live_blogs_are_not_replaced_unless_asked(filled: Store, store_url: str, path: Path) -> None:
     """What would be lost is told, and everything is as it was, epochs too."""
     await back_up(store_url, path)
-    await filled.entries.create("match", an_entry(at(70)), actor="desk")
+    await filled.entries.create("match", an_entry(at(70)), by=NEWSROOM)
     before, positions = await seen(filled), await filled.changes.positions(["match", "vote"])
     with pytest.raises(Conflict) as caught:
         await restore(store_url, path)
@@ -107,11 +108,11 @@ async def test_live_blogs_are_not_replaced_unless_asked(filled: Store, store_url
 async def test_a_database_with_nothing_but_keys_is_not_refused(store_url: str, target_url: str, path: Path) -> None:
     """On a new machine the key is often made first."""
     source = await Store.open(store_url)
-    await source.liveblogs.create(a_liveblog())
+    await source.liveblogs.create(a_liveblog(), NEWSROOM)
     await source.close()
     await back_up(store_url, path)
     target = await Store.open(target_url, migrate=True)
-    await target.keys.add(KEY)
+    await target.keys.add(KEY, NEWSROOM)
     await restore(target_url, path)
     assert [key.id for key in await target.keys.all()] == ["abc"]
     assert (await target.liveblogs.find("match")).title == "Le match"
@@ -138,7 +139,7 @@ async def test_readers_see_the_old_state_until_there_is_the_new_one(
     """At no moment neither, or something of both."""
     expected = await seen(filled)
     await back_up(store_url, path)
-    await filled.entries.create("match", an_entry(at(70)), actor="desk")
+    await filled.entries.create("match", an_entry(at(70)), by=NEWSROOM)
     before = await seen(filled)
     restoring = asyncio.create_task(restore(store_url, path, replace=True))
     await uncommitted.reached.wait()
@@ -166,13 +167,13 @@ async def test_a_write_during_a_restore_waits_and_belongs_to_the_new_history(
     store: Store, store_url: str, path: Path, uncommitted: Pause
 ) -> None:
     """To a live blog that isn't there any more it is not found."""
-    await store.entries.create("match", an_entry(), actor="desk")
+    await store.entries.create("match", an_entry(), by=NEWSROOM)
     await back_up(store_url, path)
-    await store.liveblogs.create(a_liveblog("late"))
+    await store.liveblogs.create(a_liveblog("late"), NEWSROOM)
     restoring = asyncio.create_task(restore(store_url, path, replace=True))
     await uncommitted.reached.wait()
     writing = [
-        asyncio.create_task(store.entries.create(slug, an_entry(), actor="desk")) for slug in ("match", "match", "late")
+        asyncio.create_task(store.entries.create(slug, an_entry(), by=NEWSROOM)) for slug in ("match", "match", "late")
     ]
     done, _ = await asyncio.wait(writing, timeout=0.3)
     assert not done
@@ -191,7 +192,7 @@ async def test_a_restore_waits_for_a_write_that_has_begun(
 ) -> None:
     """It is wholly before the restore, and lost with its history: never half in the next."""
     source = await Store.open(target_url, migrate=True)
-    await source.liveblogs.create(a_liveblog("vote"))
+    await source.liveblogs.create(a_liveblog("vote"), NEWSROOM)
     await source.close()
     await back_up(target_url, path)
     writer = Pause()
@@ -247,4 +248,4 @@ async def test_a_restore_that_fails_half_way_leaves_everything(
         await restore(store_url, path, replace=True)
     assert await seen(filled) == before
     assert await filled.changes.positions(["match", "vote"]) == positions
-    assert (await filled.entries.create("match", an_entry(), actor="desk")).entry.seq == 12
+    assert (await filled.entries.create("match", an_entry(), by=NEWSROOM)).entry.seq == 12

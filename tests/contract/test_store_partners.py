@@ -11,10 +11,11 @@ import pytest
 
 from liveserver.domain.change import EntryChanged, EntryDeleted, Position, Withdrawal
 from liveserver.domain.errors import Conflict, InvalidInput, NotFound, VersionConflict
-from liveserver.domain.ids import EntityVersion
+from liveserver.domain.ids import EntityVersion, now
 from liveserver.domain.liveblog import EmbedPolicy
 from liveserver.domain.partner import Attribution
 from liveserver.store.repositories import change_times, partners
+from tests.support.principals import NEWSROOM, named
 from tests.support.store_samples import NOON, a_draft, a_partner, an_entry, at, fine
 
 if TYPE_CHECKING:
@@ -51,27 +52,27 @@ async def test_partners(store: Store) -> None:
         expires_at=at(9),
         attribution=Attribution("Avec nous", "https://a.example/"),
     )
-    assert await store.partners.add(full) == full
+    assert await store.partners.add(full, NEWSROOM) == full
     assert await store.partners.find(full.id) == full
-    other = await store.partners.add(a_partner(at(1)))
+    other = await store.partners.add(a_partner(at(1)), NEWSROOM)
     first, cursor = await store.partners.page(limit=1)
     second, end = await store.partners.page(limit=1, cursor=cursor)
     assert ([*first, *second], end) == ([other, full], None)
-    edited = await store.partners.edit(full.id, lambda p: replace(p, enabled=False, updated_at=at(2)))
+    edited = await store.partners.edit(full.id, lambda p: replace(p, enabled=False, updated_at=at(2)), NEWSROOM)
     assert edited == replace(full, enabled=False, updated_at=at(2), version=2)
-    assert await store.partners.edit(full.id, lambda p: p) == edited
+    assert await store.partners.edit(full.id, lambda p: p, NEWSROOM) == edited
     assert (await store.partners.rules()).partners == {full.id: edited, other.id: other}
     with pytest.raises(VersionConflict):
-        await store.partners.delete(full.id, version=EntityVersion(1))
-    await store.partners.delete(full.id, version=EntityVersion(2))
+        await store.partners.delete(full.id, NEWSROOM, now(), version=EntityVersion(1))
+    await store.partners.delete(full.id, NEWSROOM, now(), version=EntityVersion(2))
     assert (await store.partners.rules()).partners == {other.id: other}
     for partner_id in (full.id, "", "p_\x00", "' OR 1=1 --"):
         with pytest.raises(NotFound):
             await store.partners.find(partner_id)
         with pytest.raises(NotFound):
-            await store.partners.edit(partner_id, lambda p: p)
+            await store.partners.edit(partner_id, lambda p: p, NEWSROOM)
         with pytest.raises(NotFound):
-            await store.partners.delete(partner_id, version=None)
+            await store.partners.delete(partner_id, NEWSROOM, now(), version=None)
     with pytest.raises(InvalidInput):
         await store.partners.page(limit=1, cursor="x")
 
@@ -81,23 +82,23 @@ async def test_embedding(store: Store) -> None:
     assert (await store.liveblogs.find("match")).embedding == EmbedPolicy()
     assert (await store.partners.rules()).restricted == {}
     some = EmbedPolicy("origins", ("https://a.example",))
-    await store.liveblogs.edit("match", lambda b: replace(b, embedding=some))
+    await store.liveblogs.edit("match", lambda b: replace(b, embedding=some), NEWSROOM)
     assert (await store.liveblogs.find("match")).embedding == some
     assert (await store.partners.rules()).restricted == {"match": some}
-    await store.liveblogs.edit("match", lambda b: replace(b, embedding=EmbedPolicy()))
+    await store.liveblogs.edit("match", lambda b: replace(b, embedding=EmbedPolicy()), NEWSROOM)
     assert (await store.partners.rules()).restricted == {}
 
 
 async def test_what_it_was(store: Store, hands: Hands) -> None:
     """Each thing as it was, where it stood; drafts and what is deleted by now aren't there."""
-    old = (await store.entries.create("match", an_entry(at(0), body="old", tags=("mer",)), actor="x")).entry
-    gone = (await store.entries.create("match", an_entry(at(1), body="gone"), actor="x")).entry
-    draft = (await store.entries.create("match", a_draft(at(2), body="draft"), actor="x")).entry
+    old = (await store.entries.create("match", an_entry(at(0), body="old", tags=("mer",)), by=named("x"))).entry
+    gone = (await store.entries.create("match", an_entry(at(1), body="gone"), by=named("x"))).entry
+    draft = (await store.entries.create("match", a_draft(at(2), body="draft"), by=named("x"))).entry
     hands.now = at(60)
-    await store.entries.edit("match", old.id, lambda e: replace(e, body="new", tags=(), pinned=True), actor="x")
-    await store.entries.edit("match", draft.id, lambda e: an_entry(at(61), id=e.id), actor="x")
-    await store.entries.delete("match", gone.id, fine, actor="x", at=at(62))
-    await store.liveblogs.edit("match", lambda b: replace(b, title="Fini", updated_at=at(62)))
+    await store.entries.edit("match", old.id, lambda e: replace(e, body="new", tags=(), pinned=True), by=named("x"))
+    await store.entries.edit("match", draft.id, lambda e: an_entry(at(61), id=e.id), by=named("x"))
+    await store.entries.delete("match", gone.id, fine, by=named("x"), at=at(62))
+    await store.liveblogs.edit("match", lambda b: replace(b, title="Fini", updated_at=at(62)), NEWSROOM)
     epoch = (await store.liveblogs.find("match")).epoch
     then, now = at(59), at(60)
 
@@ -144,14 +145,14 @@ async def test_any_moment(store: Store, hands: Hands) -> None:
         tags = chance.choice([(), ("mer",), ("mer", "ciel")])
         if what == "publish" or not ids:
             entry = an_entry(at(chance.randrange(900)), pinned=False, key_event=chance.random() < 0.3, tags=tags)
-            ids.append((await store.entries.create("match", entry, actor="x")).entry.id)
+            ids.append((await store.entries.create("match", entry, by=named("x"))).entry.id)
         elif what == "edit":
-            await store.entries.edit("match", chance.choice(ids), _another(step, tags), actor="x")
+            await store.entries.edit("match", chance.choice(ids), _another(step, tags), by=named("x"))
         elif what == "delete":
             chosen = ids.pop(chance.randrange(len(ids)))
-            await store.entries.delete("match", chosen, fine, actor="x", at=hands.now)
+            await store.entries.delete("match", chosen, fine, by=named("x"), at=hands.now)
         else:
-            await store.liveblogs.edit("match", _titled(step))
+            await store.liveblogs.edit("match", _titled(step), NEWSROOM)
         page = await store.entries.page("match", limit=100)
         states.append((hands.now, page.items, [page.liveblog.title]))
     for moment, items, [title] in states:
@@ -190,18 +191,18 @@ def _another(step: int, tags: tuple[str, ...]) -> Any:
 async def test_moments_are_forgotten(store: Store, hands: Hands) -> None:
     """In time; nobody is as late as that."""
     for number in range(change_times.SWEEP - 1):
-        await store.entries.create("match", an_entry(at(number)), actor="x")
+        await store.entries.create("match", an_entry(at(number)), by=named("x"))
     assert len((await store.changes.since("match", NOON - timedelta(hours=1))).changes) == change_times.SWEEP - 1
     hands.now = NOON + change_times.KEEP + timedelta(seconds=1)
-    await store.entries.create("match", an_entry(at(1)), actor="x")
+    await store.entries.create("match", an_entry(at(1)), by=named("x"))
     assert len((await store.changes.since("match", NOON - timedelta(hours=1))).changes) == 1
 
 
 async def test_there_are_so_many_and_no_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Until one goes."""
     monkeypatch.setattr(partners, "PARTNERS_MAX", 2)
-    first, _ = [await store.partners.add(a_partner(at(number))) for number in range(2)]
+    first, _ = [await store.partners.add(a_partner(at(number)), NEWSROOM) for number in range(2)]
     with pytest.raises(Conflict, match="2 partners, as many as there may be"):
-        await store.partners.add(a_partner(at(3)))
-    await store.partners.delete(first.id, version=None)
-    await store.partners.add(a_partner(at(4)))
+        await store.partners.add(a_partner(at(3)), NEWSROOM)
+    await store.partners.delete(first.id, NEWSROOM, now(), version=None)
+    await store.partners.add(a_partner(at(4)), NEWSROOM)

@@ -9,6 +9,7 @@ import pytest
 
 from liveserver.domain.audience import ReachHour
 from liveserver.domain.errors import NotFound
+from tests.support.principals import NEWSROOM
 from tests.support.store_samples import a_liveblog, at
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 async def test_what_nodes_count_adds_up(store: Store) -> None:
     """Views and seconds; of peaks the higher one stays. Each hour, partner and live blog by itself."""
-    await store.liveblogs.create(a_liveblog("vote"))
+    await store.liveblogs.create(a_liveblog("vote"), NEWSROOM)
     first = [ReachHour("", at(0), 3, 100, 3), ReachHour("p_a", at(0), 1, 50, 1), ReachHour("", at(3600), 0, 30, 2)]
     await store.reach.add([("match", hour) for hour in first])
     await store.reach.add([("match", ReachHour("", at(0), 2, 10, 2)), ("vote", ReachHour("", at(0), 7, 7, 7))])

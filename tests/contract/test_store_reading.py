@@ -17,6 +17,7 @@ from liveserver.domain.ids import new_id
 from liveserver.store.cursors import SortKey
 from liveserver.store.repositories import entry_queries
 from tests.support.effort import examples
+from tests.support.principals import NEWSROOM, named
 from tests.support.store_samples import NOON, a_draft, a_liveblog, a_scheduled, an_entry, at, fine
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ LONG = ("x" * 12, "é" * 5, "1", "22", "7777777", "55555", "88888888")
 
 
 async def publish(store: Store, *entries: Entry) -> list[Entry]:
-    return [(await store.entries.create("match", entry, actor="desk")).entry for entry in entries]
+    return [(await store.entries.create("match", entry, by=NEWSROOM)).entry for entry in entries]
 
 
 async def pages(store: Store, limit: int, **options: Any) -> list[list[Entry]]:
@@ -87,7 +88,7 @@ async def test_changes_of_long_entries_end_early(store: Store, ask_first: int, m
     monkeypatch.setattr(entry_queries, "ASK_FIRST", ask_first)
     monkeypatch.setattr(entry_queries, "PAGE_BYTES", 10)
     entries = await publish(store, *(an_entry(at(n), body=body) for n, body in enumerate(LONG[:5])))
-    await store.liveblogs.edit("match", lambda liveblog: replace(liveblog, title="Autre", updated_at=at(5)))
+    await store.liveblogs.edit("match", lambda liveblog: replace(liveblog, title="Autre", updated_at=at(5)), NEWSROOM)
     entries += await publish(store, *(an_entry(at(n + 6), body=body) for n, body in enumerate(LONG[5:])))
     for moment in (None, at(10**8)):
         seqs: list[list[int]] = []
@@ -122,7 +123,7 @@ async def test_pages_stay_in_place_while_entries_come_and_go(store: Store) -> No
     entries = await publish(store, *(an_entry(at(i)) for i in range(6)))
     first = await store.entries.page("match", limit=3)
     await publish(store, an_entry(at(10)))
-    await store.entries.delete("match", first.items[-1].id, fine, actor="desk", at=at(11))
+    await store.entries.delete("match", first.items[-1].id, fine, by=NEWSROOM, at=at(11))
     second = await store.entries.page("match", limit=3, cursor=first.next_cursor)
     assert second.items == entries[2::-1]
     assert second.next_cursor is None
@@ -156,7 +157,7 @@ async def test_other_statuses(store: Store) -> None:
     draft, scheduled, published, gone = await publish(
         store, a_draft(at(2)), a_scheduled(at(30), at(1)), an_entry(at(3)), a_draft(at(4))
     )
-    await store.entries.delete("match", gone.id, fine, actor="desk", at=at(5))
+    await store.entries.delete("match", gone.id, fine, by=NEWSROOM, at=at(5))
     assert (await store.entries.page("match", limit=9)).items == [published]
     assert (await store.entries.page("match", limit=9, statuses=EVERY)).items == [scheduled, published, draft]
     assert [p[0] for p in await pages(store, 1, statuses=EVERY, order="oldest")] == [draft, published, scheduled]
@@ -191,7 +192,7 @@ def test_cursors_of_any_text_are_places_or_invalid(text: str, number: int) -> No
 async def test_liveblogs_newest_created_first(store: Store) -> None:
     """Paged by cursor, also where several were created in one moment."""
     for number, moment in enumerate((5, 5, 5, 9)):
-        await store.liveblogs.create(a_liveblog(f"live-{number}", created_at=at(moment)))
+        await store.liveblogs.create(a_liveblog(f"live-{number}", created_at=at(moment)), NEWSROOM)
     slugs, cursor = [], None
     while True:
         items, cursor = await store.liveblogs.page(limit=2, cursor=cursor)
@@ -247,7 +248,7 @@ async def test_a_snapshot_is_one_moment(store: Store, other: Store) -> None:
 
     async def write() -> None:
         for i in range(30):
-            await other.entries.create("match", an_entry(at(i), pinned=i < 5, key_event=True), actor="desk")
+            await other.entries.create("match", an_entry(at(i), pinned=i < 5, key_event=True), by=NEWSROOM)
 
     writing = asyncio.create_task(write())
     while not writing.done():
@@ -261,9 +262,9 @@ async def test_a_snapshot_is_one_moment(store: Store, other: Store) -> None:
 async def test_changes_after_any_position(store: Store) -> None:
     """The latest state of each thing, in the order of its last change; none that came before."""
     one, two, three = await publish(store, an_entry(at(1)), an_entry(at(2)), an_entry(at(3)))
-    blog, _ = await store.liveblogs.edit("match", lambda b: replace(b, title="Fin"))
-    one = (await store.entries.edit("match", one.id, lambda e: replace(e, pinned=True), actor="desk")).entry
-    await store.entries.delete("match", two.id, fine, actor="desk", at=at(4))
+    blog, _ = await store.liveblogs.edit("match", lambda b: replace(b, title="Fin"), NEWSROOM)
+    one = (await store.entries.edit("match", one.id, lambda e: replace(e, pinned=True), by=NEWSROOM)).entry
+    await store.entries.delete("match", two.id, fine, by=NEWSROOM, at=at(4))
     await publish(store, a_draft())
     now = await store.liveblogs.find("match")
     assert (blog.changed_seq, now.changed_seq, now.seq) == (4, 4, 6)
@@ -284,7 +285,7 @@ async def test_changes_after_any_position(store: Store) -> None:
 async def test_changes_in_parts(store: Store, limit: int) -> None:
     """Asking again after the last item until there is no more gives everything once, wherever the live blog's is."""
     await publish(store, an_entry(), an_entry())
-    await store.liveblogs.edit("match", lambda b: replace(b, title="Fin"))
+    await store.liveblogs.edit("match", lambda b: replace(b, title="Fin"), NEWSROOM)
     await publish(store, an_entry())
     found: list[int] = []
     more = True
@@ -300,16 +301,16 @@ async def test_changes_in_parts(store: Store, limit: int) -> None:
 async def test_scheduled(store: Store) -> None:
     """The next due first; published and deleted ones no more."""
     assert await store.entries.scheduled(limit=10) == []
-    await store.liveblogs.create(a_liveblog("vote"))
+    await store.liveblogs.create(a_liveblog("vote"), NEWSROOM)
     late, soon, published, gone = await publish(
         store, a_scheduled(at(20)), a_scheduled(at(10)), a_scheduled(at(5)), a_scheduled(at(6))
     )
-    other = (await store.entries.create("vote", a_scheduled(at(15)), actor="desk")).entry
+    other = (await store.entries.create("vote", a_scheduled(at(15)), by=NEWSROOM)).entry
     assert await store.entries.scheduled(limit=1) == [("match", published.id, at(5))]
     await store.entries.edit(
-        "match", published.id, lambda e: replace(e, status=EntryStatus.PUBLISHED, published_at=at(5)), actor="clock"
+        "match", published.id, lambda e: replace(e, status=EntryStatus.PUBLISHED, published_at=at(5)), by=named("clock")
     )
-    await store.entries.delete("match", gone.id, fine, actor="desk", at=at(5))
+    await store.entries.delete("match", gone.id, fine, by=NEWSROOM, at=at(5))
     assert await store.entries.scheduled(limit=10) == [
         ("match", soon.id, at(10)),
         ("vote", other.id, at(15)),
@@ -320,7 +321,7 @@ async def test_scheduled(store: Store) -> None:
 
 async def test_positions(store: Store) -> None:
     """Of those that exist."""
-    vote = await store.liveblogs.create(a_liveblog("vote"))
+    vote = await store.liveblogs.create(a_liveblog("vote"), NEWSROOM)
     await publish(store, an_entry(), a_draft())
     match = await store.liveblogs.find("match")
     assert await store.changes.positions(["match", "vote", "nothing", "a\x00b"]) == {
@@ -352,14 +353,14 @@ async def test_when_a_live_blog_began_and_last_changed(store: Store) -> None:
     backdated = replace(an_entry(at(4)), published_at=at(-60))
     await publish(store, backdated)
     assert await moments() == (at(-60), at(4))
-    await store.liveblogs.edit("match", lambda blog: replace(blog, title="Autre", updated_at=at(5)))
+    await store.liveblogs.edit("match", lambda blog: replace(blog, title="Autre", updated_at=at(5)), NEWSROOM)
     assert await moments() == (at(-60), at(5))
-    await store.entries.edit("match", first.id, lambda e: replace(e, heading="Un", updated_at=at(6)), actor="desk")
+    await store.entries.edit("match", first.id, lambda e: replace(e, heading="Un", updated_at=at(6)), by=NEWSROOM)
     assert await moments() == (at(-60), at(6))
-    await store.entries.delete("match", backdated.id, fine, actor="desk", at=at(7))
+    await store.entries.delete("match", backdated.id, fine, by=NEWSROOM, at=at(7))
     assert await moments() == (at(2), at(7))
     for entry in (first, second):
-        await store.entries.delete("match", entry.id, fine, actor="desk", at=at(8))
+        await store.entries.delete("match", entry.id, fine, by=NEWSROOM, at=at(8))
     assert await moments() == (None, at(8))
 
 
@@ -369,7 +370,7 @@ async def test_feed(store: Store) -> None:
     entries = await publish(store, *(an_entry(at(i), pinned=i == 0) for i in range(6)))
     (draft,) = await publish(store, a_draft(at(6)))
     for number, entry in enumerate((draft, entries[1], entries[5])):
-        await store.entries.delete("match", entry.id, fine, actor="desk", at=at(10 + number))
+        await store.entries.delete("match", entry.id, fine, by=NEWSROOM, at=at(10 + number))
     feed = await store.liveblogs.feed("match", limit=2)
     assert feed.liveblog == await store.liveblogs.find("match")
     assert feed.entries == [entries[4], entries[3]]
@@ -378,7 +379,7 @@ async def test_feed(store: Store) -> None:
     whole = await store.liveblogs.feed("match", limit=4)
     assert whole.entries == [entries[i] for i in (4, 3, 2, 0)]
     assert [deletion.id for deletion in whole.deleted] == [entries[i].id for i in (5, 1)]
-    await store.entries.delete("match", entries[3].id, fine, actor="desk", at=at(13))
+    await store.entries.delete("match", entries[3].id, fine, by=NEWSROOM, at=at(13))
     assert [deletion.id for deletion in (await store.liveblogs.feed("match", limit=1)).deleted] == [entries[5].id]
     with pytest.raises(NotFound):
         await store.liveblogs.feed("rien", limit=2)
@@ -387,8 +388,8 @@ async def test_feed(store: Store) -> None:
 async def test_live_blogs_that_changed(store: Store) -> None:
     """Since a moment, the last changed first; each keeps its number."""
     for number, slug in enumerate(("un", "deux", "trois"), start=1):
-        await store.liveblogs.create(a_liveblog(slug, created_at=at(number), updated_at=at(number)))
-    await store.entries.create("un", an_entry(at(20)), actor="desk")
+        await store.liveblogs.create(a_liveblog(slug, created_at=at(number), updated_at=at(number)), NEWSROOM)
+    await store.entries.create("un", an_entry(at(20)), by=NEWSROOM)
     changed = await store.liveblogs.changed_since(at(2), limit=9)
     assert [(found.liveblog.slug, found.changed_at) for found in changed] == [
         ("un", at(20)),

@@ -12,8 +12,10 @@ import pytest
 from liveserver.domain.change import EntryChanged, EntryDeleted, Position
 from liveserver.domain.entry import Via
 from liveserver.domain.errors import Conflict, Gone, NotFound
+from liveserver.domain.ids import now
 from liveserver.domain.source import ImportedEntry, SourceState
 from liveserver.store import Hold, Incoming, NotHeld, Store
+from tests.support.principals import NEWSROOM, named
 from tests.support.store_samples import NOON, a_liveblog, a_source, an_entry, at, fine
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def incoming(seq: int, body: str | None, remote_id: str = THERE, **fields: Any) 
 @pytest.fixture
 async def held(store: Store) -> Store:
     """A store whose live blog follows another one, by the process `node`."""
-    await store.sources.add(a_source())
+    await store.sources.add(a_source(), NEWSROOM)
     assert [source.slug for source in await store.sources.hold("node", NOON, LEASE)] == ["match"]
     return store
 
@@ -53,7 +55,7 @@ class Taking:
     async def __call__(self, given: Incoming, *, moving: bool = True) -> Written | None:
         reached = position(given.seq) if moving else None
         hold = Hold("source", "node", self.position)
-        written = await self.store.sources.take_over("match", hold, reached, given, actor="via there", at=at(99))
+        written = await self.store.sources.take_over("match", hold, reached, given, by=named("via there"), at=at(99))
         self.position = reached or self.position
         return written
 
@@ -93,7 +95,7 @@ async def test_what_the_newsroom_deletes_stays_deleted(held: Store) -> None:
     take = Taking(held)
     first = await take(incoming(5, "<p>1</p>"))
     assert first is not None
-    await held.entries.delete("match", first.entry.id, fine, actor="desk", at=at(6))
+    await held.entries.delete("match", first.entry.id, fine, by=NEWSROOM, at=at(6))
     assert await take(incoming(6, "<p>2</p>")) is None
     assert await take(incoming(7, None)) is None
     assert await take(incoming(8, "<p>3</p>")) is None
@@ -115,14 +117,14 @@ async def test_it_is_edited_by_the_source_alone_while_that_is_followed(held: Sto
     assert written is not None
 
     async def edit() -> Written:
-        return await held.entries.edit("match", written.entry.id, lambda e: replace(e, body="x"), actor="desk")
+        return await held.entries.edit("match", written.entry.id, lambda e: replace(e, body="x"), by=NEWSROOM)
 
     with pytest.raises(Conflict, match="Le Phare"):
         await edit()
-    await held.sources.remove("match")
+    await held.sources.remove("match", NEWSROOM, now())
     assert (await edit()).entry.version == 2
     with pytest.raises(NotFound):
-        await held.sources.remove("match")
+        await held.sources.remove("match", NEWSROOM, now())
     with pytest.raises(NotFound):
         await held.sources.find("match", NOON)
 
@@ -139,7 +141,7 @@ async def test_a_follower_that_doesnt_hold_it_writes_nothing(held: Store) -> Non
         (Hold("source", "node", None), position(6)),
     ]:
         with pytest.raises(NotHeld):
-            await held.sources.take_over("match", hold, reached, incoming(6, "<p>2</p>", other), actor="x", at=NOON)
+            await held.sources.take_over("match", hold, reached, incoming(6, "<p>2</p>", other), by=named("x"), at=NOON)
     with pytest.raises(NotHeld):
         await held.sources.move(Hold("source", "other", position(5)), position(6))
     assert (await held.liveblogs.find("match")).seq == 1
@@ -151,7 +153,7 @@ async def test_a_follower_that_doesnt_hold_it_writes_nothing(held: Store) -> Non
 async def test_a_refused_entry_moves_nothing(held: Store) -> None:
     """One pinned entry too many: the position stays, and the entry isn't known."""
     for _ in range(10):
-        await held.entries.create("match", an_entry(pinned=True), actor="desk")
+        await held.entries.create("match", an_entry(pinned=True), by=NEWSROOM)
     with pytest.raises(Conflict):
         await Taking(held)(incoming(5, "<p>1</p>", pinned=True))
     assert (await held.sources.find("match", NOON)).position is None
@@ -170,7 +172,7 @@ async def test_one_process_holds_it_at_a_time(held: Store, other: Store) -> None
 
 
 async def test_of_many_who_want_it_one_gets_it(store: Store, other: Store) -> None:
-    await store.sources.add(a_source())
+    await store.sources.add(a_source(), NEWSROOM)
     wanting = [which.sources.hold(f"node{n}", NOON, LEASE) for n, which in enumerate([store, other] * 4)]
     held = await asyncio.gather(*wanting)
     assert sum(len(sources) for sources in held) == 1
@@ -192,21 +194,21 @@ async def test_how_it_stands(held: Store) -> None:
 
 async def test_a_live_blog_follows_one_at_most(held: Store) -> None:
     with pytest.raises(Conflict):
-        await held.sources.add(a_source(id="second"))
+        await held.sources.add(a_source(id="second"), NEWSROOM)
     with pytest.raises(NotFound):
-        await held.sources.add(a_source("none"))
-    await held.liveblogs.create(a_liveblog("vote"))
-    await held.sources.add(a_source("vote", id="third"))
+        await held.sources.add(a_source("none"), NEWSROOM)
+    await held.liveblogs.create(a_liveblog("vote"), NEWSROOM)
+    await held.sources.add(a_source("vote", id="third"), NEWSROOM)
     assert {source.slug for source in await held.sources.hold("node", NOON, LEASE)} == {"match", "vote"}
 
 
 async def test_two_live_blogs_may_follow_the_same(held: Store) -> None:
     """Each has its own copy."""
-    await held.liveblogs.create(a_liveblog("vote"))
-    await held.sources.add(a_source("vote", id="third"))
+    await held.liveblogs.create(a_liveblog("vote"), NEWSROOM)
+    await held.sources.add(a_source("vote", id="third"), NEWSROOM)
     await held.sources.hold("node", NOON, LEASE)
     await Taking(held)(incoming(5, "<p>1</p>"))
     hold = Hold("third", "node", None)
-    await held.sources.take_over("vote", hold, position(5), incoming(5, "<p>1</p>"), actor="x", at=NOON)
+    await held.sources.take_over("vote", hold, position(5), incoming(5, "<p>1</p>"), by=named("x"), at=NOON)
     here, there = await held.sources.copies("match"), await held.sources.copies("vote")
     assert here[THERE].entry_id != there[THERE].entry_id

@@ -9,6 +9,7 @@ import pytest
 
 from liveserver.domain.audience import ConfirmationCounts, Takedown
 from liveserver.domain.errors import NotFound
+from tests.support.principals import NEWSROOM
 from tests.support.store_samples import a_liveblog, an_entry, at, fine
 
 if TYPE_CHECKING:
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 
 async def test_what_was_kept_last_is_found(store: Store) -> None:
     """Of its own live blog only; it begins without counts, and ends with those of every partner."""
-    entry = (await store.entries.create("match", an_entry(), actor="desk")).entry
-    other = (await store.entries.create("match", an_entry(), actor="desk")).entry
-    await store.liveblogs.create(a_liveblog("vote"))
-    await store.entries.delete("match", entry.id, fine, actor="desk", at=at(1))
+    entry = (await store.entries.create("match", an_entry(), by=NEWSROOM)).entry
+    other = (await store.entries.create("match", an_entry(), by=NEWSROOM)).entry
+    await store.liveblogs.create(a_liveblog("vote"), NEWSROOM)
+    await store.entries.delete("match", entry.id, fine, by=NEWSROOM, at=at(1))
     begun = Takedown(entry.id, 3, at(1), None, {})
     await store.takedowns.keep(begun)
     assert await store.takedowns.find("match", entry.id) == begun

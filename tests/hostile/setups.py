@@ -21,6 +21,7 @@ from tests.faults.setups import DEFECTS
 from tests.hostile.enemy import Ground
 from tests.hostile.routes import templates
 from tests.project.test_deploy import local_configuration
+from tests.support.principals import NEWSROOM, named
 from tests.support.services import PostgresServer, RedisServer, free_port, initialise_cluster, required
 from tests.support.store_samples import a_liveblog, an_entry
 
@@ -155,10 +156,10 @@ async def _prepared(nodes: list[LiveServer], port: int) -> Setup:
 
 def _fill(connection: Connection) -> tuple[Liveblog, Entry]:
     for slug in (SLUG, OWN):
-        liveblogs.create(connection, a_liveblog(slug))
+        liveblogs.create(connection, a_liveblog(slug), NEWSROOM)
     for _ in range(HISTORY):
         entry = an_entry(body=TEXT)
-        entries.create(connection, SLUG, entry, actor="test", key_id=None, idempotency=None, refusal=None)
+        entries.create(connection, SLUG, entry, by=named("test"))
     return liveblogs.find(connection, SLUG).liveblog, entry
 
 

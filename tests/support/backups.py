@@ -17,6 +17,7 @@ from liveserver.domain.liveblog import EmbedPolicy, LiveblogStatus
 from liveserver.domain.partner import Attribution
 from liveserver.store import ApiKey, Hold, Idempotency, Incoming, ReachLink, Store
 from liveserver.store.backup.dump import backup
+from tests.support.principals import NEWSROOM, named
 from tests.support.store_samples import (
     TYPOGRAPHY,
     a_draft,
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
 
     from liveserver.store.backup.archive import Manifest
 
-LINK = ReachLink("vote", "abc", at(0), at(99))
+LINK = ReachLink("vote", "key:abc", at(0), at(99))
 KEY = ApiKey("abc", "Rédaction", "0" * 64, frozenset({"publish", "manage"}), at(0), at(99), None)
-REQUEST = Idempotency("abc", "retry", "hash")
+REQUEST = Idempotency("retry", "hash")
 
 
 async def back_up(url: str, path: Path) -> Manifest:
@@ -59,9 +60,13 @@ async def query(store: Store, statement: str) -> list[Any]:
 
 async def fill(store: Store) -> None:
     """Everything there is to have: states, fields, texts, deleted things, keys."""
-    await store.liveblogs.create(a_liveblog("vote", title=TYPOGRAPHY, summary=TYPOGRAPHY, created_at=at(0.123456)))
+    await store.liveblogs.create(
+        a_liveblog("vote", title=TYPOGRAPHY, summary=TYPOGRAPHY, created_at=at(0.123456)), NEWSROOM
+    )
     ended, nobody = LiveblogStatus.ENDED, EmbedPolicy("nobody")
-    await store.liveblogs.edit("vote", lambda b: replace(b, status=ended, embedding=nobody, updated_at=at(50)))
+    await store.liveblogs.edit(
+        "vote", lambda b: replace(b, status=ended, embedding=nobody, updated_at=at(50)), NEWSROOM
+    )
     full = an_entry(
         at(0.987),
         heading=TYPOGRAPHY,
@@ -75,28 +80,30 @@ async def fill(store: Store) -> None:
         source=TYPOGRAPHY,
         corrections=(Correction(at(3), TYPOGRAPHY),),
     )
-    await store.entries.create("match", full, actor=TYPOGRAPHY, idempotency=REQUEST)
-    entries = [(await store.entries.create("match", an_entry(at(n)), actor="desk")).entry for n in range(7)]
-    await store.sources.add(a_source())
+    await store.entries.create("match", full, by=named(TYPOGRAPHY), idempotency=REQUEST)
+    entries = [(await store.entries.create("match", an_entry(at(n)), by=NEWSROOM)).entry for n in range(7)]
+    await store.sources.add(a_source(), NEWSROOM)
     await store.sources.hold("node", at(0), timedelta(seconds=5))
     taken = Incoming(new_id(), 3, an_entry(at(7), id="", via=Via(TYPOGRAPHY, "https://there.example/live/x")))
     hold = Hold(a_source().id, "node", None)
-    await store.sources.take_over("match", hold, Position("k3f9x2ab", 3), taken, actor="via there", at=at(7))
-    await store.entries.edit("match", entries[2].id, lambda e: replace(e, body="2", updated_at=at(9)), actor="bob")
-    deletion = (await store.entries.delete("match", entries[3].id, fine, actor="bob", at=at(10))).change
+    await store.sources.take_over("match", hold, Position("k3f9x2ab", 3), taken, by=named("via there"), at=at(7))
+    await store.entries.edit("match", entries[2].id, lambda e: replace(e, body="2", updated_at=at(9)), by=named("bob"))
+    deletion = (await store.entries.delete("match", entries[3].id, fine, by=named("bob"), at=at(10))).change
     assert deletion is not None
     await store.takedowns.keep(
         Takedown(entries[3].id, deletion.seq, at(10), at(11), {"": ConfirmationCounts(3, 1, 2, 1)})
     )
     await store.reach.add([("vote", ReachHour("p_a", at(3600), 4, 5, 6))])
-    await store.entries.create("match", a_draft(body="draft"), actor="desk")
-    await store.entries.create("match", a_scheduled(at(3600)), actor="desk")
-    await store.media.add(a_picture())
-    deleted = await store.media.add(a_picture(at(1)))
-    await store.media.delete(deleted.id, version=EntityVersion(1), at=at(12))
-    await store.partners.add(a_partner(attribution=Attribution(TYPOGRAPHY, "https://a.example/"), expires_at=at(99)))
-    await store.keys.add(replace(KEY, liveblogs=frozenset({"vote"})))
-    await store.reach.add_link("0" * 64, LINK)
+    await store.entries.create("match", a_draft(body="draft"), by=NEWSROOM)
+    await store.entries.create("match", a_scheduled(at(3600)), by=NEWSROOM)
+    await store.media.add(a_picture(), NEWSROOM)
+    deleted = await store.media.add(a_picture(at(1)), NEWSROOM)
+    await store.media.delete(deleted.id, NEWSROOM, version=EntityVersion(1), at=at(12))
+    await store.partners.add(
+        a_partner(attribution=Attribution(TYPOGRAPHY, "https://a.example/"), expires_at=at(99)), NEWSROOM
+    )
+    await store.keys.add(replace(KEY, liveblogs=frozenset({"vote"})), NEWSROOM)
+    await store.reach.add_link("0" * 64, LINK, NEWSROOM)
 
 
 async def seen(store: Store) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import asyncio
 import sys
 
 from liveserver.store import Store
+from tests.support.principals import named
 from tests.support.store_samples import an_entry
 
 
@@ -17,7 +18,7 @@ async def write(url: str, slug: str, count: int) -> None:
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     for _ in range(count):
-        written = await store.entries.create(slug, an_entry(), actor="child")
+        written = await store.entries.create(slug, an_entry(), by=named("child"))
         print(written.entry.id, flush=True)
     await store.close()
 

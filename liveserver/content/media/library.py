@@ -118,8 +118,7 @@ class MediaLibrary:
             updated_at=at,
         )
         try:
-            added, _ = await self._store.media.add(media, by)
-            return added
+            return await self._store.media.add(media, by)
         except StoreUnavailable:
             # The store may have added the picture although it didn't say so.
             raise

@@ -36,21 +36,19 @@ def _media(row: RowMapping) -> Media:
     return Media(**row)
 
 
-def add(
-    connection: Connection, media: Media, by: Principal, *, idempotency: Idempotency | None = None
-) -> tuple[Media, bool]:
-    """Insert a picture. Return the picture, and True if an earlier request with the idempotency key has inserted it.
+def add(connection: Connection, media: Media, by: Principal, *, idempotency: Idempotency | None = None) -> Media:
+    """Insert a picture, and return it. If an earlier request with the idempotency key has inserted one, return that one.
 
     Raises Unauthorized or Forbidden if the principal `by` may not add pictures now. Raises KeyReused if a different
-    request came with the idempotency key before.
+    request came with the idempotency key before. Raises Gone if the earlier request's picture was deleted.
     """
     permissions.confirm(connection, by, Verb.WRITE, None, anywhere=True)
     if idempotency is not None and not claim(connection, by, idempotency, media.id, media.created_at):
-        return find(connection, target_of(connection, by, idempotency)), True
+        return find(connection, target_of(connection, by, idempotency))
     media = replace(media, created_by=by.ref)
     connection.execute(insert(_t).values(asdict(media)))
     acts.record(connection, by, "picture.added", media.created_at, version=1, picture=media.id)
-    return media, False
+    return media
 
 
 def find(connection: Connection, media_id: str) -> Media:

@@ -19,6 +19,7 @@ from liveserver.server.listener import SEND_BUFFER
 from liveserver.server.uvicorn_server import Server
 from liveserver.store.database import Database
 from tests.support.api.contract import Contract
+from tests.support.principals import NEWSROOM
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
@@ -90,7 +91,7 @@ class Site:
     ) -> str:
         """A new API key, as it is shown once."""
         stored, shown = new_key(name, scopes, expires_at, liveblogs)
-        await self.parts.store.keys.add(stored)
+        await self.parts.store.keys.add(stored, NEWSROOM)
         return shown
 
     async def client(self, key: str | None = None) -> httpx2.AsyncClient:

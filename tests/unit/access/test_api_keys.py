@@ -14,8 +14,9 @@ import httpx2
 import pytest
 
 from liveserver.access import api_keys
-from liveserver.access.api_keys import Actor, ApiKeys, may, new_key, require
-from liveserver.domain.errors import Forbidden, NotFound, Unauthorized
+from liveserver.access.actors import Actor
+from liveserver.access.api_keys import ApiKeys, new_key
+from liveserver.domain.errors import NotFound, Unauthorized
 from liveserver.domain.ids import now
 from liveserver.http.api.openapi.catalogue import OPERATIONS
 from liveserver.http.route_params import ID, PARTNER_ID
@@ -24,6 +25,7 @@ from liveserver.newsroom import publisher
 from liveserver.store import tables
 from tests.support.api.site import ENTRIES, SLUG, problem
 from tests.support.images import quarters, saved
+from tests.support.principals import NEWSROOM
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -45,30 +47,6 @@ def test_a_new_key() -> None:
     assert (stored.expires_at, stored.revoked_at) == (None, None)
     assert shown not in repr(stored)
     assert len({new_key("x", [])[1] for _ in range(100)}) == 100
-
-
-def test_scopes() -> None:
-    """One doesn't include another."""
-    actor = Actor("id", "Agence", frozenset({"publish"}))
-    assert require(actor, "publish", "marees") is require(actor, "publish", None) is actor
-    with pytest.raises(Forbidden, match=r"Agence.*manage"):
-        require(actor, "manage", None)
-    with pytest.raises(Unauthorized):
-        require(None, "publish", None)
-
-
-def test_a_limited_key() -> None:
-    """It is for its live blogs, and for what all share; not for the whole site."""
-    actor = Actor("id", "Sport", frozenset({"publish"}), frozenset({"match", "tour"}))
-    assert require(actor, "publish", "match") is require(actor, "publish", None, shared=True) is actor
-    assert may(actor, "publish", "match")
-    for slug in ("marees", "", None):
-        with pytest.raises(Forbidden, match="the key “Sport” is limited to match, tour"):
-            require(actor, "publish", slug)
-    assert not may(actor, "publish", "marees")
-    assert not may(actor, "manage", "match")
-    assert not may(None, "publish", "match")
-    assert not may(Actor("id", "Rien", frozenset({"publish"}), frozenset()), "publish", "match")
 
 
 async def test_a_good_key(site: Site) -> None:
@@ -149,7 +127,7 @@ async def test_made_up_keys_are_looked_for_together(site: Site, monkeypatch: pyt
     answers = await asyncio.gather(
         *(keys.authenticate(f"Bearer {shown}") for shown in [*made_up, new, *made_up]), return_exceptions=True
     )
-    assert [actor.name for actor in answers if isinstance(actor, Actor)] == ["Nouvelle"]
+    assert [actor.principal.name for actor in answers if isinstance(actor, Actor)] == ["Nouvelle"]
     assert sum(isinstance(error, Unauthorized) for error in answers) == 2 * len(made_up)
     assert [len(look) for look in looks] == [1, len(made_up) + 1]
 
@@ -159,7 +137,7 @@ async def test_a_key_that_was_good_is_looked_for_as_others_are(site: Site, monke
     api_keys = site.parts.api_keys
     header = f"Bearer {await site.key('Ancienne', ['publish'])}"
     assert await api_keys.authenticate(header) is not None
-    await site.parts.store.keys.revoke(header.split("_")[1], now())
+    await site.parts.store.keys.revoke(header.split("_")[1], now(), NEWSROOM)
     with pytest.raises(Unauthorized, match="revoked"):
         await api_keys.authenticate(header)
 
@@ -186,7 +164,7 @@ async def test_a_key_is_confirmed_before_dear_work(site: Site, monkeypatch: pyte
     client = await site.client(key)
     long = {"body": "<p>Un long texte.</p>" * 1_000}
     assert (await client.post(ENTRIES, json=long)).status_code == 201
-    await site.parts.store.keys.revoke(key.split("_")[1], now())
+    await site.parts.store.keys.revoke(key.split("_")[1], now(), NEWSROOM)
     made_safe: list[str] = []
     monkeypatch.setattr(publisher, "safe", lambda body, markup: made_safe.append(body))
     for body in (long, {"body": "[a](b) " * 500, "format": "markdown"}):
@@ -219,7 +197,7 @@ async def test_a_key_is_void_for_what_comes_in_meanwhile(site: Site, what: str) 
 
     async def slowly() -> AsyncIterator[bytes]:
         yield body[:5]
-        await site.parts.store.keys.revoke(key.split("_")[1], now())
+        await site.parts.store.keys.revoke(key.split("_")[1], now(), NEWSROOM)
         yield body[5:]
 
     before = await site.position()
@@ -235,7 +213,7 @@ async def test_a_revoked_key_is_refused_at_once(site: Site) -> None:
     client = await site.client(key)
     draft = (await client.post(ENTRIES, json={"body": "x", "status": "draft"})).json()
     assert (await client.get(f"{ENTRIES}/{draft['id']}")).status_code == 200
-    await site.parts.store.keys.revoke(key.split("_")[1], now())
+    await site.parts.store.keys.revoke(key.split("_")[1], now(), NEWSROOM)
     assert "revoked" in problem(await client.post(ENTRIES, json={"body": "x"}), 401)["detail"]
     problem(await client.get(f"{ENTRIES}/{draft['id']}"), 401)
     problem(await client.get(ENTRIES), 401)
@@ -347,7 +325,7 @@ async def test_every_operation_that_needs_a_key_is_limited(site: Site) -> None:
     let_in = set()
     named = {SLUG_FORM: "match", ID: "01a202c5-0000-7000-8000-000000000000", PARTNER_ID: "p_0a1b2c3d4e5f"}
     for operation in OPERATIONS:
-        if operation.scope is not None:
+        if operation.verb is not None:
             path = operation.path
             for form, name in named.items():
                 path = path.replace(form, name)
@@ -386,7 +364,7 @@ async def test_a_key_is_void_for_an_edit_that_is_being_made_safe(site: Site, mon
 
     async def slowly(*args: Any, **fields: Any) -> str:
         body = await safe(*args, **fields)
-        await site.parts.store.keys.revoke(shown.split("_")[1], now())
+        await site.parts.store.keys.revoke(shown.split("_")[1], now(), NEWSROOM)
         return body
 
     monkeypatch.setattr(publisher, "_safe", slowly)

@@ -85,7 +85,7 @@ def test_failed_keys() -> None:
         some.failed_key(READER)
     assert caught.value.quota == Quota("failed-keys", 20, window=60)
     some.read(READER)
-    some.with_key("2zgpnh3zf4od")
+    some.by_principal("2zgpnh3zf4od")
     clock.now += 3
     assert allowed(partial(some.failed_key, READER), 100) == 1
 

@@ -22,6 +22,7 @@ from liveserver.store import Store
 from liveserver.store.backup.archive import Holdings
 from liveserver.store.backup.restore import Restored
 from liveserver.store.sqlite_file import alone
+from tests.support.principals import NEWSROOM
 from tests.support.store_samples import a_liveblog, an_entry
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ NOTHING = Holdings(0, 0, None)
 
 async def fill(url: str) -> None:
     store = await Store.open(url)
-    await store.liveblogs.create(a_liveblog())
-    await store.entries.create("match", an_entry(), actor="desk")
+    await store.liveblogs.create(a_liveblog(), NEWSROOM)
+    await store.entries.create("match", an_entry(), by=NEWSROOM)
     await store.close()
 
 

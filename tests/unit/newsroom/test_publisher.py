@@ -24,6 +24,7 @@ from liveserver.store import ApiKey
 from liveserver.store.repositories.entry_queries import Scheduled
 from tests.support.api.site import SLUG, database_away
 from tests.support.late_commits import LateCommits
+from tests.support.principals import NEWSROOM, named
 from tests.support.store_samples import NOON, at
 from tests.support.viewers import settle
 
@@ -65,21 +66,21 @@ class Newsroom:
     async def create(self, key: str | None = None, **fields: Any) -> Written:
         """A new entry."""
         given = parse(EntryInput, {"body": "<p>x</p>", **fields})
-        return await self.publisher.create_entry(SLUG, given, actor="Desk", key_id="k", idempotency_key=key)
+        return await self.publisher.create_entry(SLUG, given, named("Desk"), idempotency_key=key)
 
     async def edit(self, entry_id: str, *, version: int | None = None, **fields: Any) -> Written:
         """An edit."""
         patch = parse(EntryPatch, fields)
-        return await self.publisher.edit_entry(SLUG, entry_id, patch, version=entity_version(version), actor="Desk")
+        return await self.publisher.edit_entry(SLUG, entry_id, patch, named("Desk"), version=entity_version(version))
 
     async def delete(self, entry_id: str, *, version: int | None = None) -> None:
         """A deletion."""
-        await self.publisher.delete_entry(SLUG, entry_id, version=entity_version(version), actor="Desk")
+        await self.publisher.delete_entry(SLUG, entry_id, named("Desk"), version=entity_version(version))
 
 
 @pytest.fixture
 async def newsroom(site: Site, monkeypatch: pytest.MonkeyPatch) -> Newsroom:
-    await site.parts.store.keys.add(ApiKey("k", "Desk", "0" * 64, frozenset({"publish"}), NOON, None, None))
+    await site.parts.store.keys.add(ApiKey("k", "Desk", "0" * 64, frozenset({"publish"}), NOON, None, None), NEWSROOM)
     return Newsroom(site, monkeypatch)
 
 
@@ -101,7 +102,7 @@ async def test_times_are_the_clocks(newsroom: Newsroom) -> None:
     assert (edited.created_at, edited.published_at, edited.updated_at) == (NOON, NOON, at(60))
     assert edited.corrections == (Correction(at(60), "Deux"),)
     liveblog = await newsroom.publisher.edit_liveblog(
-        SLUG, LiveblogPatch(status=LiveblogStatus.ENDED), version=EntityVersion(1)
+        SLUG, LiveblogPatch(status=LiveblogStatus.ENDED), NEWSROOM, version=EntityVersion(1)
     )
     assert liveblog.updated_at == at(60)
 
@@ -117,8 +118,8 @@ async def test_the_hub_is_told_of_what_readers_see(newsroom: Newsroom) -> None:
     await newsroom.edit(draft.id, heading="Un")
     published = await newsroom.create("matin")
     await newsroom.create("matin")
-    await newsroom.publisher.edit_liveblog(SLUG, LiveblogPatch(title="Autre"), version=None)
-    await newsroom.publisher.edit_liveblog(SLUG, LiveblogPatch(title="Autre"), version=None)
+    await newsroom.publisher.edit_liveblog(SLUG, LiveblogPatch(title="Autre"), NEWSROOM, version=None)
+    await newsroom.publisher.edit_liveblog(SLUG, LiveblogPatch(title="Autre"), NEWSROOM, version=None)
     await newsroom.delete(published.entry.id)
     assert [(frame.seq, frame.key) for frame in await newsroom.told()] == [
         (1, draft.id),
@@ -164,7 +165,7 @@ async def test_the_hub_knows_of_a_commit_before_the_editor_is_answered(
     created = (await newsroom.create("matin")).entry
     assert known == [1]
     edited = (await newsroom.edit(created.id, heading="Un")).entry
-    await newsroom.publisher.edit_liveblog(SLUG, LiveblogPatch(title="Autre"), version=None)
+    await newsroom.publisher.edit_liveblog(SLUG, LiveblogPatch(title="Autre"), NEWSROOM, version=None)
     assert known == [1, 2, 3]
     assert (await newsroom.create("matin")).replayed
     assert (await newsroom.edit(edited.id, heading="Un")).change is None
@@ -184,7 +185,7 @@ async def test_the_hub_is_told_nothing_that_was_not_stored(newsroom: Newsroom, m
     with pytest.raises(VersionConflict):
         await newsroom.delete(entry.id, version=2)
     with pytest.raises(VersionConflict):
-        await newsroom.publisher.edit_liveblog(SLUG, LiveblogPatch(title="Un"), version=EntityVersion(2))
+        await newsroom.publisher.edit_liveblog(SLUG, LiveblogPatch(title="Un"), NEWSROOM, version=EntityVersion(2))
     with pytest.raises(Conflict):
         await newsroom.edit(entry.id, status="draft")
     with pytest.raises(InvalidInput):
@@ -276,12 +277,12 @@ async def test_the_scheduler_outlives_what_it_meets(newsroom: Newsroom, monkeypa
 async def test_a_new_live_blog(newsroom: Newsroom) -> None:
     """Has a history of its own, which nobody has to be told of."""
     given = parse(LiveblogInput, {"title": "L’été", "language": "fr", "timezone": "Europe/Paris"})
-    liveblog = await newsroom.publisher.create_liveblog(given)
+    liveblog = await newsroom.publisher.create_liveblog(given, NEWSROOM)
     assert (liveblog.slug, liveblog.version, liveblog.seq, liveblog.created_at) == ("l-ete", 1, 0, NOON)
     assert liveblog.epoch != (await newsroom.parts.store.liveblogs.find(SLUG)).epoch
     assert await newsroom.told() == []
     with pytest.raises(Conflict):
-        await newsroom.publisher.create_liveblog(given)
+        await newsroom.publisher.create_liveblog(given, NEWSROOM)
 
 
 async def test_entries_of_one_moment_keep_their_order(newsroom: Newsroom) -> None:
@@ -329,7 +330,9 @@ async def test_a_caller_cancelled_while_it_commits_has_published(
         newsroom.create,
         lambda: newsroom.edit(entry.id, heading="Titre"),
         lambda: newsroom.delete(entry.id),
-        lambda: newsroom.publisher.edit_liveblog(SLUG, parse(LiveblogPatch, {"title": "Autre"}), version=None),
+        lambda: newsroom.publisher.edit_liveblog(
+            SLUG, parse(LiveblogPatch, {"title": "Autre"}), NEWSROOM, version=None
+        ),
     ]
     late = LateCommits(monkeypatch)
     await late.leave(commits)

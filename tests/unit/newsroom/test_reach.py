@@ -22,6 +22,7 @@ from tests.support.api.site import LIVEBLOG, SLUG, WHOLE, bad_fields, problem, s
 from tests.support.api.streams import events, websocket
 from tests.support.hub_cluster import started
 from tests.support.memory_history import MemoryHistory, hub_on
+from tests.support.principals import NEWSROOM
 from tests.support.viewers import ListSink
 
 if TYPE_CHECKING:
@@ -177,11 +178,11 @@ async def test_a_link_ends_with_its_time_and_with_its_key(site: Site) -> None:
     revoked, limited = [await site.key(name, ["manage"]) for name in ("Un", "Deux")]
     good = {key: await link(site, key, days=31) for key in (revoked, limited)}
     late = ReachLink(SLUG, revoked.split("_")[1], at - timedelta(days=1), at - timedelta(milliseconds=1))
-    await store.reach.add_link(hashlib.sha256(b"x" * 43).hexdigest(), late)
+    await store.reach.add_link(hashlib.sha256(b"x" * 43).hexdigest(), late, NEWSROOM)
     assert "has expired" in await refusal(site, f"/reach/{SLUG}?link={'x' * 43}")
     for path in good.values():
         assert (await site.reader.get(path)).status_code == 200
-    await store.keys.revoke(revoked.split("_")[1], now())
+    await store.keys.revoke(revoked.split("_")[1], now(), NEWSROOM)
     assert "was revoked" in await refusal(site, good[revoked])
     for values, said in (({"liveblogs": ["autre"]}, "limited to autre"), ({"scopes": ["publish"]}, "lacks the scope")):
         await alter(site, limited, {"liveblogs": None, "scopes": ["manage"], **values})
@@ -214,7 +215,7 @@ async def test_a_live_blog_has_so_many_links(site: Site, monkeypatch: pytest.Mon
 
     async def add(name: str, slug: str, begins: int, ends: int) -> None:
         moments = (at + timedelta(seconds=begins), at + timedelta(seconds=ends))
-        await store.reach.add_link(name, ReachLink(slug, key, *moments))
+        await store.reach.add_link(name, ReachLink(slug, key, *moments), NEWSROOM)
 
     async def there(*names: str) -> list[bool]:
         return [await store.reach.find_link(name) is not None for name in names]

@@ -18,6 +18,7 @@ from liveserver.rendering.urls import Urls
 from liveserver.store import Store
 from liveserver.store.backup.dump import backup
 from liveserver.store.backup.restore import restore
+from tests.support.principals import NEWSROOM
 from tests.support.store_samples import a_liveblog, an_entry, at
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ def url(tmp_path: Path) -> str:
 async def store(url: str) -> AsyncIterator[Store]:
     """A live blog with some batches of entries."""
     store = await Store.open(url)
-    await store.liveblogs.create(a_liveblog())
+    await store.liveblogs.create(a_liveblog(), NEWSROOM)
     for number in range(COUNT):
-        await store.entries.create("match", an_entry(at(number), body=str(number)), actor="desk")
+        await store.entries.create("match", an_entry(at(number), body=str(number)), by=NEWSROOM)
     yield store
     await store.close()
 

@@ -16,6 +16,7 @@ from liveserver.domain.errors import NotFound, SettingsError, StoreUnavailable
 from liveserver.store import Store
 from liveserver.store.database import Database
 from liveserver.store.database_url import parse_url
+from tests.support.principals import NEWSROOM
 from tests.support.store_samples import a_draft, a_liveblog, an_entry
 
 if TYPE_CHECKING:
@@ -77,11 +78,11 @@ async def test_connections_are_set_up_for_safety(path: Path) -> None:
 async def test_a_lock_of_another_program(path: Path) -> None:
     """Writes are refused after the busy timeout and leave nothing; reads go on; then all is well again."""
     store = await opened(path, patience=0.1)
-    await store.liveblogs.create(a_liveblog())
+    await store.liveblogs.create(a_liveblog(), NEWSROOM)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreUnavailable) as caught:
-            await store.entries.create("match", an_entry(), actor="desk")
+            await store.entries.create("match", an_entry(), by=NEWSROOM)
         assert isinstance(caught.value.__cause__, Exception)
         assert "locked" in str(caught.value.__cause__)
         with pytest.raises(StoreUnavailable):
@@ -89,25 +90,25 @@ async def test_a_lock_of_another_program(path: Path) -> None:
         assert (await store.liveblogs.snapshot("match", limit=5)).entries == []
         other.execute("ROLLBACK")
     await store.ping()
-    assert (await store.entries.create("match", an_entry(), actor="desk")).entry.seq == 1
+    assert (await store.entries.create("match", an_entry(), by=NEWSROOM)).entry.seq == 1
     await store.close()
 
 
 async def test_a_writer_that_waits_too_long_for_its_turn(path: Path) -> None:
     """There is one writing connection: the queue before it has an end."""
     store = await opened(path, patience=0.1)
-    await store.liveblogs.create(a_liveblog())
+    await store.liveblogs.create(a_liveblog(), NEWSROOM)
     async with writing(store):
         with pytest.raises(StoreUnavailable):
-            await store.entries.create("match", a_draft(), actor="desk")
-    await store.entries.create("match", a_draft(), actor="desk")
+            await store.entries.create("match", a_draft(), by=NEWSROOM)
+    await store.entries.create("match", a_draft(), by=NEWSROOM)
     await store.close()
 
 
 async def test_a_request_that_is_given_up(path: Path) -> None:
     """Its transaction goes on to its end, and holds its connection until then."""
     store = await opened(path, patience=0.1)
-    await store.liveblogs.create(a_liveblog())
+    await store.liveblogs.create(a_liveblog(), NEWSROOM)
     begun, end = threading.Event(), threading.Event()
 
     def work(connection: Connection) -> None:
@@ -121,7 +122,7 @@ async def test_a_request_that_is_given_up(path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await request
     with pytest.raises(StoreUnavailable):
-        await store.entries.create("match", a_draft(), actor="desk")
+        await store.entries.create("match", a_draft(), by=NEWSROOM)
     end.set()
     await store.close()
     store = await opened(path)
@@ -132,17 +133,17 @@ async def test_a_request_that_is_given_up(path: Path) -> None:
 async def test_a_full_disk(path: Path) -> None:
     """StoreUnavailable, nothing half written, and well again when there is room."""
     store = await opened(path)
-    await store.liveblogs.create(a_liveblog())
+    await store.liveblogs.create(a_liveblog(), NEWSROOM)
     entry = an_entry(body="x" * 1_000_000)
     full = await store._database.write(lambda connection: connection.scalar(text("PRAGMA max_page_count=1")))
     with pytest.raises(StoreUnavailable):
-        await store.entries.create("match", entry, actor="desk")
+        await store.entries.create("match", entry, by=NEWSROOM)
     assert (await store.liveblogs.find("match")).seq == 0
     with pytest.raises(NotFound):
         await store.entries.find("match", entry.id)
     more = text(f"PRAGMA max_page_count={full + 10_000}")
     await store._database.write(lambda connection: connection.execute(more).all())
-    assert (await store.entries.create("match", entry, actor="desk")).entry.seq == 1
+    assert (await store.entries.create("match", entry, by=NEWSROOM)).entry.seq == 1
     await store.close()
 
 
@@ -157,7 +158,7 @@ async def test_after_a_write_that_failed_ping_writes(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreUnavailable):
-            await store.liveblogs.create(a_liveblog())
+            await store.liveblogs.create(a_liveblog(), NEWSROOM)
         other.execute("ROLLBACK")
     statements.clear()
     await store.ping()
@@ -176,7 +177,7 @@ async def test_a_damaged_file(path: Path) -> None:
 async def test_readers_do_not_wait_for_a_writer(path: Path) -> None:
     """An open write transaction delays no read, and isn't seen by it."""
     store = await opened(path)
-    await store.liveblogs.create(a_liveblog())
+    await store.liveblogs.create(a_liveblog(), NEWSROOM)
     async with writing(store, "UPDATE liveblogs SET seq = 7"):
         async with asyncio.timeout(2):
             assert (await store.liveblogs.find("match")).seq == 0
@@ -187,7 +188,7 @@ async def test_readers_do_not_wait_for_a_writer(path: Path) -> None:
 async def test_lists_are_answered_by_indexes(path: Path) -> None:
     """No list is sorted, or filtered by reading the whole live blog."""
     store = await opened(path)
-    await store.liveblogs.create(a_liveblog())
+    await store.liveblogs.create(a_liveblog(), NEWSROOM)
     statements: list[tuple[str, tuple[object, ...]]] = []
 
     def note(_connection: object, _cursor: object, sql: str, parameters: tuple[object, ...], *_: object) -> None:

@@ -17,6 +17,7 @@ from liveserver.store.repositories.reach import ReachLink
 from liveserver.utils import audit_log
 from tests.support.checkout import ROOT
 from tests.support.late_commits import LateCommits
+from tests.support.principals import NEWSROOM
 from tests.support.store_samples import a_liveblog, a_partner
 
 if TYPE_CHECKING:
@@ -57,16 +58,18 @@ async def test_each_task_acts_for_its_own() -> None:
 async def test_what_is_written_is_told_though_nobody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that leaves while its change is committed doesn't keep the change out of the log, nor who made it."""
     store = await Store.open(f"sqlite:///{tmp_path}/live.db")
-    await store.liveblogs.create(a_liveblog())
+    await store.liveblogs.create(a_liveblog(), NEWSROOM)
     key, partner = new_key("Desk", ["manage"])[0], a_partner()
     link = ReachLink(a_liveblog().slug, key.id, now(), now() + timedelta(days=1))
     changes: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
-        "key.created": lambda: store.keys.add(key),
-        "reach_link.created": lambda: store.reach.add_link("digest", link),
-        "partner.created": lambda: store.partners.add(partner),
-        "partner.edited": lambda: store.partners.edit(partner.id, lambda old: replace(old, enabled=not old.enabled)),
-        "partner.deleted": lambda: store.partners.delete(partner.id, version=None),
-        "key.revoked": lambda: store.keys.revoke(key.id, now()),
+        "key.created": lambda: store.keys.add(key, NEWSROOM),
+        "reach_link.created": lambda: store.reach.add_link("digest", link, NEWSROOM),
+        "partner.created": lambda: store.partners.add(partner, NEWSROOM),
+        "partner.edited": lambda: store.partners.edit(
+            partner.id, lambda old: replace(old, enabled=not old.enabled), NEWSROOM
+        ),
+        "partner.deleted": lambda: store.partners.delete(partner.id, NEWSROOM, now(), version=None),
+        "key.revoked": lambda: store.keys.revoke(key.id, now(), NEWSROOM),
     }
     late = LateCommits(monkeypatch)
     audit_log.by(key="somebody")

@@ -16,6 +16,7 @@ from liveserver.content.media.directory_storage import DirectoryStorage
 from liveserver.store import Store, sqlite_file
 from liveserver.store.sqlite_file import alone
 from liveserver.utils import private_files
+from tests.support.principals import NEWSROOM
 from tests.support.store_samples import a_liveblog
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ async def test_an_sqlite_file_and_what_is_beside_it(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/live.db"
     with alone(url, "taken"):
         store = await Store.open(url)
-        await store.liveblogs.create(a_liveblog())
+        await store.liveblogs.create(a_liveblog(), NEWSROOM)
         assert modes(tmp_path) == dict.fromkeys(("live.db", "live.db-wal", "live.db-shm", "live.db.lock"), 0o600)
         await store.close()
     assert set(modes(tmp_path).values()) == {0o600}
@@ -69,7 +70,7 @@ async def test_a_file_that_others_could_read(tmp_path: Path, caplog: pytest.LogC
     """Is tightened when it is opened, with what is beside it, which the log says once."""
     url, path = f"sqlite:///{tmp_path}/live.db", tmp_path / "live.db"
     first = await Store.open(url)
-    await first.liveblogs.create(a_liveblog())
+    await first.liveblogs.create(a_liveblog(), NEWSROOM)
     for name in modes(tmp_path):
         (tmp_path / name).chmod(0o644)
     caplog.set_level(logging.INFO, "liveserver")
@@ -110,7 +111,7 @@ def test_a_backup_and_what_is_restored_from_it(tmp_path: Path) -> None:
 
     async def fill() -> None:
         store = await Store.open(f"sqlite:///{made}/live.db")
-        await store.liveblogs.create(a_liveblog())
+        await store.liveblogs.create(a_liveblog(), NEWSROOM)
         await store.close()
 
     asyncio.run(fill())

@@ -8,11 +8,12 @@ import pytest
 import pytest_asyncio
 
 from liveserver.access.api_keys import ApiKeys, new_key
-from liveserver.access.scopes import SCOPES
 from liveserver.cli.commands.demo import keep_or_make_key
 from liveserver.domain.errors import Unauthorized
 from liveserver.domain.ids import now
+from liveserver.domain.people.rights import SCOPES, KeyRights
 from liveserver.store import Store
+from tests.support.principals import NEWSROOM
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,18 +43,18 @@ async def test_what_is_no_key_of_this_database_is_replaced(store: Store, tmp_pat
     assert (tmp_path / "key").read_text() == f"{key}\n"
     actor = await ApiKeys(store).authenticate(f"Bearer {key}")
     assert actor is not None
-    assert actor.scopes == set(SCOPES)
+    assert actor.rights == KeyRights("demo", frozenset(SCOPES))
 
 
 async def test_a_revoked_key_is_replaced(store: Store, tmp_path: Path) -> None:
     key = await keep_or_make_key(store, tmp_path / "key")
-    await store.keys.revoke(key.split("_")[1], now())
+    await store.keys.revoke(key.split("_")[1], now(), NEWSROOM)
     assert await keep_or_make_key(store, tmp_path / "key") != key
 
 
 async def test_a_key_that_may_not_do_everything_is_replaced(store: Store, tmp_path: Path) -> None:
     stored_key, key = new_key("desk", ["publish"])
-    await store.keys.add(stored_key)
+    await store.keys.add(stored_key, NEWSROOM)
     (tmp_path / "key").write_text(key)
     assert await keep_or_make_key(store, tmp_path / "key") != key
     assert await ApiKeys(store).authenticate(f"Bearer {key}"), "it is somebody's, and stays good"

@@ -20,6 +20,7 @@ from liveserver.utils.limits.refusals import Reason, refusals
 from tests.support.api.pictures import MEDIA, PICTURE, send, sent
 from tests.support.api.site import BASE, bad_fields, problem, started
 from tests.support.images import noise, png, saved
+from tests.support.principals import NEWSROOM
 
 if TYPE_CHECKING:
     import httpx2
@@ -300,7 +301,7 @@ async def test_a_key_that_is_revoked_meanwhile_sends_nothing(site: Site, monkeyp
 
     async def slowly(file: Any, *, owner: str) -> Any:
         developed = await develop(file, owner=owner)
-        await site.parts.store.keys.revoke(shown.split("_")[1], now())
+        await site.parts.store.keys.revoke(shown.split("_")[1], now(), NEWSROOM)
         return developed
 
     monkeypatch.setattr(pool, "develop", slowly)

@@ -14,6 +14,7 @@ from liveserver.rendering.entry_renderer import EntryRenderer
 from liveserver.server.app import create_app
 from liveserver.store.cursors import SortKey
 from tests.support.api.site import BASE, ENTRIES, LIVEBLOG, SLUG, WHOLE, Site, database_away, settled, started
+from tests.support.principals import named
 from tests.support.viewers import settle
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ async def test_the_page_is_outdated_before_the_editor_is_answered(site: Site) ->
     entry = await site.publish()
     await site.reader.get(PAGE)
     assert site.parts.page_cache.held(WHOLE, ("newest",)) is not None
-    await site.parts.publisher.delete_entry(SLUG, entry["id"], version=None, actor="Desk")
+    await site.parts.publisher.delete_entry(SLUG, entry["id"], version=None, by=named("Desk"))
     assert site.parts.page_cache.held(WHOLE, ("newest",)) is None
     await settle()
 

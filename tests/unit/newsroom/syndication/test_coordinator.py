@@ -15,6 +15,7 @@ from liveserver.newsroom.syndication import coordinator
 from liveserver.newsroom.syndication.coordinator import new_source
 from liveserver.store import Hold, Incoming, NotHeld
 from tests.support.api.site import LIVEBLOG, SLUG, LiveSite, bad_fields, problem, settled
+from tests.support.principals import NEWSROOM, named
 from tests.support.store_samples import an_entry
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ async def test_another_process_takes_over_when_the_follower_is_gone(pair: Pair) 
     given = Incoming("01935000-0000-7000-8000-000000000001", 99, replace(an_entry(), id=""))
     for reached in (None, Position("aaaaaaaa", 99)):
         with pytest.raises(NotHeld):
-            await store.sources.take_over(SLUG, stranger, reached, given, actor="x", at=now())
+            await store.sources.take_over(SLUG, stranger, reached, given, by=named("x"), at=now())
     assert await store.sources.hold("stranger", now(), coordinator.LEASE) == []
     late = now() + coordinator.LEASE + coordinator.LEASE
     assert [each.slug for each in await store.sources.hold("stranger", late, coordinator.LEASE)] == [SLUG]
@@ -89,7 +90,7 @@ async def test_one_that_was_let_in_before_is_told_so(live_site: LiveSite, host: 
         SLUG, SourceInput.model_validate({"url": "http://live.example.org/live/x"}), now(), live_site.parts.settings
     )
     with capture_logs() as logged:
-        await live_site.parts.store.sources.add(replace(source, server=f"http://{host}"))
+        await live_site.parts.store.sources.add(replace(source, server=f"http://{host}"), NEWSROOM)
         coordinator._look_now.set()
 
         async def is_told() -> bool:

@@ -17,6 +17,7 @@ from liveserver.newsroom.syndication import follow_status
 from liveserver.newsroom.syndication.follow_status import ERROR_MAX, FollowStatus
 from liveserver.store import Hold, Store
 from tests.support.api.site import settled
+from tests.support.principals import NEWSROOM
 from tests.support.store_samples import NOON, a_liveblog, a_source
 from tests.support.viewers import settle
 
@@ -140,8 +141,8 @@ async def test_it_is_noted_later_where_the_store_is_away() -> None:
 async def test_it_goes_on_where_another_process_has_the_source(tmp_path: Path) -> None:
     """What it writes is ignored, until the coordinator ends it: it may be this process's turn again before."""
     store = await Store.open(f"sqlite:///{tmp_path}/live.sqlite3")
-    await store.liveblogs.create(a_liveblog())
-    source = await store.sources.add(a_source())
+    await store.liveblogs.create(a_liveblog(), NEWSROOM)
+    source = await store.sources.add(a_source(), NEWSROOM)
     status = FollowStatus(source, store, lambda: Hold(source.id, "node", None))
 
     async def is_noted(state: SourceState) -> bool:
