@@ -143,7 +143,7 @@ class Child:
 
     @property
     def stdout(self) -> str:
-        """What it printed since it was last started."""
+        """Its standard output since it was last started."""
         return self._out.read_text()
 
     @property
@@ -193,7 +193,7 @@ class Child:
         await self.end(signal.SIGKILL)
 
     async def printed(self, pattern: str, *, seconds: float = TOLD_SECONDS) -> re.Match[str]:
-        """What it printed on standard output that matches, once it has."""
+        """The match of a pattern in its standard output, once there is one."""
         return await self._found(lambda: re.search(pattern, self.stdout), repr(pattern), seconds)
 
     async def logged(self, event: str, *, seconds: float = TOLD_SECONDS) -> dict[str, Any]:

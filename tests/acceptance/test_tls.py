@@ -50,7 +50,7 @@ class SecureServer(ForkedServer):
         )
 
     async def certificate(self) -> str:
-        """What it shows to a client that connects now."""
+        """The certificate that it shows to a client that connects now."""
         return await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", self.port))
 
 
@@ -66,7 +66,7 @@ async def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_over_tls(tmp_path: Path, files: SelfSigned, request: pytest.FixtureRequest, workers: int) -> None:
-    """What is published reaches a WebSocket, deflated or not, and an event stream; links are HTTPS's."""
+    """A published entry reaches a WebSocket, deflated or not, and an event stream; links are HTTPS's."""
     settings: dict[str, str] = {}
     if workers > 1:
         redis: RedisServer = request.getfixturevalue("redis_server")

@@ -1,4 +1,4 @@
-"""What the tests need of a browser, whichever it is."""
+"""The parts of a browser that the tests need, whichever browser it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every store promises of reading: order, pages, snapshots and changes, each as of one moment."""
+"""The promises of every store on reading: order, pages, snapshots and changes, each as of one moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one viewer has, and what it may be told next: the documented protocol (`docs/stream.md`), held strictly. No I/O.
+"""The entries of one viewer, and its next messages: the protocol (`docs/stream.md`), held strictly. No I/O.
 
 A client only wants to be right in the end. This one also minds how it was made right: whatever the server may not send
 on a connection (a gap without a `hello`, a change twice, an older one after a newer, a reset without need) is `Broken`,

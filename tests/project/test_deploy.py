@@ -138,7 +138,7 @@ def test_systemd_unit() -> None:
     assert float(service["TimeoutStopSec"]) >= max(defaults.values()) + 5
     scaling = (ROOT / "docs/scaling.md").read_text()
     assert f"`TimeoutStopSec={service['TimeoutStopSec']}`" in scaling, "the documents give the same advice"
-    # What isn't told is relative to it, and nothing else may be written to.
+    # Paths that aren't told are relative to it, and nothing else may be written to.
     assert f"/var/lib/{service['StateDirectory']}" == service["WorkingDirectory"]
     assert not any(name.startswith("environment") for name in map(str.lower, service))
     assert Settings.model_fields["database_url"].default.removeprefix("sqlite:///")[0] != "/"

@@ -230,7 +230,7 @@ async def test_a_live_blog_has_so_many_links(site: Site, monkeypatch: pytest.Mon
 
 
 async def refusal(site: Site, address: str) -> str:
-    """What the page says to a link that isn't good."""
+    """The page's words to a link that isn't good."""
     response = await site.reader.get(address)
     assert (response.status_code, response.headers["cache-control"]) == (403, "private, no-store")
     return response.text

@@ -37,7 +37,7 @@ def registry_on(history: MemoryHistory) -> ChannelRegistry:
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Topic, TopicMessage]]:
-    """What channels take, and by that don't."""
+    """The messages meant for channels, which don't get them."""
     messages: list[tuple[Topic, TopicMessage]] = []
 
     def take(synced_channel: SyncedChannel, message: TopicMessage) -> None:

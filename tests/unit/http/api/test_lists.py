@@ -181,7 +181,7 @@ async def test_not_modified(site: Site) -> None:
 
 @pytest.mark.parametrize("name", ["self", "limit2", "a b&c", "é"])
 async def test_unknown_parameters_do_no_harm(site: Site, name: str) -> None:
-    """Whatever proxies and cache busters add; the link to the next page has what we know, and nothing else."""
+    """Parameters of proxies and cache busters are ignored; the link to the next page has those that we know only."""
     for _ in range(2):
         await site.publish()
     response = await site.reader.get(ENTRIES, params={"limit": 1, name: "1", "order": "newest", "key_events": "0"})
@@ -191,7 +191,7 @@ async def test_unknown_parameters_do_no_harm(site: Site, name: str) -> None:
 
 
 async def test_the_link_to_the_next_page_asks_for_the_same(site: Site) -> None:
-    """What differs from the defaults, as it was understood."""
+    """The link has the parameters that differ from the defaults, as they were understood."""
     for _ in range(2):
         await site.publish(tags=["marée haute"], key_event=True)
     asked = {"limit": "1", "tag": "marée haute", "key_events": "true", "order": "oldest"}

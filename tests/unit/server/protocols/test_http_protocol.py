@@ -100,7 +100,7 @@ async def test_pipelined_heads_count_each_for_itself(stage: Stage) -> None:
 
 
 async def test_a_large_head_comes_after_the_answers_that_are_due(stage: Stage) -> None:
-    """What was asked for before it is answered, and nothing else is written."""
+    """Requests before it are answered, and nothing else is written."""
     stage.gate.clear()
     peer = stage.connect()
     peer.send(GET * 2 + b"GET / HTTP/1.1\r\nX: " + b"x" * 3 * HEAD_MAX)
