@@ -1,6 +1,6 @@
 """Processes of liveserver's that are forked from one that has imported all modules: most of what a start costs is that.
 
-What they do from there on is what `python -m liveserver` does, with the same arguments, environment and descriptors;
+From there on they do the same as `python -m liveserver`, with the same arguments, environment and descriptors;
 they run `cli.app.main`, and are processes like others to the sender of a signal. Whether one can be started as
 users start it is asked elsewhere.
 """

@@ -116,7 +116,7 @@ async def eventually(check: Callable[[], Any], *, seconds: float = 10.0, what: s
 
 
 class Child:
-    """A command that goes on: `serve`, `demo` or `tail`. What it prints is kept in files.
+    """A command that goes on: `serve`, `demo` or `tail`. Its output is kept in files.
 
     It is started as users start it or, where `forked`, from a process that has imported all modules.
     """

@@ -182,7 +182,7 @@ async def test_a_connection_that_begins_no_handshake_gives_way(tmp_path: Path, f
 
 
 async def test_records_that_carry_little_are_bounded(tmp_path: Path, files: SelfSigned) -> None:
-    """Short requests may come as fast as they are answered. What carries less is the end; others are served."""
+    """Short requests may come as fast as they are answered. Smaller records are the end; others are served."""
     server = SecureServer(tmp_path / "server", files, log_format="json")
     async with started(server), asyncio.timeout(3 * START_SECONDS):
         context = ssl.create_default_context(cafile=str(files.certificate))

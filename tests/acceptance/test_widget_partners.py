@@ -162,7 +162,7 @@ async def test_its_frame(site: Site, browser: Browser) -> None:
         assert await link.get_attribute("href") == site.url(slug)
 
         async def still_shown() -> bool:
-            """When it is asked for anew. What the browser keeps for a second may be that old."""
+            """When it is asked for anew. A copy that the browser keeps for a second may be that old."""
             await page.reload()
             await link.first.wait_for()
             return "Kilomètre" in await page.frames[1].content()

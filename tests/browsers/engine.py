@@ -108,7 +108,7 @@ class Engine(Protocol):
     name: str
 
     async def open(self) -> Tab:
-        """A new window. What the browser keeps is common to all."""
+        """A new window. The browser's storage is common to all."""
 
     async def prefer(self, *, dark: bool = False, forced: bool = False) -> None:
         """Show pages as a reader wants them who likes it dark, or who has a few colours of their own in all windows."""

@@ -324,7 +324,7 @@ async def test_revisions(store: Store) -> None:
 
 
 async def test_pages_of_revisions(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By their number, and by what they weigh: one at least. What is added meanwhile comes at the end."""
+    """By their number, and by what they weigh: one at least. An entry added meanwhile comes at the end."""
     entry = (await store.entries.create("match", an_entry(), actor="desk")).entry
     for number in range(4):
         await store.entries.edit("match", entry.id, partial(replace, body=f"{number}"), actor="desk")

@@ -120,7 +120,7 @@ class Reading:
         return self.position.seq if self.position else 0
 
     def forget(self) -> None:
-        """Start like somebody who was never here. What it saw deleted stays deleted."""
+        """Start like somebody who was never here. An entry that it saw deleted stays deleted."""
         self.tracker = Tracker()
         self.entries, self.liveblog = {}, {}
 

@@ -258,7 +258,7 @@ class Editor:
 
 @asynccontextmanager
 async def helper(target: Callable[..., None], *args: object) -> AsyncIterator[Callable[[], Any]]:
-    """A process of ours, once it is at work, while the block runs. What is yielded ends it; returns what it tells."""
+    """A process of ours that works while the block runs. The yielded function ends it and returns its account."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=target, args=(*args, theirs), daemon=True)

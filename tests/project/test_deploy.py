@@ -411,7 +411,7 @@ async def test_nginx_has_a_page_for_when_no_node_is_there(tmp_path: Path) -> Non
 
 
 async def test_nginx_tells_a_late_answer_from_none(tmp_path: Path) -> None:
-    """After a 504 a publish may have been done. What a node says of itself reaches the reader as it is."""
+    """After a 504 a publish may have been done. A node's own answer reaches the reader as it is."""
     upstream = Upstream()
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(await asyncio.start_server(upstream, "127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""Channels that are opened and dropped. What the hub does with them is in test_hub.py."""
+"""Channels that are opened and dropped. The hub's use of them is in test_hub.py."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ async def test_a_large_answer_is_made_in_slices_and_put_together_apart(
 ) -> None:
     """Each entry is rendered once, on the loop, which has its turn after it, though no memory has room for it.
 
-    What is put together of them in a thread is what is put together on the loop.
+    An answer put together in a thread is the same as one put together on the loop.
     """
     # Answers for viewers that follow the live blog are rendered, too.
     await site.parts.hub.enter(Topic(SLUG))

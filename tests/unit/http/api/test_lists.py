@@ -99,7 +99,7 @@ async def test_filters(site: Site) -> None:
         assert (await site.reader.get(f"{ENTRIES}?{query}")).json()["items"] == expected, query
 
 
-async def test_who_sees_what(site: Site) -> None:
+async def test_drafts_and_scheduled_entries_are_listed_for_publishing_keys_only(site: Site) -> None:
     """Drafts and scheduled entries are there for a key that may publish, and for no other."""
     published = await site.publish("1")
     scheduled = await site.publish("2", publish_at="2126-01-01T00:00:00Z")

@@ -273,7 +273,7 @@ async def test_more_than_may_wait(site: Site, reads: Reads) -> None:
 async def test_a_client_that_does_not_read_is_sent_no_more(
     site: Site, reads: Reads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also of what was asked for before: it would all wait in memory. What needs no bytes is answered."""
+    """Also of what was asked for before: it would all wait in memory. A request that needs no bytes is answered."""
     await kept(site, 1, 2)
     unread = 0
     reads.gate.clear()

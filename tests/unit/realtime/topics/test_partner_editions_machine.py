@@ -214,7 +214,7 @@ class ViewsMachine(HubsMachine):
         self.recover()
 
     def _there(self, key: str) -> bool | None:
-        """Whether the entry is published; None if it never was. What was deleted doesn't come back."""
+        """Whether the entry is published; None if it never was. A deleted entry doesn't come back."""
         change = self.store.latest(len(self.store.log)).get(key)
         return None if change is None else isinstance(change, EntryChanged)
 

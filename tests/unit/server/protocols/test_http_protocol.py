@@ -318,7 +318,7 @@ async def test_a_client_that_leaves_amid_pipelined_requests_is_answered_no_more(
 
 
 async def test_a_request_knows_whether_its_client_has_gone(stage: Stage) -> None:
-    """Its application asks: it isn't told otherwise. What asks doesn't keep the request."""
+    """Its application asks: it isn't told otherwise. The function that asks doesn't keep the request."""
     stage.gate.clear()
     peer = stage.connect()
     peer.send(GET)

@@ -285,7 +285,7 @@ async def abandoned(talk: Talk) -> None:
 @pytest.mark.parametrize("flood", [frame(PING), frame(PONG), HELLO, frame(TEXT, fin=False)])
 @pytest.mark.parametrize("size", [1, 7, 1000, 200_000])
 async def test_little_is_parsed_while_an_answer_to_a_close_is_awaited(flood: bytes, size: int) -> None:
-    """However it comes. What isn't parsed then isn't read either, until the peer has had its time."""
+    """However it comes. Bytes that aren't parsed then aren't read either, until the peer has had its time."""
     talk = await Talk(depart).opened()
     await asyncio.gather(*talk.server.tasks)
     talk.heard()
