@@ -1,4 +1,4 @@
-"""What every store promises of writing, one after the other. Beside it: `_concurrency` and `_reading`."""
+"""The promises of every store on writing, one after the other. Beside it: `_concurrency` and `_reading`."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ async def test_an_edit_that_changes_nothing_writes_nothing(store: Store) -> None
 
 
 async def test_a_refused_edit_rolls_back(store: Store) -> None:
-    """What the edit or the check raises reaches the caller, and nothing is written."""
+    """An exception of the edit or the check reaches the caller, and nothing is written."""
     entry = (await store.entries.create("match", an_entry(), actor="desk")).entry
     with pytest.raises(VersionConflict):
         await store.entries.edit("match", entry.id, raising(VersionConflict(entry)), actor="desk")
@@ -324,7 +324,7 @@ async def test_revisions(store: Store) -> None:
 
 
 async def test_pages_of_revisions(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By their number, and by what they weigh: one at least. What is added meanwhile comes at the end."""
+    """By their number, and by what they weigh: one at least. An entry added meanwhile comes at the end."""
     entry = (await store.entries.create("match", an_entry(), actor="desk")).entry
     for number in range(4):
         await store.entries.edit("match", entry.id, partial(replace, body=f"{number}"), actor="desk")
@@ -378,7 +378,7 @@ async def test_an_idempotency_key_names_one_request(store: Store) -> None:
 
 
 async def test_a_refusal_is_not_for_a_request_that_was_answered_before(store: Store) -> None:
-    """What makes a first request void leaves nothing, not even its key."""
+    """A first request that is void leaves nothing, not even its key."""
     key, refusal = Idempotency("key", "k", "hash"), Conflict("too late")
     with pytest.raises(Conflict, match="too late"):
         await store.entries.create("match", an_entry(), actor="desk", idempotency=key, refusal=refusal)
