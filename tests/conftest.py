@@ -1,4 +1,4 @@
-"""What all tests share: in which order they run, and which of them are quick."""
+"""Options and order of all tests: in which order they run, and which of them are quick."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """What collecting has made stays: the collector of cycles needn't go through it again and again."""
+    """Objects made by collecting stay: the collector of cycles needn't go through them again and again."""
     gc.collect()
     gc.freeze()
 

@@ -1,4 +1,4 @@
-"""What the acceptance tests share. They run on the session's event loop, as the browser does."""
+"""Fixtures of the acceptance tests. They run on the session's event loop, as the browser does."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Processes of liveserver's that are forked from one that has imported all modules: most of what a start costs is that.
 
-What they do from there on is what `python -m liveserver` does, with the same arguments, environment and descriptors;
+From there on they do the same as `python -m liveserver`, with the same arguments, environment and descriptors;
 they run `cli.app.main`, and are processes like others to the sender of a signal. Whether one can be started as
 users start it is asked elsewhere.
 """
@@ -35,7 +35,7 @@ USED = ("cli.app", "cli.backup_files", "cli.bench.command", "client", "access.ap
 ORDER_MAX = 256 * 1024
 """Bytes; an order has an environment in it."""
 NEWS = struct.Struct("<i")
-"""What is told of a process: its id, and its status once it has ended."""
+"""The news of a process: its id, and its status once it has ended."""
 
 
 class Forked:
@@ -91,7 +91,7 @@ def _of(news: bytes) -> int:
 
 @functools.cache
 def _source() -> socket.socket:
-    """What takes the orders, for as long as this process lives."""
+    """The end of a connection that takes the orders, for as long as this process lives."""
     ours, theirs = socket.socketpair()
     with theirs:
         process = subprocess.Popen(
@@ -146,7 +146,7 @@ def _look_after(order: dict[str, Any], descriptors: list[int]) -> None:
     if child == 0:
         os.close(news)
         _become(order, given)
-        # What it raises, `SystemExit` above all, is left to the interpreter, as it is in a command.
+        # Its exceptions, `SystemExit` above all, are left to the interpreter, as they are in a command.
         importlib.import_module("liveserver.cli.app").main()
         return
     for descriptor in given:

@@ -1,4 +1,4 @@
-"""What a reader sees of a page, read out of the browser."""
+"""Parts of a page that a reader sees, read out of the browser."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LABELS = {"confirmed": "Confirmé\u00a0: {}", "claimed": "Affirmation\u00a0: {}"
 
 
 def seen(item: Item) -> Seen:
-    """What a French page must show of an entry."""
+    """The parts of an entry that a French page must show."""
     labels = ["L’essentiel"] if item.key_event else []
     if item.verification is not None:
         labels.append(LABELS[item.verification].format(item.source))
@@ -60,7 +60,7 @@ async def articles(page: Page, name: str) -> list[Seen]:
 
 
 async def strings(page: Page, script: str) -> list[str]:
-    """What a script of this module finds."""
+    """The strings that a script of this module finds."""
     found: list[str] = await page.evaluate(script)
     return found
 

@@ -117,7 +117,7 @@ async def eventually(check: Callable[[], Any], *, seconds: float = 10.0, what: s
 
 
 class Child:
-    """A command that goes on: `serve`, `demo` or `tail`. What it prints is kept in files.
+    """A command that goes on: `serve`, `demo` or `tail`. Its output is kept in files.
 
     It is started as users start it or, where `forked`, from a process that has imported all modules.
     """
@@ -144,7 +144,7 @@ class Child:
 
     @property
     def stdout(self) -> str:
-        """What it printed since it was last started."""
+        """Its standard output since it was last started."""
         return self._out.read_text()
 
     @property
@@ -194,7 +194,7 @@ class Child:
         await self.end(signal.SIGKILL)
 
     async def printed(self, pattern: str, *, seconds: float = TOLD_SECONDS) -> re.Match[str]:
-        """What it printed on standard output that matches, once it has."""
+        """The match of a pattern in its standard output, once there is one."""
         return await self._found(lambda: re.search(pattern, self.stdout), repr(pattern), seconds)
 
     async def logged(self, event: str, *, seconds: float = TOLD_SECONDS) -> dict[str, Any]:

@@ -252,7 +252,7 @@ async def test_the_time_zone_is_named(
 
 
 async def test_the_page_of_reach_on_a_phone(browser: Browser) -> None:
-    """What is wider than the window, a plot and a table, is scrolled by itself, and by the keyboard, too."""
+    """Parts wider than the window, a plot and a table, are scrolled by themselves, and by the keyboard, too."""
     liveblog = a_liveblog(title="Anticonstitutionnellement : suivez les dernières informations en direct")
     hour = datetime(2026, 11, 22, 12, tzinfo=UTC)
     hours = [ReachHour("", hour - timedelta(hours=back), 999_999, 9_999_999, 99_999) for back in range(48)]

@@ -1,4 +1,4 @@
-"""What arrives above the line that is being read doesn't move it, in either order; and only what is new is counted."""
+"""Entries that arrive above the line being read don't move it, in either order; and only new entries are counted."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ UNDER_NEWS = """() => {
 SETTLED = "() => new Promise(resolve => setTimeout(resolve, 600))"
 """Waits for what the page does without a frame at the latest."""
 
-# What a body may hold is the sanitiser's business; how the page keeps its place is ours. So what is large comes from
+# The sanitiser decides which markup a body may hold; how the page keeps its place is ours. So large content comes from
 # the test's own hand: an image whose file takes its time.
 LOADED = """id => {
   const image = document.querySelector(`#entry-${id} img`);

@@ -1,4 +1,4 @@
-"""What can't work is told in one line on standard error, with a status that isn't 0, and no traceback."""
+"""A setting that can't work is told in one line on standard error, with a status that isn't 0, and no traceback."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ SLUG = "marees"
 AT_ONCE = 16
 """Requests under way at the same time."""
 LONG = [f"X-Long-{number}: {'x' * 7_000}" for number in range(4)]
-"""What nginx lets pass, and leaves room for what it adds itself."""
+"""Headers that nginx lets pass, with room for those that it adds itself."""
 HANDSHAKE = [
     *("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"),
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
@@ -74,7 +74,7 @@ def longest(path: str, entry: str, key: str) -> Iterator[tuple[str, tuple[str, .
 
     there = filled({name: known.get(name, "x") for name in names})
     for fill in ("a", "%FF"):
-        # What isn't ASCII, written out again, takes three times as much.
+        # Characters that aren't ASCII, written out again, take three times as much.
         for name in names:
             room = TARGET_MAX - 1 - len(filled({**dict.fromkeys(names, "x"), **known, name: ""}))
             there_not = filled({**dict.fromkeys(names, "x"), **known, name: fill * (room // len(fill))})

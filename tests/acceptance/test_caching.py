@@ -22,7 +22,7 @@ FROM_CACHE = "() => performance.getEntriesByType('navigation')[0].transferSize =
 
 
 async def test_back_to_a_copy_of_the_page(site: Site, browser: Browser) -> None:
-    """What was deleted while the reader was elsewhere goes, and what was published comes, without a reload."""
+    """An entry deleted while the reader was elsewhere goes, and one that was published comes, without a reload."""
     newsroom = site.newsroom
     async with pages(browser) as open_page:
         await newsroom.create_liveblog(LIVEBLOG)

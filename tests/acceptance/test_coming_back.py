@@ -1,4 +1,4 @@
-"""What a reader is told who was away: what came since, what was corrected, and without a network what there was."""
+"""A reader who comes back is told of new and corrected entries, and without a network sees those read before."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ WATCHED = """() => {
     return response;
   };
 }"""
-"""What the service worker's own requests for a page came to, in `copied`."""
+"""The answers to the service worker's own requests for a page, in `copied`."""
 CONTROLLED = "() => navigator.serviceWorker.ready.then(ready => ready.active !== null)"
 
 
@@ -167,7 +167,7 @@ async def test_a_correction_is_told_once(site: Site, browser: Browser) -> None:
 
 
 async def test_without_a_network(site: Site, browser: Browser) -> None:
-    """What was read last is there, with its age; and goes as soon as the server says that it was deleted."""
+    """The entries read last are there, with their age; a deleted one goes as soon as the server says so."""
     ids = await site.liveblog("metro", 5)
     async with Proxy(site.server.port) as network, pages(browser) as open_page:
         url = f"{network.url}/live/metro"
@@ -202,7 +202,7 @@ async def test_without_a_network(site: Site, browser: Browser) -> None:
 
 
 async def test_behind_a_proxy_that_reaches_no_server(site: Site, browser: Browser, tmp_path: Path) -> None:
-    """What was read last is there, again and again; for what never was, the proxy has a page. Nothing complains."""
+    """The page read last is there, again and again; for others the proxy has a page. Nothing complains."""
     await site.liveblog("panne", 2)
     async with (
         Proxy(site.server.port) as network,

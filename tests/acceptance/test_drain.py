@@ -153,7 +153,7 @@ async def test_stalled_readers_do_not_hold_up_the_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
 async def test_a_second_signal_ends_it_at_once(tmp_path: Path, second: signal.Signals) -> None:
-    """Whatever is under way; the readers are closed in order all the same."""
+    """A second signal ends the server whatever is under way; the readers are closed in order all the same."""
     async with serving(tmp_path, drain="60") as server, AsyncExitStack() as stack:
         key = await server.key()
         async with Client(server.url, key) as client:

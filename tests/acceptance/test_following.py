@@ -211,7 +211,7 @@ async def test_either_side_is_killed_again_and_again(source: LiveServer, mirror:
 
 
 async def test_the_source_is_restored_from_a_backup(source: LiveServer, mirror: LiveServer, tmp_path: Path) -> None:
-    """What came after the backup is taken away here too, what was deleted since is back, what differs is edited."""
+    """Entries made after the backup are taken away here too, deleted ones are back, changed ones are edited."""
     async with Client(source.url, await source.key()) as client:
         kept = await client.publish("match", {"body": "Gardée"})
         edited = await client.publish("match", {"body": "Avant"})

@@ -1,4 +1,4 @@
-"""What is deleted or corrected is gone from whatever is open: documents, other sites, offline copies, notifications."""
+"""A deleted or corrected entry is gone wherever it is open: documents, other sites, offline copies, notifications."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ TALKING = """async () => [
   ...(await window.__noticed()).length > 0 ? ["notification"] : [],
   ...(await window.__copied()).length > 0 ? ["copy"] : [],
 ]"""
-"""What says something of entries outside of their list."""
+"""Elements that say something of entries outside of their list."""
 
 
 class Newsroom:
@@ -74,7 +74,7 @@ class Newsroom:
         self._count = 0
 
     def words(self, entry_id: str) -> set[str]:
-        """What the entry says."""
+        """The words of the entry."""
         number, version, notes = self.alive[entry_id]
         latest = {said(kind, number, version) for kind in "hb"}
         return latest | {said("n", number, note) for note in range(notes)}

@@ -75,7 +75,7 @@ class Newsroom:
 
 @pytest.mark.timeout(120)
 async def test_sigkill_while_publishing(tmp_path: Path, browser: Browser) -> None:
-    """What was answered 2xx is there once, and the open pages catch up by themselves, by WebSocket and without."""
+    """Each entry answered 2xx is there once, and the open pages catch up by themselves, by WebSocket and without."""
     chance = random.Random(20261122)
     async with (
         serving(tmp_path) as server,

@@ -1,4 +1,4 @@
-"""What search engines find in a page as a browser has it: what is on the page, and what the API and the feeds say."""
+"""Search engines find in a page, as a browser has it, the same as the page, the API and the feeds say."""
 
 from __future__ import annotations
 

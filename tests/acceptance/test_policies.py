@@ -1,4 +1,4 @@
-"""What the pages' headers forbid, in a browser: nothing that a page does, and whatever it doesn't."""
+"""The pages' headers forbid, in a browser, everything that a page doesn't do, and nothing that it does."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def _pictures(page: Page, count: int) -> None:
 
 
 async def test_the_readers_page_does_nothing_forbidden(site: Site, browser: Browser, entry: str) -> None:
-    """What it has from the server, what comes live, what its reader does; without a network at last."""
+    """The server's part of the page, live changes, the reader's actions and a lost network break no policy."""
     async with pages(browser) as open_page:
         page = await open_page(
             site.url(SLUG),
@@ -226,7 +226,7 @@ async def test_features_and_windows(site: Site, browser: Browser, entry: str) ->
 
 
 async def test_the_api_key_is_not_kept(site: Site, browser: Browser) -> None:
-    """What is typed on the page of the API's description is gone with it; what earlier versions kept is, too."""
+    """A key typed on the page of the API's description is gone with it; so are keys that earlier versions kept."""
     kept = "() => JSON.stringify({...localStorage, ...sessionStorage})"
     async with pages(browser) as open_page:
         page = await open_page(f"{site.server.url}/healthz")

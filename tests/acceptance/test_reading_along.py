@@ -78,7 +78,7 @@ def _unpinned(item: Item) -> Item:
 
 
 async def _assert_same_as_fresh(readers: tuple[Page, ...], fresh: Page) -> None:
-    """What came by the stream is, to the byte, what the server writes into the page of one who comes later."""
+    """Entries that came by the stream are, to the byte, those of the page that a later reader gets."""
     expected = await strings(fresh, SOURCES)
     assert len(expected) == len(ENTRIES) - 1
     for page in readers:

@@ -203,7 +203,7 @@ async def test_under_two_servers_that_run(
 
 
 async def test_while_it_is_published(tmp_path: Path, postgres_url: str, redis_server: RedisServer) -> None:
-    """What is answered 2xx is in the store unless it was before the restore; readers hold nothing else."""
+    """An entry answered 2xx is in the store unless it was before the restore; readers hold nothing else."""
     shared = {"database_url": postgres_url, "redis_url": redis_server.url, "redis_prefix": tmp_path.name}
     async with AsyncExitStack() as stack:
         servers = await asyncio.gather(

@@ -128,7 +128,7 @@ async def test_taken_down_everywhere(site: Site, browser: Browser) -> None:
             assert back < WITHIN
             await _assert_gone_from_the_server(site, old, doomed)
 
-            # What changes later doesn't bring it back, nor does a reload.
+            # Later changes don't bring it back, nor does a reload.
             last = await site.publish(SLUG, 7)
             await site.newsroom.edit(SLUG, ids[0], {"heading": "Corrigé"})
             for page in (*opened[:2], hidden, kept):

@@ -50,7 +50,7 @@ class SecureServer(ForkedServer):
         )
 
     async def certificate(self) -> str:
-        """What it shows to a client that connects now."""
+        """The certificate that it shows to a client that connects now."""
         return await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", self.port))
 
 
@@ -66,7 +66,7 @@ async def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_over_tls(tmp_path: Path, files: SelfSigned, request: pytest.FixtureRequest, workers: int) -> None:
-    """What is published reaches a WebSocket, deflated or not, and an event stream; links are HTTPS's."""
+    """A published entry reaches a WebSocket, deflated or not, and an event stream; links are HTTPS's."""
     settings: dict[str, str] = {}
     if workers > 1:
         redis: RedisServer = request.getfixturevalue("redis_server")
@@ -182,7 +182,7 @@ async def test_a_connection_that_begins_no_handshake_gives_way(tmp_path: Path, f
 
 
 async def test_records_that_carry_little_are_bounded(tmp_path: Path, files: SelfSigned) -> None:
-    """Short requests may come as fast as they are answered. What carries less is the end; others are served."""
+    """Short requests may come as fast as they are answered. Smaller records are the end; others are served."""
     server = SecureServer(tmp_path / "server", files, log_format="json")
     async with started(server), asyncio.timeout(3 * START_SECONDS):
         context = ssl.create_default_context(cafile=str(files.certificate))

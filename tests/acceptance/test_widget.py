@@ -166,7 +166,7 @@ async def test_what_is_cut_off_is_not_shown_as_live(site: Site, browser: Browser
 async def test_what_is_not_there_leaves_the_link(site: Site, browser: Browser) -> None:
     """A live blog that there isn't, an address that is none: the page's own link stays, and the page is told.
 
-    What no live blog's page can be, as is no address at all, is also told to its author, in the console.
+    An address that no live blog's page can have, or none at all, is also told to its author, in the console.
     """
     async with hosting() as host, pages(browser) as open_page:
         body = widget(site.server.url, "rien-du-tout") + f'<live-blog src="{site.server.url}/nulle-part"></live-blog>'

@@ -29,7 +29,7 @@ KEPT = {
     "blockquote": set[str](),
     "iframe": {"src", "width", "height", "frameborder", "marginwidth", "marginheight", "scrolling", "title"},
 }
-"""What WordPress keeps of an answer from a site that isn't on its list (its function `wp_filter_oembed_result`)."""
+"""The markup that WordPress keeps of an answer from a site that isn't on its list (`wp_filter_oembed_result`)."""
 
 HEADINGS = (
     """() => [...document.querySelector("live-blog").shadowRoot.querySelectorAll(".list h3")].map(h => h.textContent)"""
@@ -53,7 +53,7 @@ addEventListener("DOMContentLoaded", () => {
     frame.contentWindow.postMessage({ message: "ready", secret: frame.dataset.secret }, "*");
 });
 """
-"""What WordPress's script does in the page around (wp-embed.js), in our own words."""
+"""The work of WordPress's script in the page around (wp-embed.js), in our own words."""
 
 
 class _Kses(HTMLParser):
@@ -77,7 +77,7 @@ class _Kses(HTMLParser):
 
 
 def wordpress(html: str) -> str:
-    """What WordPress puts into a post for the `html` of an oEmbed answer; empty if it refuses it."""
+    """The HTML that WordPress puts into a post for the `html` of an oEmbed answer; empty if it refuses it."""
     kses = _Kses()
     kses.feed(html)
     kses.close()
@@ -98,7 +98,7 @@ def wordpress(html: str) -> str:
 
 
 async def _headings(page: Page) -> list[str]:
-    """What the widget in the page's frame shows."""
+    """The headings that the widget in the page's frame shows."""
     for frame in page.frames[1:]:
         if await frame.locator("live-blog").count() and await frame.evaluate(
             "() => document.querySelector('live-blog').shadowRoot !== null"

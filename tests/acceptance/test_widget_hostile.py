@@ -54,11 +54,11 @@ GLOBALS = [
     "window.module = {}; window.exports = {}; window.name = 'top'; window.process = { env: {} };",
     "window.Timeline = window.Connection = window.Widget = window.WIDGET = 1;",
 ]
-"""What scripts of an earlier age leave behind."""
+"""Leftovers of scripts of an earlier age."""
 
 
 def policy(server: str) -> str:
-    """What docs/embedding.md asks a partner to allow, and nothing else but the page's own icon."""
+    """The policy that docs/embedding.md asks a partner for, and nothing else but the page's own icon."""
     socket = server.replace("http", "ws")
     return (
         f"default-src 'none'; script-src {server}; connect-src {server} {socket}; img-src {server} data:; "

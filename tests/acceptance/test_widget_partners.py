@@ -74,7 +74,7 @@ async def test_switched_off(site: Site, browser: Browser, websocket: bool) -> No
 
 
 async def test_filtered(site: Site, browser: Browser) -> None:
-    """What lacks its tag never shows; an edit that takes the tag away takes the entry, one that gives it brings it."""
+    """An entry without the tag never shows; an edit that takes the tag away takes the entry, another brings it."""
     slug = "widget-filtered"
     await site.liveblog(slug, 0)
     sea = await site.publish(slug, 0, tags=["mer"])
@@ -115,7 +115,7 @@ async def test_delayed(site: Site, browser: Browser) -> None:
         seen = await page.evaluate("() => seen")
         assert seen.index("") < seen.index("Kilomètre 1")
         assert "Kilomètre 1,Kilomètre 0" not in seen
-        # What is deleted before it is due never shows, nor does what it was before an edit that is due with it.
+        # An entry deleted before it is due never shows, nor does its state before an edit that is due with it.
         gone = await site.publish(slug, 2)
         await site.newsroom.delete(slug, gone["id"])
         await site.newsroom.edit(slug, second["id"], {"heading": "Corrigé"})
@@ -162,7 +162,7 @@ async def test_its_frame(site: Site, browser: Browser) -> None:
         assert await link.get_attribute("href") == site.url(slug)
 
         async def still_shown() -> bool:
-            """When it is asked for anew. What the browser keeps for a second may be that old."""
+            """When it is asked for anew. A copy that the browser keeps for a second may be that old."""
             await page.reload()
             await link.first.wait_for()
             return "Kilomètre" in await page.frames[1].content()

@@ -26,7 +26,7 @@ SLIDE = "(input, value) => { input.value = value; input.dispatchEvent(new Event(
 
 
 async def test_the_line_does_what_the_controls_show(site: Site, browser: Browser) -> None:
-    """What is set beside the widget is in the line to copy, which does the same on another site's page."""
+    """Each choice made beside the widget is in the line to copy, which does the same on another site's page."""
     slug = "essai"
     await site.liveblog(slug, 4)
     async with hosting() as host, pages(browser) as open_page:

@@ -132,6 +132,6 @@ EDITED = Item(
     key_event=True,
     authors=("Solène Kervadec",),
 )
-"""What becomes of the sixth entry."""
+"""The fates of the sixth entry."""
 
 CORRECTION = "Le nombre de vols annulés est de 57, et non de 41."

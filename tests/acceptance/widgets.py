@@ -1,4 +1,4 @@
-"""What a widget shows on another site's page, and what becomes of it there."""
+"""A widget on another site's page: its entries, and its changes there."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def said(kind: str, number: int, version: int) -> str:
 
 
 async def rid_of(page: Page, gone: Iterable[str], *, beside: bool = False) -> set[str]:
-    """What the page and its frames say, once none of it is one of these words, nor of those of earlier calls.
+    """The text of the page and its frames, once it has none of these words, nor of those of earlier calls.
 
     `beside`: nor does its browser profile, in offline copies and notifications.
     """

@@ -62,7 +62,7 @@ async def test_a_small_comparison(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [Liveserver, StarletteLoop, WebsocketsBroadcast])
 def test_a_contestant_that_is_installed(kind: type[Contestant]) -> None:
-    """What needs nothing but this project is always there."""
+    """A contestant that needs nothing but this project is always there."""
     assert kind.check()
 
 

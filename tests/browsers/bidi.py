@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 START_SECONDS = 60.0
 
 PREFERENCES = {
-    # What the browser does for itself when it starts, on a network that may not be there.
+    # The browser's own requests when it starts, on a network that may not be there.
     "app.normandy.enabled": False,
     "browser.shell.checkDefaultBrowser": False,
     "datareporting.policy.dataSubmissionEnabled": False,

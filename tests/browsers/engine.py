@@ -1,4 +1,4 @@
-"""What the tests need of a browser, whichever it is."""
+"""The parts of a browser that the tests need, whichever browser it is."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Engine(Protocol):
     name: str
 
     async def open(self) -> Tab:
-        """A new window. What the browser keeps is common to all."""
+        """A new window. The browser's storage is common to all."""
 
     async def prefer(self, *, dark: bool = False, forced: bool = False) -> None:
         """Show pages as a reader wants them who likes it dark, or who has a few colours of their own in all windows."""

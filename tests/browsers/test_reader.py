@@ -403,7 +403,7 @@ async def test_without_any_stream(site: Site, windows: Windows) -> None:
 
 
 async def test_without_a_network(site: Site, windows: Windows) -> None:
-    """What was read last is there, with its age; and goes as soon as the server says that it was deleted."""
+    """The entries read last are there, with their age; a deleted one goes as soon as the server says so."""
     slug = "moteur-metro"
     ids = await site.liveblog(slug, 3)
     async with Proxy(site.server.port) as network, windows.tabs(outages=True) as open_tab:

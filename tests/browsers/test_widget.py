@@ -60,7 +60,7 @@ async def test_on_another_sites_page(site: Site, windows: Windows, kind: str) ->
 
 
 async def test_under_a_strict_policy(site: Site, windows: Windows) -> None:
-    """What docs/embedding.md asks a partner to allow is enough."""
+    """The policy that docs/embedding.md asks a partner for is enough."""
     slug = "moteur-widget-strict"
     ids = await site.liveblog(slug, 3)
     async with hosting() as host, windows.tabs() as open_tab:
@@ -195,7 +195,7 @@ async def test_a_fragment(site: Site, windows: Windows) -> None:
 
 
 async def test_the_preview(site: Site, windows: Windows) -> None:
-    """What is set beside the widget is done to it."""
+    """Each choice made beside the widget is done to it."""
     slug = "moteur-essai"
     ids = await site.liveblog(slug, 3)
     async with windows.tabs() as open_tab:

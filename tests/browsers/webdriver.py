@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 START_SECONDS = 60.0
 COMMAND_SECONDS = 60.0
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-"""What WebDriver calls an element in JSON."""
+"""WebDriver's name for an element in JSON."""
 
 
 class WebDriverError(Exception):
@@ -40,7 +40,7 @@ class Session:
         self._path = path
 
     async def command(self, method: str, path: str, **body: Any) -> Any:
-        """What it answers."""
+        """Run a command in the session. Returns its answer."""
         return await command(self._http, method, self._path + path, body)
 
 

@@ -1,4 +1,4 @@
-"""What every bus promises, and how the one over Redis lives through Redis' faults."""
+"""The promises of every bus, and how the one over Redis lives through Redis' faults."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def in_thread(call: Callable[[], None]) -> None:
-    """What waits for a process must not stop the loop."""
+    """Run a function in a thread: a wait for a process must not stop the loop."""
     await asyncio.to_thread(call)
 
 

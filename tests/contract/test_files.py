@@ -1,4 +1,4 @@
-"""What every place for the files of pictures promises, and how each of them fails."""
+"""The promises of every place for the files of pictures, and how each of them fails."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ async def test_a_directory_that_cannot_be_used(tmp_path: Path) -> None:
 
 
 async def test_a_bucket_tells_what_a_cdn_passes_on(s3: Service) -> None:
-    """What is read past us is a picture, may be kept for ever, and has the name that is in our URLs."""
+    """A file that is read past us is a picture, may be kept for ever, and has the name that is in our URLs."""
     plain = S3Store(
         s3.bucket,
         endpoint=str(s3.access.endpoint),

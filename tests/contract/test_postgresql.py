@@ -1,4 +1,4 @@
-"""What is PostgreSQL's own: a server that stops, hangs, dies or turns read only."""
+"""PostgreSQL's own faults: a server that stops, hangs, dies or turns read only."""
 
 from __future__ import annotations
 

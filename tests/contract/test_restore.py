@@ -91,7 +91,7 @@ async def test_a_revoked_key_of_the_backup_is_revoked_by_it(store: Store, store_
 
 
 async def test_live_blogs_are_not_replaced_unless_asked(filled: Store, store_url: str, path: Path) -> None:
-    """What would be lost is told, and everything is as it was, epochs too."""
+    """The refusal tells what would be lost, and everything is as it was, epochs too."""
     await back_up(store_url, path)
     await filled.entries.create("match", an_entry(at(70)), by=NEWSROOM)
     before, positions = await seen(filled), await filled.changes.positions(["match", "vote"])

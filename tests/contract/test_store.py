@@ -1,4 +1,4 @@
-"""What every store promises of writing, one after the other. Beside it: `_concurrency` and `_reading`."""
+"""The promises of every store on writing, one after the other. Beside it: `_concurrency` and `_reading`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every store promises when many write at once, fail half way, or are killed."""
+"""The promises of every store when many write at once, fail half way, or are killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every store promises of pictures."""
+"""The promises of every store on pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every store promises of partners, and of what a live blog was a while ago."""
+"""The promises of every store on partners, and on the earlier states of a live blog."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ async def test_what_it_was(store: Store, hands: Hands) -> None:
 
 
 async def test_any_moment(store: Store, hands: Hands) -> None:
-    """Whatever is done, what was there at each moment is what a reader was given at that moment."""
+    """Asked for any moment, the store answers with the state that a reader was given at that moment."""
     chance = random.Random(6)
     ids: list[str] = []
     states: list[tuple[datetime, list[Entry], list[str]]] = []

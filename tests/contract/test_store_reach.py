@@ -1,4 +1,4 @@
-"""What every store promises of reach."""
+"""The promises of every store on reach."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every store promises of reading: order, pages, snapshots and changes, each as of one moment."""
+"""The promises of every store on reading: order, pages, snapshots and changes, each as of one moment."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def test_corrections_count_with_their_bodies(
 
 
 async def test_a_snapshot_of_long_entries_ends_early(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It goes on in the list. What is pinned is there all the same, and so is what the key events are called."""
+    """It goes on in the list. Pinned entries are there all the same, and so are the names of key events."""
     monkeypatch.setattr(entry_queries, "PAGE_BYTES", 10)
     entries = await publish(store, *(an_entry(at(n), body=b, pinned=True, key_event=True) for n, b in enumerate(LONG)))
     snapshot = await store.liveblogs.snapshot("match", limit=9)

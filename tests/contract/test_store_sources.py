@@ -46,7 +46,7 @@ async def held(store: Store) -> Store:
 
 
 class Taking:
-    """What the process `node` takes over, one after the other."""
+    """Entries that the process `node` takes over, one after the other."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -91,7 +91,7 @@ async def test_what_is_taken_over_twice_is_there_once(held: Store) -> None:
 
 
 async def test_what_the_newsroom_deletes_stays_deleted(held: Store) -> None:
-    """Whatever becomes of it there; what the source took away, and has again, is here again under another id."""
+    """The source's later edits don't bring it back; an entry that the source has again gets another id here."""
     take = Taking(held)
     first = await take(incoming(5, "<p>1</p>"))
     assert first is not None

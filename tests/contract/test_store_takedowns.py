@@ -1,4 +1,4 @@
-"""What every store promises of takedowns."""
+"""The promises of every store on takedowns."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def setup(name: str, directory: Path) -> AsyncIterator[Setup]:
-    """What is asked for, in that directory."""
+    """The setup of that name, in that directory."""
     if name == "embedded":
         async with embedded(directory) as found:
             yield found

@@ -28,7 +28,7 @@ GRACE = 2.0
 
 
 class Answer(NamedTuple):
-    """What a node said."""
+    """The answer of a node."""
 
     status: int
     content: Message
@@ -102,7 +102,7 @@ class Desk:
             await asyncio.sleep(self.chance.uniform(0.05, 0.25))
 
     async def page(self, path: str) -> str:
-        """What a person reads there, once a node gives it."""
+        """The text that a person reads there, once a node gives it."""
         while True:
             with suppress(httpx2.TransportError):
                 response = await self._http.get(f"{self.node().url}{path}")

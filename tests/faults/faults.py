@@ -189,7 +189,7 @@ async def database_disk_full(setup: Setup, chance: random.Random) -> AsyncIterat
 
 
 def _empty_log(path: Path) -> None:
-    # What the write-ahead log already has of the disk would go on to take writes.
+    # The part of the disk that the write-ahead log already has would go on to take writes.
     with closing(sqlite3.connect(path, timeout=2.0, isolation_level=None)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -339,5 +339,5 @@ def kinds(setup: Setup) -> dict[str, Fault]:
 
 
 def group(kind: str) -> str:
-    """What a fault harms."""
+    """The group of a fault: the part that it harms."""
     return kind.partition(" ")[0]

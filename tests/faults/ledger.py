@@ -1,4 +1,4 @@
-"""What editors were told, and what must therefore be in the store: of each live blog one ledger. No I/O.
+"""Answers that editors got, and entries that must therefore be in the store: of each live blog one ledger. No I/O.
 
 An answer of 2xx makes a thing certain. No answer, and 503, leave it open: it is there once, or not at all.
 """
@@ -35,7 +35,7 @@ class Item:
     mark: str
     """A word in its body by which it is known again, whatever its id."""
     headings: set[str | None]
-    """What it may be headed; one, if nothing is open."""
+    """The headings that it may have; one, if nothing is open."""
     asked: Fate = Fate.NO
     deleted: Fate = Fate.NO
     id: str | None = None
@@ -72,7 +72,7 @@ class Ledger:
     slug: str
     items: dict[str, Item] = field(default_factory=dict)
     titles: set[str] = field(default_factory=set)
-    """What the live blog may be called."""
+    """The titles that the live blog may have."""
     certain: int = 0
     """Changes that readers see and that were acknowledged."""
     open: int = 0

@@ -1,4 +1,4 @@
-"""What one viewer has, and what it may be told next: the documented protocol (`docs/stream.md`), held strictly. No I/O.
+"""The entries of one viewer, and its next messages: the protocol (`docs/stream.md`), held strictly. No I/O.
 
 A client only wants to be right in the end. This one also minds how it was made right: whatever the server may not send
 on a connection (a gap without a `hello`, a change twice, an older one after a newer, a reset without need) is `Broken`,
@@ -120,7 +120,7 @@ class Reading:
         return self.position.seq if self.position else 0
 
     def forget(self) -> None:
-        """Start like somebody who was never here. What it saw deleted stays deleted."""
+        """Start like somebody who was never here. An entry that it saw deleted stays deleted."""
         self.tracker = Tracker()
         self.entries, self.liveblog = {}, {}
 

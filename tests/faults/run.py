@@ -59,7 +59,7 @@ class Run:
     """Only short faults."""
     totals: Totals = field(init=False)
     story: list[str] = field(default_factory=list)
-    """What was done to whom and when, to be told when something broke."""
+    """The faults so far, with their victims and times, to be told when something broke."""
 
     def __post_init__(self) -> None:
         self.totals = Totals(self.setup.name, self.seed)

@@ -42,7 +42,7 @@ SETTINGS = {
 }
 
 DEFECTS = ("hub.poll_broken", "bus.broken", "scheduler.broken", "request.failed")
-"""What a server logs when it has met something that nobody thought of."""
+"""Events in a server's log when it has met something that nobody thought of."""
 
 
 class Node(LiveServer):
@@ -84,7 +84,7 @@ class Node(LiveServer):
 
 @dataclass
 class Setup:
-    """What runs, and what is out of order in it."""
+    """The servers that run, and their faults."""
 
     name: str
     nodes: list[Node]

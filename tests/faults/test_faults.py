@@ -1,4 +1,4 @@
-"""A short run of the fault harness on either setup; `make soak` is the long one. What it once found is run again."""
+"""A short run of the fault harness on either setup; `make soak` is the long one. Past failures are run again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run counted and measured, as a table and as JSON."""
+"""The counts and measurements of a run, as a table and as JSON."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ PAGE = 100
 
 @dataclass(frozen=True)
 class Habits:
-    """What a viewer is like."""
+    """The habits of a viewer."""
 
     kind: str
     """`websocket`, `events` or `changes`."""
@@ -251,7 +251,7 @@ class Viewer:
         if code == close_codes.CLOSE_NO_SUCH_LIVEBLOG:
             return None
         refused = code in {close_codes.CLOSE_TRY_AGAIN, REFUSED}
-        # What a viewer needs to begin with may have to be read; an event stream that can't begin just ends.
+        # The beginning of a viewer may have to be read; an event stream that can't begin just ends.
         if (refused or (opened and not self._heard)) and self._desk.may_refuse(node, begun):
             return "store away"
         if refused:

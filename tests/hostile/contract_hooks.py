@@ -1,4 +1,4 @@
-"""What schemathesis asks of the server, so that not every request is for what isn't there. It loads this module."""
+"""Settings of schemathesis, so that not every request is for something that isn't there. It loads this module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every hostile client works with: connections from addresses of its own, and an account of what came of them.
+"""The tools of every hostile client: connections from addresses of its own, and an account of their outcomes.
 
 Each attack is a function that goes on until it is stopped. Attackers run in processes of their own, and yield the
 processor to the server and to those that measure: they stand for machines elsewhere.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Attack = Callable[["Enemy"], Awaitable[None]]
 
 NICENESS = 10
-"""What attackers add to theirs: a tenth of the server's weight where both want a processor."""
+"""The niceness added to attackers': a tenth of the server's weight where both want a processor."""
 ADDRESSES = 4
 """Addresses from which one attack comes."""
 FIRST_SECONDS = 40.0
@@ -38,7 +38,7 @@ READ = 64 * 1024
 
 
 class Ground(NamedTuple):
-    """What attackers know of the server."""
+    """The facts about the server that attackers know."""
 
     port: int
     slug: str
@@ -99,7 +99,7 @@ class Enemy:
     def __init__(self, ground: Ground, number: int) -> None:
         self.ground = ground
         self.done: Counter[str] = Counter()
-        """What came of it: statuses of answers, connections that were closed, and so on."""
+        """The outcomes: statuses of answers, connections that were closed, and so on."""
         self._begun = asyncio.Event()
         self._sources = [f"127.0.{100 + number}.{1 + host}" for host in range(ADDRESSES)]
         self._number = number

@@ -58,13 +58,13 @@ CREWS = 2
 
 @dataclass
 class Row:
-    """What was seen during one attack. Times are in seconds, memory in bytes."""
+    """The measurements of one attack. Times are in seconds, memory in bytes."""
 
     attack: str
     healthz_worst: float = 0.0
     healthz_asked: int = 0
     healthz_failed: list[str] = field(default_factory=list)
-    """What came instead of an answer."""
+    """The errors that came instead of an answer."""
     page_worst: float = 0.0
     page_asked: int = 0
     page_failed: list[str] = field(default_factory=list)
@@ -89,7 +89,7 @@ class Row:
     """How late these measurements were for appointments of their own: all times may be wrong by so much."""
     defects: list[str] = field(default_factory=list)
     enemies: dict[str, dict[str, int]] = field(default_factory=dict)
-    """What each attack came to."""
+    """The outcomes of each attack."""
 
     @property
     def broken(self) -> list[str]:
@@ -173,7 +173,7 @@ class Audience:
 
     @property
     def measurements(self) -> Measurements:
-        """What all of them have come to."""
+        """The measurements of all of them, added up."""
         total = Measurements()
         for worker in self._workers:
             total.merge(worker.measurements)
@@ -258,7 +258,7 @@ class Editor:
 
 @asynccontextmanager
 async def helper(target: Callable[..., None], *args: object) -> AsyncIterator[Callable[[], Any]]:
-    """A process of ours, once it is at work, while the block runs. What is yielded ends it; returns what it tells."""
+    """A process of ours that works while the block runs. The yielded function ends it and returns its account."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=target, args=(*args, theirs), daemon=True)
@@ -324,7 +324,7 @@ async def measure(setup: Setup, attacks: Sequence[str], *, name: str, seconds: f
     row.published, row.unpublished = len(editor.answers), dict(editor.refused)
     row.answer_worst = editor.slowest
     row.deliveries, row.doubled, row.lost = measurements.delivered, measurements.duplicated, audience.missing
-    # What came before the answer isn't late at all.
+    # Deliveries before the answer aren't late at all.
     late = [audience.arrivals.get(number, at) - at for number, at in editor.answers.items()]
     row.latest = max(0.0, *late) if late else 0.0
     row.own_lateness = measurements.lateness.max

@@ -67,7 +67,7 @@ def _sent(body: Any) -> bytes:
 
 @st.composite
 def bodies(draw: st.DrawFn, operation: Operation) -> bytes | None:
-    """What is nearly a body, or no JSON at all."""
+    """Bodies that are nearly JSON, or none at all."""
     if operation.body is None:
         return draw(st.sampled_from([None, None, b"", b"x"]))
     names = st.sampled_from(sorted(operation.body.model_fields))

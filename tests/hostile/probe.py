@@ -32,7 +32,7 @@ class Answers:
 
     times: Histogram = field(default_factory=Histogram)
     failures: list[str] = field(default_factory=list)
-    """What came instead of an answer."""
+    """The errors that came instead of an answer."""
 
     def merge(self, other: Answers) -> None:
         """Add the other's."""

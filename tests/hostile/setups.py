@@ -1,4 +1,4 @@
-"""What is attacked: a server alone, two nodes behind the shipped nginx.conf, or two workers on PostgreSQL and Redis."""
+"""The servers under attack: one alone, two nodes behind the shipped nginx.conf, two workers on PostgreSQL and Redis."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SLUG = "direct"
 OWN = "autre"
 """One of the attackers' own."""
 EXEMPT = "127.0.0.0/9,::1"
-"""What limits by address don't hold for: viewers and most attackers, so that it isn't they that end an attack. Some
+"""The range of addresses without limits: that of viewers and most attackers, so that no limit ends an attack. Some
 attackers, and a reader, have addresses beyond it."""
 HISTORY = 1_100
 """Entries that it has at first: more than a replay gives."""
@@ -53,7 +53,7 @@ TEXT = "<p>" + "Le peloton roule groupé, et la pluie menace. " * 20 + "</p>"
 
 @dataclass
 class Setup:
-    """What runs."""
+    """The nodes that run, and their one address."""
 
     nodes: list[LiveServer]
     port: int
@@ -68,7 +68,7 @@ class Setup:
 
     @property
     def defects(self) -> list[str]:
-        """What the nodes logged that nobody had thought of."""
+        """The events in the nodes' logs that nobody had thought of."""
         found = [f"{line}" for node in self.nodes for event in DEFECTS for line in node.log(event)]
         return found + [
             node.stderr[-2000:] for node in self.nodes if "Traceback (most recent call last)" in node.stderr

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 EXAMPLES = int(os.environ.get("LIVESERVER_FUZZ_EXAMPLES", "15"))
 """Requests to each route."""
 SEED = os.environ.get("LIVESERVER_FUZZ_SEED")
-"""What chance begins from; without it, all is always the same."""
+"""The seed of chance; without it, all is always the same."""
 
 TIMEOUT = 20.0
 """Seconds without an answer after which a request hangs."""
@@ -51,7 +51,7 @@ ROUTES = templates(create_app(Settings(_env_file=None)))  # type: ignore[call-ar
 DESCRIBED = {(operation.method, f"/api/v1{operation.template}"): operation for operation in OPERATIONS}
 
 ANYWHERE = {400, 404, 413, 414, 429, 431}
-"""What any path may be answered with before a handler sees the request."""
+"""The statuses with which any path may be answered before a handler sees the request."""
 PAGE = {200, 304}
 CARD = {200, 302, 304, 410}
 FILE = {200, 206, 304, 416}
@@ -389,7 +389,7 @@ async def _serve(chosen: Settings, found: Served, ready: threading.Event, over: 
 
 @cache
 def documented(path: str, method: str) -> frozenset[int]:
-    """What the route may answer."""
+    """The statuses that the route may answer."""
     operations = document(BASE)["paths"].get(path)
     asked = "GET" if method == "HEAD" else method
     if operations is not None:

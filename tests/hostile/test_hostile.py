@@ -1,4 +1,4 @@
-"""A short run of all attacks at once on each setup. What a clock would have to judge, `make hostile` asserts."""
+"""A short run of all attacks at once on each setup. `make hostile` asserts the times."""
 
 from __future__ import annotations
 

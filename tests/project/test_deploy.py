@@ -138,7 +138,7 @@ def test_systemd_unit() -> None:
     assert float(service["TimeoutStopSec"]) >= max(defaults.values()) + 5
     scaling = (ROOT / "docs/scaling.md").read_text()
     assert f"`TimeoutStopSec={service['TimeoutStopSec']}`" in scaling, "the documents give the same advice"
-    # What isn't told is relative to it, and nothing else may be written to.
+    # Paths that aren't told are relative to it, and nothing else may be written to.
     assert f"/var/lib/{service['StateDirectory']}" == service["WorkingDirectory"]
     assert not any(name.startswith("environment") for name in map(str.lower, service))
     assert Settings.model_fields["database_url"].default.removeprefix("sqlite:///")[0] != "/"
@@ -411,7 +411,7 @@ async def test_nginx_has_a_page_for_when_no_node_is_there(tmp_path: Path) -> Non
 
 
 async def test_nginx_tells_a_late_answer_from_none(tmp_path: Path) -> None:
-    """After a 504 a publish may have been done. What a node says of itself reaches the reader as it is."""
+    """After a 504 a publish may have been done. A node's own answer reaches the reader as it is."""
     upstream = Upstream()
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(await asyncio.start_server(upstream, "127.0.0.1", 0))

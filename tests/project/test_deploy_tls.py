@@ -120,7 +120,7 @@ async def test_what_is_spoken(secured: Secured) -> None:
 
 
 class _Override(yaml.SafeLoader):
-    """What compose's files say, the ones that replace others' values too."""
+    """A loader of compose's files that takes values meant to replace others' too."""
 
 
 def _sequence(loader: yaml.SafeLoader, node: yaml.SequenceNode) -> list[Any]:

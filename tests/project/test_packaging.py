@@ -1,4 +1,4 @@
-"""What is packed, and that it works where only Python is: the build hook, the sdist, the wheel, an installation."""
+"""Packed files, and that they work where only Python is: the build hook, the sdist, the wheel, an installation."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_wheel(wheel: Path) -> None:
 
 
 def test_every_file_of_the_package_is_packed(wheel: Path) -> None:
-    """What git keeps of the package is in the wheel."""
+    """Every file of the package that git keeps is in the wheel."""
     tracked = run("git", "ls-files", "liveserver", cwd=ROOT).split() if (ROOT / ".git").exists() else []
     with zipfile.ZipFile(wheel) as archive:
         assert set(tracked) - set(archive.namelist()) == set()

@@ -52,7 +52,7 @@ def an_entry(number: int = 1, at: datetime = NOON, **fields: Any) -> Entry:
 
 
 class Element:
-    """What a test wants to know of an element: its attributes, the text in it, and what it stands in."""
+    """An element of a document: its attributes, the text in it, and the elements that it stands in."""
 
     def __init__(self, tag: str, attributes: dict[str, str | None], parents: list[Element]) -> None:
         self.tag = tag

@@ -1,4 +1,4 @@
-"""What the specifications ask of feeds and sitemaps, and what a feed reader makes of a feed."""
+"""The rules of the specifications for feeds and sitemaps, and a feed reader's view of a feed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Picture(NamedTuple):
     url: str
     type: str
     text: str | None
-    """What it shows, in words."""
+    """A description in words."""
     size: tuple[int, int] | None = None
     """Width and height, where the format has a place for them."""
 
@@ -217,7 +217,7 @@ ITEMS = {"rss": rss_items, "atom": atom_items, "json": json_items}
 
 
 def reader_items(body: bytes) -> list[Item]:
-    """What feedparser makes of RSS or Atom."""
+    """The items that feedparser reads in RSS or Atom."""
     parsed = feedparser.parse(body)
     assert not parsed.bozo, parsed.get("bozo_exception")
     assert parsed.feed.title

@@ -81,7 +81,7 @@ class Forwarder(ABC):
         self.tasks.add(task)
         self._connections.add(writer)
         try:
-            # What is cut ends like this, on both sides.
+            # A connection that is cut ends like this, on both sides.
             with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await self.serve(reader, writer)
         finally:

@@ -94,7 +94,7 @@ class Stage:
         return connected
 
     def refused(self) -> dict[Reason, int]:
-        """What was turned away since the test began."""
+        """The refusals since the test began."""
         return {reason: n - self.counts[reason] for reason, n in refusals.counts.items() if n != self.counts[reason]}
 
     def close(self) -> None:
@@ -128,7 +128,7 @@ class Connected:
             self.protocol.data_received(data[at : at + (pieces or len(data))])
 
     async def settled(self) -> bytes:
-        """What was written, once no application runs."""
+        """The bytes that were written, once no application runs."""
         async with asyncio.timeout(PATIENCE):
             while tasks := [task for task in self._state.tasks if not task.done()]:
                 await asyncio.wait(tasks)

@@ -27,7 +27,7 @@ SOON = 0.01
 
 
 class FaultyBus(MemoryBus):
-    """A bus that goes down, loses messages and keeps a record. What happens in `subscribe` can be given."""
+    """A bus that goes down, loses messages and keeps a record. The work of `subscribe` can be given."""
 
     def __init__(self, medium: Medium) -> None:
         super().__init__(medium)

@@ -1,4 +1,4 @@
-"""What the hub's state machines have in common: strict readers, a bus's ends, and two hubs on virtual time.
+"""The common parts of the hub's state machines: strict readers, a bus's ends, and two hubs on virtual time.
 
 Readers are as strict as the fault harness's (`tests/faults/reading.py`): none may be sent a gap, a change twice, or an
 older one after a newer.

@@ -13,7 +13,7 @@ RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 200, 40), (20, 40, 220), (250, 250
 """The corners of `quarters`: top left, top right, bottom left, bottom right."""
 
 SECRET = b"48.8566N-2.3522E-secret"
-"""What metadata hold in these tests, and no file of ours may."""
+"""The secret that metadata hold in these tests, and no file of ours may."""
 
 ORIENTATION = 0x0112
 

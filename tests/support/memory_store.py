@@ -89,7 +89,7 @@ class MemoryStore:
         return {key: change for _, key, change in self.log[:seq]}
 
     def withdrawn(self, seq: int) -> list[tuple[int, Withdrawal]]:
-        """What was there at a change, and is deleted by now."""
+        """The entries that were there at a change, and are deleted by now."""
         now = self.latest(len(self.log))
         return [
             (change.seq, Withdrawal(key, now[key].seq))

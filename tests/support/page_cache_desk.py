@@ -75,7 +75,7 @@ class Desk:
         return CachedPage(position, Representation(body, "text/plain", {}))
 
     async def get(self, variant: tuple[str, ...] = PAGE, slug: str = MATCH, requester: Requester | None = None) -> str:
-        """What a reader is shown, who has an address of their own if no other is given."""
+        """The page that a reader is shown; each reader has an address of its own if no other is given."""
         if requester is None:
             requester = Requester(next(self._addresses))
         cached = await self.page_cache.get(Topic(slug), variant, lambda: self.make(slug), requester)

@@ -115,7 +115,7 @@ class LiveServer:
 
 
 class Following:
-    """What a client yields, one by one."""
+    """The changes that a client yields, one by one."""
 
     def __init__(self, client: Client, after: Position | None = None) -> None:
         self.states: list[str] = []

@@ -97,7 +97,7 @@ class Server:
 
     @property
     def log(self) -> Path:
-        """What it printed."""
+        """Its output."""
         return self.directory.with_suffix(".log")
 
     def start(self) -> None:

@@ -73,7 +73,7 @@ async def entries(site: LiveSite, query: str = "") -> list[JSON]:
 
 
 def contents(found: list[JSON]) -> list[list[Any]]:
-    """What entries say, without what differs from server to server: ids, seqs, versions, addresses."""
+    """The contents of entries, without the parts that differ from server to server: ids, seqs, versions, addresses."""
     return sorted([[entry[name] for name in MIRRORED] for entry in found], key=str)
 
 

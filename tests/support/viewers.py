@@ -59,7 +59,7 @@ class ListSink(Viewer):
         return [_short(message) for message in self.messages]
 
     def take(self) -> list[str]:
-        """What came since the last call, in short."""
+        """The messages since the last call, in short."""
         told = self.told
         self.frames.clear()
         return told

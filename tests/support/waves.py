@@ -48,12 +48,12 @@ class End(Enum):
 
 
 class Kind(NamedTuple):
-    """What is opened, and ended."""
+    """A kind of connection that is opened, and ended."""
 
     request: str
-    """What is sent: lines, the path's slug to be filled in."""
+    """The request: lines, the path's slug to be filled in."""
     seated: bytes | None
-    """What comes once the connection is what it is to be; None to end it without waiting for anything."""
+    """The bytes that show that the connection is as it should be; None to end it without waiting for anything."""
     end: End
 
 
@@ -151,7 +151,7 @@ async def wave(port: int, slug: str, each: int, kinds: Sequence[Kind] = tuple(KI
 
 
 class Figures(NamedTuple):
-    """What a server process holds."""
+    """The figures of a server process."""
 
     descriptors: int
     """The database's apart: its connections are opened when they are needed first, up to a few."""
@@ -229,7 +229,7 @@ async def main(connections: int, each: int = 50, rounds: int = 10) -> None:
             assert [now.viewers for now in told] == [0] * len(told)
             assert [now.sockets for now in told] == [before] * len(told)
             assert [now.descriptors for now in told] == [told[0].descriptors] * len(told)
-            # What is filled once (caches) is so after half of them.
+            # Caches that fill once are full after half of them.
             half, last = told[len(told) // 2], told[-1]
             assert last.pss <= half.pss * 1.02
 

@@ -26,7 +26,7 @@ DEFLATE = b"permessage-deflate"
 
 
 class Server:
-    """What connections share."""
+    """The state that connections share."""
 
     def __init__(self) -> None:
         self.connections: set[Any] = set()
@@ -87,7 +87,7 @@ class Talk:
         return self
 
     def say(self, *packets: bytes) -> None:
-        """What the transport reads, as long as it does."""
+        """Give packets to the connection as its transport would, as long as it reads."""
         for packet in packets:
             if self.transport.over:
                 break
@@ -116,7 +116,7 @@ def packets(frames: Sequence[bytes], chop: str) -> Iterable[bytes]:
 
 
 def ended_with(heard: Answers, code: int | None) -> Answers:
-    """What was heard before a close frame with that code, which comes last."""
+    """The frames that were heard before a close frame with that code, which comes last."""
     *before, (first, data) = heard
     assert first == 0x80 | CLOSE
     assert data[:2] == (b"" if code is None else code.to_bytes(2))

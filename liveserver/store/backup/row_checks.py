@@ -99,6 +99,7 @@ class _Entry(_Document):
     created_at: Moment
     updated_at: Moment
     via: _Via | None = None
+    created_by: str | None = None
 
 
 class _Liveblog(_Document):

@@ -38,7 +38,7 @@ liveblogs = Table(
     # None: anyone may show the live blog.
     Column("embedding", DOCUMENT),
     # The user or API key that opened the live blog (`Principal.ref`); None if that was before there were users.
-    Column("opened_by", String(80)),
+    Column("opened_by", String(64)),
     # The kinds of acts that need two persons; None: none does.
     Column("two_persons", DOCUMENT),
     Index("ix_liveblogs_slug", "slug", unique=True),
@@ -73,7 +73,7 @@ entries = Table(
     Column("via", DOCUMENT),
     # The user, API key or part of the server that created the entry (`Principal.ref`); None if that was before there
     # were users.
-    Column("created_by", String(80)),
+    Column("created_by", String(64)),
     # What was handed in for review, returned, or proposed; None: nothing was.
     Column("review", DOCUMENT),
     CheckConstraint("status <> 'published' OR (seq IS NOT NULL AND published_at IS NOT NULL)", name="published"),
@@ -121,7 +121,7 @@ revisions = Table(
     Column("at", UTCDateTime, nullable=False),
     Column("actor", Text, nullable=False),
     # The user, API key or part of the server (`Principal.ref`); None if that was before there were users.
-    Column("principal", String(80)),
+    Column("principal", String(64)),
     Column("action", String(16), nullable=False),
     Column("entry", DOCUMENT, nullable=False),
     PrimaryKeyConstraint("entry_id", "version"),
@@ -130,7 +130,7 @@ revisions = Table(
 idempotency = Table(
     "idempotency",
     metadata,
-    Column("principal", String(80), nullable=False),
+    Column("principal", String(64), nullable=False),
     Column("key", String(255), nullable=False),
     Column("request_hash", String(64), nullable=False),
     # The entry or picture that the request made or changed.
@@ -146,7 +146,7 @@ notes = Table(
     metadata,
     Column("id", name(36), primary_key=True),
     Column("entry_id", name(36), ForeignKey("entries.id"), nullable=False),
-    Column("principal", String(80), nullable=False),
+    Column("principal", String(64), nullable=False),
     Column("name", Text, nullable=False),
     Column("at", UTCDateTime, nullable=False),
     Column("text", Text, nullable=False),
@@ -189,7 +189,7 @@ media = Table(
     Column("credit", Text),
     Column("actor", Text, nullable=False),
     # The user, API key or source that sent the picture (`Principal.ref`); None if that was before there were users.
-    Column("created_by", String(80)),
+    Column("created_by", String(64)),
     Column("created_at", UTCDateTime, nullable=False),
     Column("updated_at", UTCDateTime, nullable=False),
     Column("deleted_at", UTCDateTime),

@@ -94,7 +94,7 @@ reach_links = Table(
     Column("digest", String(64), primary_key=True),
     Column("liveblog_id", ForeignKey("liveblogs.id"), nullable=False),
     # The user or API key that made the link (`Principal.ref`).
-    Column("principal", String(80), nullable=False),
+    Column("principal", String(64), nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
     Column("expires_at", UTCDateTime, nullable=False),
     Index("ix_reach_links_liveblog_id", "liveblog_id", "created_at"),

@@ -67,7 +67,7 @@ class Site:
 
     @property
     def parts(self) -> Container:
-        """What the application consists of."""
+        """The parts of the application."""
         parts: Container = self.app.state.services
         return parts
 
@@ -153,7 +153,7 @@ def problem(response: httpx2.Response, status: int) -> JSON:
 
 
 def bad_fields(response: httpx2.Response) -> dict[str, str]:
-    """What a 422 names, and what it says of it."""
+    """The fields that a 422 names, each with its complaint."""
     return {error["pointer"]: error["detail"] for error in problem(response, 422)["errors"]}
 
 

@@ -61,7 +61,7 @@ async def test_malformed_keys(site: Site) -> None:
     """401, which says how it must look."""
     key = await site.key("Agence", ["publish"])
     name = key.split("_")[1]
-    # What is remembered of a key is as particular.
+    # The memory of a key is as particular.
     good = await site.reader.post(ENTRIES, json={"body": "x"}, headers={"Authorization": f"Bearer {key}"})
     assert good.status_code == 201
     headers = [
@@ -294,7 +294,7 @@ async def test_what_a_limited_key_may_do(site: Site) -> None:
 
 
 async def test_what_a_limited_key_may_not_do_anywhere(site: Site) -> None:
-    """What concerns the whole site; it may read pictures and send new ones, which all live blogs share."""
+    """Calls for the whole site are refused; it may read pictures and send new ones, which all live blogs share."""
     limited = await site.client(await site.key("Sport", ["publish", "manage"], liveblogs=[SLUG]))
     opened = {"slug": "autre", "title": "x", "language": "fr", "timezone": "UTC"}
     partner = (await site.editor.post("/api/v1/partners", json={"name": "Le Phare"})).json()["id"]
@@ -336,7 +336,7 @@ async def test_every_operation_that_needs_a_key_is_limited(site: Site) -> None:
 
 
 async def test_a_key_that_was_limited_since_it_was_last_seen(site: Site) -> None:
-    """What it may do is read again where it writes."""
+    """The scopes and live blogs of the key are read again where it writes."""
     key = await site.key("Sport", ["publish"])
     client = await site.client(key)
     await site.open_liveblog("match")

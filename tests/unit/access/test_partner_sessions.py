@@ -39,7 +39,7 @@ async def let_in(site: Site, partner: str, origin: str) -> Subscription:
 
 
 def test_what_is_kept_of_a_caller() -> None:
-    """What browsers say; of what none would say, nothing."""
+    """Headers that browsers send are kept; of those that no browser would send, nothing is."""
     host = (b"host", b"live.example.org")
     assert Caller.of([host, (b"origin", b"https://A.example")]) == Caller("https://a.example", "live.example.org")
     assert Caller.of([host]) == Caller(None, "live.example.org")
@@ -84,7 +84,7 @@ async def test_rules_that_change_between_the_door_and_the_seat(site: Site) -> No
 
 
 async def test_a_review_is_made_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What nobody has changed isn't gone through again and again, however many viewers there are."""
+    """A roll that nobody has changed isn't gone through again and again, however many viewers there are."""
     partner = await take_in(site)
     viewer = ListSink()
     await (await let_in(site, partner, HERE)).join(viewer, None)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    # What is configured stays so for all tests of this process.
+    # The configuration stays for all tests of this process.
     monkeypatch.setattr(log_config, "configure", lambda _settings: None)
 
 

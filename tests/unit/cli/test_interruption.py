@@ -32,7 +32,7 @@ def handlers_of_a_terminal() -> Iterator[None]:
 
 
 def test_in_a_plain_function(number: signal.Signals) -> None:
-    """What is to be tidied up is; then signals do what they did before."""
+    """The clean-up of the function is done; then signals do what they did before."""
     former = signal.getsignal(number)
     tidied = Mock()
     with pytest.raises(SystemExit) as caught:
@@ -68,7 +68,7 @@ def test_in_a_coroutine(number: signal.Signals) -> None:
 
 
 def test_an_error_after_the_signal(number: signal.Signals) -> None:
-    """What a library makes of being cancelled isn't told."""
+    """The error that a library makes of being cancelled isn't told."""
 
     async def main() -> None:
         signal.raise_signal(number)

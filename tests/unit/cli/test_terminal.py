@@ -1,4 +1,4 @@
-"""What commands say beside their output."""
+"""The messages of commands beside their output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def test_waits_that_are_worth_telling(capsys: pytest.CaptureFixture[str]) -> None:
-    """What is over before it is read is not."""
+    """A wait that is over before it is read isn't told."""
     tell_wait("too many", 0.9)
     tell_wait("too many", 6.2)
     assert capsys.readouterr() == ("", "liveserver: too many; trying again in 7 s\n")

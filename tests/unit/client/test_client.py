@@ -1,4 +1,4 @@
-"""What each call sends."""
+"""The requests that each call sends."""
 
 from __future__ import annotations
 

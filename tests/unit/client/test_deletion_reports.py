@@ -1,4 +1,4 @@
-"""What a follower says of entries that it has taken away."""
+"""A follower's reports on entries that it has taken away."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ async def test_everything_that_a_server_says_counts() -> None:
     purse = Purse()
     async with LiveServer(script).running(throttle=purse) as client:
         assert await Following(client, at(2)).next() == entry(3)
-    # What comes after them is the end of the connection.
+    # The end of the connection comes after them.
     assert purse.spent[: 1 + len(told)] == [
         live_stream.CONNECTION_MESSAGES,
         *(1 + len(json_encoding.dumps(message)) / requests.MESSAGE_BYTES for message in told),

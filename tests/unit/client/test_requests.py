@@ -1,4 +1,4 @@
-"""What the client sends again, and what it says when that is no use."""
+"""Requests that the client sends again, and its errors when that is no use."""
 
 from __future__ import annotations
 

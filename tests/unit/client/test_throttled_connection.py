@@ -36,7 +36,7 @@ class Purse:
 
 
 class Socket(asyncio.Transport):
-    """What the connection reads from and writes to."""
+    """The socket that the connection reads from and writes to."""
 
     def __init__(self) -> None:
         super().__init__()

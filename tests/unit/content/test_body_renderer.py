@@ -1,4 +1,4 @@
-"""What readers get of pictures and embeds."""
+"""The HTML that readers get of pictures and embeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes too much work is refused by looking over it once; what editors write is not."""
+"""A text that makes too much work is refused by looking over it once; a text that editors write isn't."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_too_much_markdown(piece: str) -> None:
 
 
 def test_what_is_too_much_is_said() -> None:
-    """What there is of it, what is allowed, and what to do."""
+    """The refusal says how much there is, how much is allowed, and how to mend it."""
     with pytest.raises(InvalidInput) as refused:
         check_markdown("- **un** [deux](https://exemple.fr/)\n" * 3_000)
     assert str(refused.value) == (

@@ -1,4 +1,4 @@
-"""What HTML says, whatever it says it with."""
+"""The text in HTML, whatever elements it stands in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is taken out of editors' HTML, and what is kept to the byte."""
+"""Parts of editors' HTML that are taken out, and those that are kept to the byte."""
 
 from __future__ import annotations
 
@@ -287,7 +287,7 @@ def test_control_characters_do_not_come_in_by_reference() -> None:
         "a & b\r\n\u00a0\ufeff «é»",
         '<p>a\u00a0: <a href="https://example.org/?a=1&amp;b" rel="noopener noreferrer">b</a></p>',
         f"<figure>{IMG}<figcaption>© b</figcaption></figure>",
-        # What the parser reads in another way the second time.
+        # Markup that the parser reads in another way the second time.
         "<pre>\n\na</pre>",
         "<p>\ufeffa</p>",
         "a<br>\r",

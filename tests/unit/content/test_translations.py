@@ -43,7 +43,7 @@ class TestTexts:
 
     @pytest.mark.parametrize("name", sorted(LOCALES))
     def test_time_ends_the_short_date_and_time(self, name: str) -> None:
-        """What stands before it is hidden where the day is known."""
+        """The part of the text before the time is hidden where the day is known."""
         assert LOCALES[name]["dates"]["short_date_time"].endswith("{time}")
 
     def test_french_typography(self) -> None:

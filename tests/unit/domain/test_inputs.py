@@ -33,7 +33,7 @@ Kind = type[LiveblogInput | LiveblogPatch | EntryInput | EntryPatch]
 
 
 def errors(kind: Kind, data: object, *, prefix: str = "/") -> list[FieldError]:
-    """What is wrong with an input."""
+    """The errors of an input."""
     with pytest.raises(InvalidInput) as caught:
         parse(kind, data, prefix=prefix)
     return caught.value.errors

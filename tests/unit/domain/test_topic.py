@@ -1,4 +1,4 @@
-"""What viewers follow."""
+"""The topics that viewers follow."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def of_structured_data(html: str) -> list[Item]:
 
 
 class Follower:
-    """What a viewer makes of the stream: insert or replace, take away."""
+    """A viewer's state by the stream: insert or replace, take away."""
 
     def __init__(self) -> None:
         self.entries: dict[str, JSON] = {}
@@ -190,7 +190,7 @@ async def test_every_surface_tells_the_same(live_site: LiveSite, seed: int) -> N
         items = plainly(ITEMS[kind](body))
         assert_the_same(items, truth, bare)
         if kind != "json":
-            # What it does to titles is its own business: it takes RSS's for HTML.
+            # The feed reader treats titles in its own way: it takes RSS's for HTML.
             told = [item._replace(title=own.title) for item, own in zip(reader_items(body), items, strict=True)]
             assert plainly(told) == items
 

@@ -152,7 +152,7 @@ def test_a_line_rests_for_as_long_as_its_work_took(took: float, rest: float) -> 
 
 
 async def test_what_nobody_waits_for_is_not_done() -> None:
-    """What has begun is; and a requester that comes later is not told of it."""
+    """Work that has begun is done; and a requester that comes later isn't told of it."""
     async with workshop(at_once=1) as shop:
         first = shop.ask("a", "a0")
         flood = [shop.ask("a", f"a{number}") for number in range(1, 1 + 50)]

@@ -53,7 +53,7 @@ async def test_requests_are_counted(site: Site) -> None:
 
 
 async def test_invented_methods_are_counted_together(site: Site) -> None:
-    """What a client sends makes no label."""
+    """A method that a client makes up makes no label."""
     for method in ("PROPFIND", "BREW", "OTHER"):
         await site.reader.request(method, "/live/marees")
     found = await figures(site)

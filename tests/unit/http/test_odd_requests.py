@@ -30,7 +30,7 @@ FUZZING = settings(
 @FUZZING
 @given(publish_at=st.one_of(TEXTS, st.datetimes(timezones=st.timezones()).map(lambda moment: moment.isoformat())))
 async def test_times(site: Site, publish_at: str) -> None:
-    """Whatever is taken for one can be stored, shown and sorted."""
+    """A time that is accepted can be stored, shown and sorted."""
     answer = await site.editor.post(ENTRIES, json={"body": "x", "publish_at": publish_at})
     assert answer.status_code in {201, 422}, answer.text
     if answer.status_code == 201:

@@ -1,4 +1,4 @@
-"""What goes wrong below `/api` is told as a problem document, whatever it is."""
+"""Every error below `/api` is told as a problem document."""
 
 from __future__ import annotations
 

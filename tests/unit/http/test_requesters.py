@@ -31,7 +31,7 @@ OTHER = "127.0.0.3"
 
 
 def scope_of(client: tuple[str, int] | None, **limits: str) -> dict[str, Any]:
-    """What is asked for a page with."""
+    """The scope of a request for a page."""
     chosen = Settings(**{**SETTINGS, **limits})
 
     class Parts:
@@ -155,7 +155,7 @@ def test_what_is_unread_with_a_key_counts_for_the_key() -> None:
 
 
 async def test_nothing_is_made_for_clients_that_have_gone(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is under way is made to its end; nothing of what waits. And no answer is a failure."""
+    """Work under way is done to its end, work that waits isn't. And no answer is a failure."""
     gate = Gate(live_site, monkeypatch, "entries.page")
     links = [await send(live_site, path, FLOOD) for path in variants(0, 20)]
     await waits(live_site, 19)

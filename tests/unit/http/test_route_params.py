@@ -1,4 +1,4 @@
-"""What may stand in a path, and that nothing happens for anything else."""
+"""The names that may stand in a path, and that nothing happens for anything else."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ async def test_an_error_page_without_another_look(site: Site, monkeypatch: pytes
 
 
 async def test_the_way_past_the_routes_takes_slugs_only(site: Site) -> None:
-    """What it doesn't know for one goes to the routes, though a page were held under that name."""
+    """A name that can't be a slug goes to the routes, though a page were held under that name."""
     passed: list[str] = []
 
     async def routes(scope: Scope, receive: Receive, send: Send) -> None:

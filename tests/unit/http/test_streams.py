@@ -98,7 +98,7 @@ async def test_the_same_bytes_everywhere(live_site: LiveSite) -> None:
 
 
 async def test_resuming(live_site: LiveSite) -> None:
-    """What was missed, the latest state of each entry only, then what comes."""
+    """The latest state of each entry that was missed, then live changes."""
     first = await live_site.publish("1")
     after = await live_site.position()
     second = await live_site.publish("2")

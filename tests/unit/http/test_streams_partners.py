@@ -305,7 +305,7 @@ async def test_no_way_round_who_may_show_it(live: LiveSite) -> None:
 
 
 async def test_what_was_corrected_has_no_address(live: LiveSite) -> None:
-    """What an entry said before is in its revisions, and nowhere that needs no key."""
+    """The words of an entry before its correction are in its revisions, and nowhere that needs no key."""
     entry = await live.publish("<p>Le nom du témoin</p>")
     await live.edit(entry, body="<p>Un témoin</p>")
     start = (await live.position()).partition("-")[0] + "-0"
@@ -329,7 +329,7 @@ async def test_invented_names_make_no_rooms(live: LiveSite) -> None:
 
 @pytest.mark.slow
 async def test_no_more_topics_than_partners(live: LiveSite) -> None:
-    """Whatever is asked for, those of live blogs that there are, and of partners that there are."""
+    """There are topics of existing live blogs and existing partners only, whatever is asked for."""
     await live.open_liveblog("vote")
     rules: tuple[dict[str, Any], ...] = ({}, {"tags": ["mer"]}, {"tags": ["mer"]}, {"delay": 60})
     partners = [await take_in(live, **fields) for fields in rules]

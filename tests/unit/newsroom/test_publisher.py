@@ -59,7 +59,7 @@ class Newsroom:
         monkeypatch.setattr(type(self.parts.hub), "publish", lambda _hub, _slug, frame: self.heard.append(frame))
 
     async def told(self) -> list[ChangeFrame]:
-        """What the hub was told by now: that happens in the turn of the event loop after the answer."""
+        """The changes that the hub was told by now: that happens in the turn of the event loop after the answer."""
         await asyncio.sleep(0)
         return self.heard
 
@@ -199,7 +199,7 @@ async def test_the_hub_is_told_nothing_that_was_not_stored(newsroom: Newsroom, m
 
 
 async def test_a_time_that_is_now_has_come(newsroom: Newsroom) -> None:
-    """What is due this very moment is published, not scheduled."""
+    """An entry due this very moment is published, not scheduled."""
     assert (await newsroom.create(publish_at=later(0))).entry.status is EntryStatus.PUBLISHED
     soon = (await newsroom.create(publish_at=later(0.001))).entry
     assert (soon.status, soon.publish_at) == (EntryStatus.SCHEDULED, at(0.001))
@@ -312,7 +312,7 @@ async def test_an_entry_that_cannot_be_pinned_any_more_is_published_unpinned(new
 
 
 async def test_a_backdated_draft_is_not_an_edited_entry(newsroom: Newsroom) -> None:
-    """What changed last is that it was published, and that is said to be then."""
+    """The last change is the publication, and it has the backdated time."""
     draft = (await newsroom.create(status="draft")).entry
     newsroom.clock.time = at(600)
     entry = (await newsroom.edit(draft.id, status="published", publish_at=later(300))).entry
@@ -322,7 +322,7 @@ async def test_a_backdated_draft_is_not_an_edited_entry(newsroom: Newsroom) -> N
 async def test_a_caller_cancelled_while_it_commits_has_published(
     newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is in the database is told to the readers at once, whether or not somebody still waits for the answer."""
+    """A change in the database is told to the readers at once, whether or not somebody still waits for the answer."""
     entry = (await newsroom.create()).entry
     await newsroom.told()
     newsroom.heard.clear()

@@ -105,7 +105,7 @@ async def test_thirty_days_are_shown_to_a_caller_that_names_none(site: Site) -> 
 
 
 async def test_the_page(site: Site) -> None:
-    """For anybody who has the link. What opens it is in no answer but the one that made it, and in no cache."""
+    """For anybody who has the link. Its secret is in no answer but the one that made it, and in no cache."""
     this_hour = now().replace(minute=0, second=0, microsecond=0)
     rows = [ReachHour("", this_hour, 1234, 7200, 8), ReachHour("p_<b>", this_hour, 4, 3600, 3)]
     await site.parts.store.reach.add([(SLUG, row) for row in rows])
@@ -231,7 +231,7 @@ async def test_a_live_blog_has_so_many_links(site: Site, monkeypatch: pytest.Mon
 
 
 async def refusal(site: Site, address: str) -> str:
-    """What the page says to a link that isn't good."""
+    """The page's words to a link that isn't good."""
     response = await site.reader.get(address)
     assert (response.status_code, response.headers["cache-control"]) == (403, "private, no-store")
     return response.text

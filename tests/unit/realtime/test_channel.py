@@ -1,4 +1,4 @@
-"""What a channel decides: who gets what, from where, and when the store must be read."""
+"""A channel's decisions: which viewer gets what, from where, and when the store must be read."""
 
 from __future__ import annotations
 
@@ -403,7 +403,7 @@ def test_a_crowd_is_written_to_row_by_row(monkeypatch: pytest.MonkeyPatch, viewe
 
 
 def test_changes_that_outpace_the_writing_for_long_make_everyone_start_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What waits is bounded; a viewer that has begun to get something gets all of it first; then live changes go on."""
+    """The queue is bounded; a viewer that has begun to get something gets all of it first; then live changes go on."""
     monkeypatch.setattr(fanout_queue, "BACKLOG_BYTES", 400)
     world = Crowd(monkeypatch)
     world.publish("a")
@@ -506,7 +506,7 @@ def test_a_viewer_that_lags_within_a_backlog_is_caught_up_with_all_of_it_once(mo
 
 
 def test_heartbeats_and_resets_keep_their_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was on its way when history was replaced comes before the reset, what is of the new one after it."""
+    """Frames on their way when history was replaced come before the reset, those of the new history after it."""
     world = Crowd(monkeypatch, "z")
     world.publish("a")
     world.channel.beat(NOW)

@@ -217,7 +217,7 @@ class ChannelMachine(RuleBasedStateMachine):
             assert seqs[-1] <= self.channel.position.seq
 
     def teardown(self) -> None:
-        """What the poll does at last; then everyone must be right."""
+        """Let the poll do its work at last; then everyone must be right."""
         if not hasattr(self, "channel"):
             return
         self.reading = None

@@ -1,4 +1,4 @@
-"""Channels that are opened and dropped. What the hub does with them is in test_hub.py."""
+"""Channels that are opened and dropped. The hub's use of them is in test_hub.py."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def registry_on(history: MemoryHistory) -> ChannelRegistry:
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Topic, TopicMessage]]:
-    """What channels take, and by that don't."""
+    """The messages meant for channels, which don't get them."""
     messages: list[tuple[Topic, TopicMessage]] = []
 
     def take(synced_channel: SyncedChannel, message: TopicMessage) -> None:

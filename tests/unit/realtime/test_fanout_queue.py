@@ -1,4 +1,4 @@
-"""What is on its way to a crowd: order, slices, bundles, and what a late viewer has already."""
+"""Frames on their way to a crowd: order, slices, bundles, and those that a late viewer has already."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_a_viewer_that_was_ahead_is_remembered_only_while_it_matters(monkeypatch
 
 
 def test_too_much_is_refused_and_can_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What has begun goes on to its end; what hasn't is dropped."""
+    """A frame that has begun goes on to its end; one that hasn't is dropped."""
     monkeypatch.setattr(fanout_queue_module, "BACKLOG_BYTES", 3 * len(change(1).message))
     scene = Scene(monkeypatch)
     scene.add(1)

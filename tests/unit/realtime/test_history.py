@@ -85,7 +85,7 @@ async def test_a_position_of_another_history_gives_the_last_changes(store: Store
 async def test_a_history_that_is_replaced_between_two_batches(
     store: Store, history: StoreHistory, url: str, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was read before is dropped: no frame of the answer is of the former history."""
+    """Changes read before the restore are dropped: no frame of the answer is of the former history."""
     old = await position(store)
     changes, reads = store.changes.after, 0
 

@@ -1,4 +1,4 @@
-"""What the bus loses the hub reads from the store, and what replaces history resets everyone."""
+"""A message that the bus loses is read from the store by the hub, and a replaced history resets everyone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One read for all viewers within its reach, for a while. What comes of it for them: test_hub_joining.py."""
+"""One read for all viewers within its reach, for a while. The outcome for them: test_hub_joining.py."""
 
 from __future__ import annotations
 

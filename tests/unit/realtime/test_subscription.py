@@ -1,4 +1,4 @@
-"""What a viewer's connection reports reaches the hub, with the viewer's topic."""
+"""A report of a viewer's connection reaches the hub, with the viewer's topic."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ LABELS = {
     (None, "préfecture"): "",
     (None, None): "",
 }
-"""What goes with a title, by the entry's verification and source."""
+"""The words that go with a title, by the entry's verification and source."""
 
 
 def meta(document: Document, name: str) -> str:
@@ -45,7 +45,7 @@ def meta(document: Document, name: str) -> str:
 
 
 def article_of(html: str, entry_id: str) -> JSON:
-    """What an article is called by what is there for scripts, and by what is read aloud, the time aside."""
+    """The names of an article: the one for scripts, and the one that is read aloud, without the time."""
     document = Document(html)
     article = document.one("article", data_id=entry_id)
     named = str(article["aria-labelledby"]).split()[1:]
@@ -54,7 +54,7 @@ def article_of(html: str, entry_id: str) -> JSON:
 
 
 def posting_of(html: str, entry_id: str) -> JSON:
-    """What is told to search engines of an entry."""
+    """The posting of an entry that search engines are told."""
     posting: JSON = json.loads(Document(html).one("script", type="application/ld+json").text)
     updates: list[JSON] = posting.get("liveBlogUpdate", [posting])
     return next(update for update in updates if update["url"].endswith(entry_id))

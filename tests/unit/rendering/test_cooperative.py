@@ -40,7 +40,7 @@ async def test_the_loop_has_its_turn_when_a_slice_is_over(monkeypatch: pytest.Mo
 
 
 async def test_much_is_put_together_in_a_thread() -> None:
-    """What is little costs less than the way there."""
+    """A small answer costs less than the way there."""
     here = threading.get_ident()
     half = an_entry(body="x" * (OFFLOAD_CHARACTERS // 2))
     assert await offloaded(threading.get_ident, [half, half]) == here
@@ -70,9 +70,9 @@ async def test_a_large_answer_is_made_in_slices_and_put_together_apart(
 ) -> None:
     """Each entry is rendered once, on the loop, which has its turn after it, though no memory has room for it.
 
-    What is put together of them in a thread is what is put together on the loop.
+    An answer put together in a thread is the same as one put together on the loop.
     """
-    # What is read for viewers that follow the live blog is rendered, too.
+    # Answers for viewers that follow the live blog are rendered, too.
     await site.parts.hub.enter(Topic(SLUG))
     position = await site.position()
     entries = [await site.publish(f"<p>Numéro {number}</p>", key_event=number == 0) for number in range(6)]

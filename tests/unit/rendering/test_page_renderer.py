@@ -153,7 +153,7 @@ class TestPage:
         assert any(e["href"] == f"{SITE}/live/match" for e in document.all("a"))
 
     def test_oldest_first(self) -> None:
-        """What lies before it in time is above, what comes after it below; pinned entries stand in their place."""
+        """Earlier entries are above, later ones below; pinned entries stand in their place."""
         entries = [an_entry(1), an_entry(2, NOON + timedelta(minutes=1), pinned=True)]
         document = page_document(entries=entries, newer_cursor="x", older_cursor="y", order="oldest", first=False)
         assert document.ids() == [1, 2]
@@ -268,7 +268,7 @@ class TestPage:
                     assert "src" in element.attributes or element["type"] in {"application/json", "application/ld+json"}
 
     def test_data_blocks_cannot_be_left(self) -> None:
-        """What an editor writes can't close the script element that it stands in."""
+        """A text of an editor can't close the script element that it stands in."""
         evil = "</script><script>alert(1)</script>"
         view = PageView(replace(LIVEBLOG, title=evil, summary=evil), [an_entry(heading=evil)])
         document = Document(PAGES.page(view))

@@ -1,4 +1,4 @@
-"""What share cards say, and where they are."""
+"""The text of share cards, and their addresses."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_without_a_heading_the_text_is_the_title() -> None:
     ],
 )
 def test_labels(fields: dict[str, Any], label: str, tone: str) -> None:
-    """What the page says of a claim, its picture says: pictures travel alone."""
+    """The picture labels a claim as the page does: pictures travel alone."""
     card = of_entry(**fields)
     assert (card.label, card.tone) == (label, tone)
 

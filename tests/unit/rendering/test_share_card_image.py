@@ -57,7 +57,7 @@ def changed(name: str, text: str) -> Card:
 
 
 def test_size() -> None:
-    """What OpenGraph's readers ask for: 1.91 to 1, and large enough for a large preview."""
+    """The size is the one that OpenGraph's readers ask for: 1.91 to 1, and large enough for a large preview."""
     assert picture(CARD).size == (WIDTH, HEIGHT) == (1200, 630)
 
 

@@ -1,4 +1,4 @@
-"""What search engines read: LiveBlogPosting and BlogPosting, on the pages that they describe."""
+"""Data for search engines: LiveBlogPosting and BlogPosting, on the pages that they describe."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ async def test_a_request_that_the_end_of_the_server_cancels(
 
 
 async def test_two_processes_share_a_database(settings: Settings) -> None:
-    """What one publishes the other's viewers have too, by the poll alone."""
+    """An entry published by one reaches the other's viewers, by the poll alone."""
     quick = settings.model_copy(update={"poll": 0.1})
     async with serving(quick) as first, running(quick) as second:
         viewer = Listener()

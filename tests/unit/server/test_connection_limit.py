@@ -1,4 +1,4 @@
-"""What goes into a number of descriptors."""
+"""The connections that go into a number of descriptors."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Leaving(ListSink):
 
     @property
     def after_ms(self) -> int:
-        """What it was told."""
+        """The delay that it was told, in milliseconds."""
         [ms] = [message["after_ms"] for message in self.messages if message["type"] == "reconnect"]
         return int(ms)
 

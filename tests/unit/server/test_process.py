@@ -1,4 +1,4 @@
-"""What a process does to its sockets and to uvicorn; how it begins and ends is in `tests/acceptance/`."""
+"""A process's settings of its sockets and of uvicorn; its beginning and its end are in `tests/acceptance/`."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_any_proxy_beside_some(settings: Settings, monkeypatch: pytest.MonkeyPat
 
 
 async def test_requests_in_a_row_share_no_context(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one notes, of who makes it for example, isn't there for the next, whose turn comes when it is answered."""
+    """A note of one request, such as its key, isn't there for the next, whose turn comes when it is answered."""
     servers: list[uvicorn_server.Server] = []
 
     def run(made: uvicorn_server.Server, sockets: list[socket.socket]) -> None:

@@ -1,4 +1,4 @@
-"""What each setting may be, and what follows from several."""
+"""The values that each setting may have, and those that follow from several."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_a_file_that_the_file_of_settings_names(tmp_path: Path) -> None:
 
 
 def test_what_wins_over_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What wins over the setting itself: a flag over the environment, that over `.env`. What loses isn't even read."""
+    """A flag wins over the environment, that over `.env`, as a value or as a file. The loser isn't even read."""
     (tmp_path / ".env").write_text("LIVESERVER_DATABASE_URL_FILE=absent\nLIVESERVER_REDIS_URL=redis://file\n")
     monkeypatch.setenv("LIVESERVER_DATABASE_URL", "sqlite:///environment.db")
     assert load().database_url == "sqlite:///environment.db"

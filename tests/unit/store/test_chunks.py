@@ -1,4 +1,4 @@
-"""What a statement looks up is bounded, and nothing of it is left out."""
+"""The values that a statement looks up are bounded in number, and none of them is left out."""
 
 from __future__ import annotations
 

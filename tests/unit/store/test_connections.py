@@ -168,7 +168,7 @@ async def test_after_a_write_that_failed_ping_writes(path: Path) -> None:
 
 
 async def test_a_damaged_file(path: Path) -> None:
-    """What isn't a database is said in one line."""
+    """A file that isn't a database is told in one line."""
     await asyncio.to_thread(path.write_bytes, b"not a database at all" * 1000)
     with pytest.raises(SettingsError, match="not a database"):
         await opened(path)
@@ -204,7 +204,7 @@ async def test_lists_are_answered_by_indexes(path: Path) -> None:
     found = []
     for sql, parameters in statements:
         plan = await store._database.read(explained, sql, parameters)
-        # What waits for its time is all of that index.
+        # Entries that wait for their time are all of that index.
         assert "SCAN" not in plan.replace("SCAN entries USING INDEX ix_entries_due", "")
         assert "TEMP B-TREE FOR ORDER BY" not in plan
         found += re.findall(r"ix_entries_\w+", plan)

@@ -164,5 +164,5 @@ async def test_a_database_of_a_newer_liveserver(empty_url: str) -> None:
 
 
 def test_exports() -> None:
-    """What `__all__` names is there."""
+    """Every name in `__all__` is there."""
     assert all(hasattr(liveserver.store, name) for name in liveserver.store.__all__)

@@ -1,4 +1,4 @@
-"""What follows a commit follows it, whoever waits."""
+"""The work after a commit follows it, whether somebody waits or not."""
 
 from __future__ import annotations
 

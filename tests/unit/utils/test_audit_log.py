@@ -1,4 +1,4 @@
-"""What is told of a change, and of who made it."""
+"""The account of a change, and of its author."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_all_that_is_told_is_in_the_documentation() -> None:
 
 
 async def test_each_task_acts_for_its_own() -> None:
-    # Whatever ran in this process before.
+    # Another test may have set a key in this process.
     audit_log.by()
 
     async def act(key: str) -> None:

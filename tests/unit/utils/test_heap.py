@@ -1,4 +1,4 @@
-"""What the C library does with memory that is free again."""
+"""The C library's treatment of memory that is free again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if sys.argv[1] == "steady":
 before = resident()
 for _ in range(20):
     large = [bytes(600_000) for _ in range(100)]
-    # What is kept of each stands between them.
+    # The small parts that are kept of each stand between them.
     small = [bytes(1_000) for _ in range(100)]
     kept = large[::10]
     del large

@@ -1,4 +1,4 @@
-"""What is kept, and what is forgotten for it."""
+"""Entries that are kept, and those that are forgotten for them."""
 
 from __future__ import annotations
 

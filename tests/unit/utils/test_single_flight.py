@@ -81,7 +81,7 @@ async def test_an_error_keeps_nothing_of_its_caller() -> None:
     work.let.release()
 
     class Kept:
-        """What a caller has."""
+        """The object that a caller has."""
 
     async def call() -> None:
         kept = Kept()
@@ -163,7 +163,7 @@ async def test_calls_of_one_moment_share_a_run() -> None:
 
 
 async def test_a_call_during_a_run_is_answered_by_the_next() -> None:
-    """What is read already may be older than what the caller must see."""
+    """A value that is read already may be older than the one that the caller must see."""
     work = Work()
     shared = FreshFlight(work)
     first = asyncio.create_task(shared())

@@ -33,12 +33,12 @@ def upgrade() -> None:
     _create_users()
     _create_ways_to_sign_in()
     _create_records()
-    op.add_column("liveblogs", sa.Column("opened_by", sa.String(80)))
+    op.add_column("liveblogs", sa.Column("opened_by", sa.String(64)))
     op.add_column("liveblogs", sa.Column("two_persons", _document()))
-    op.add_column("entries", sa.Column("created_by", sa.String(80)))
+    op.add_column("entries", sa.Column("created_by", sa.String(64)))
     op.add_column("entries", sa.Column("review", _document()))
-    op.add_column("revisions", sa.Column("principal", sa.String(80)))
-    op.add_column("media", sa.Column("created_by", sa.String(80)))
+    op.add_column("revisions", sa.Column("principal", sa.String(64)))
+    op.add_column("media", sa.Column("created_by", sa.String(64)))
     for table, old, new in (
         ("idempotency", "api_key_id", "principal"),
         ("idempotency", "entry_id", "target_id"),
@@ -46,8 +46,6 @@ def upgrade() -> None:
     ):
         op.execute(sa.text(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}"))
     for name in ("idempotency", "reach_links"):
-        if op.get_bind().dialect.name == "postgresql":
-            op.alter_column(name, "principal", type_=sa.String(80))
         principal = sa.column("principal", sa.String)
         op.execute(sa.update(sa.table(name, principal)).values(principal=sa.literal("key:") + principal))
 
@@ -145,7 +143,7 @@ def _create_records() -> None:
         "notes",
         sa.Column("id", _name(36), nullable=False),
         sa.Column("entry_id", _name(36), nullable=False),
-        sa.Column("principal", sa.String(80), nullable=False),
+        sa.Column("principal", sa.String(64), nullable=False),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("at", _moment(), nullable=False),
         sa.Column("text", sa.Text, nullable=False),

@@ -1,4 +1,4 @@
-"""What is shown while a benchmark runs."""
+"""The lines that are shown while a benchmark runs."""
 
 from __future__ import annotations
 

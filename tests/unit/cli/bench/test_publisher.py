@@ -1,4 +1,4 @@
-"""What is published."""
+"""The entries that a benchmark publishes."""
 
 from __future__ import annotations
 

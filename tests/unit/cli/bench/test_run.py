@@ -108,7 +108,7 @@ async def test_nobody_listens() -> None:
 
 
 async def test_it_can_be_ended_early() -> None:
-    """What came until then is counted, and complete."""
+    """The deliveries until then are counted, and complete."""
     async with lying() as liar:
         target, opening = await reach(liar)
         run = Run(Plan(10, rate=50, duration=600), target, opening, run=RUN, source=liar)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def told() -> list[Any]:
-    """What the commands have logged: what was done, by which, to what."""
+    """The lines that the commands have logged: the act, the one who did it, and its object."""
     return []
 
 
@@ -31,7 +31,7 @@ def told() -> list[Any]:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[Any]) -> Callable[..., str]:
     """Runs a command on a database of its own; what it prints, beside what it logs."""
     runner = CliRunner()
-    # What is configured stays so for all tests of this process.
+    # The configuration stays for all tests of this process.
     monkeypatch.setattr(log_config, "configure", lambda _settings: None)
     asyncio.run(migrate(f"sqlite:///{tmp_path}/live.db"))
 

@@ -130,7 +130,7 @@ async def test_a_read_that_began_before_is_not_kept_though_nobody_asked_since() 
 
 
 async def test_it_holds_so_many_bytes() -> None:
-    """What was asked for longest ago goes; what is too large for it isn't kept."""
+    """The file that was asked for longest ago goes; one too large for the cache isn't kept."""
     source = Source(a=b"1" * 40, b=b"2" * 40, c=b"3" * 40, d=b"4" * 101)
     file_cache = source.file_cache()
     for name in "abacdacb":

@@ -1,4 +1,4 @@
-"""What a picture's name tells, and the HTML made from it."""
+"""A picture's name, and the HTML made from it."""
 
 from __future__ import annotations
 

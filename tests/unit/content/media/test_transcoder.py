@@ -1,4 +1,4 @@
-"""What comes of a picture that is sent: its pixels, upright, and nothing else; and which files are refused, and why."""
+"""The files made of a picture: its pixels, upright, and nothing else; and the files that are refused, and why."""
 
 from __future__ import annotations
 
@@ -305,7 +305,7 @@ def test_truncated_files_are_refused(kind: str) -> None:
 
 
 def test_a_file_that_is_two_things_comes_out_as_one() -> None:
-    """What is hidden behind or inside a picture is in none of the files that are served."""
+    """Data hidden behind or inside a picture are in none of the files that are served."""
     script = b"<script>alert(1)</script>"
     behind = saved(quarters(), "JPEG") + b"PK\x03\x04" + script
     inside = saved(quarters(), "JPEG", comment=script)

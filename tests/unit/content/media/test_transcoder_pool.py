@@ -141,7 +141,7 @@ async def test_one_at_a_time_of_each_owner(tmp_path: Path, interpreter: Interpre
 
 
 async def test_memory_is_bounded(interpreter: Interpreter, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the decoder does, the server's memory isn't what it takes."""
+    """The decoder takes no memory of the server's, whatever it does."""
     program = (
         "import sys; from liveserver.content.media import transcoder; "
         "transcoder.develop = lambda data, max_pixels: bytes(2_000_000_000); "
@@ -225,7 +225,7 @@ async def test_a_caller_that_leaves_keeps_a_place_until_the_work_is_done(
 
 
 async def test_the_end_waits_for_nothing(tmp_path: Path, interpreter: Interpreter) -> None:
-    """What runs is ended, and nobody is told that the picture was at fault."""
+    """Running work is ended, and nobody is told that the picture was at fault."""
     interpreter(f"echo >> {tmp_path}/started; exec sleep 600")
     room = TranscoderPool(max_pixels=MAX_PIXELS)
     with file_of(b"x") as file:

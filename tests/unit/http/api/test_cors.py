@@ -24,13 +24,13 @@ REFUSED = {
     "fragment": f"/embed/{SLUG}/fragment",
     "oembed": f"/oembed?url={BASE}/live/{SLUG}",
 }
-"""What is answered with 403 where a script may not read it."""
+"""Paths that are answered with 403 where a script may not read them."""
 WITHHELD = {
     **{kind: f"/live/{SLUG}/feed.{kind}" for kind in ("rss", "atom", "json")},
     "card": f"/live/{SLUG}/card.png",
     "entry's card": f"/live/{SLUG}/entries/{{id}}/card.png",
 }
-"""What is sent to all, without the permission that a script of another site needs."""
+"""Paths that are answered to all, without the permission that a script of another site needs."""
 
 
 def named(origin: str | None) -> JSON:
@@ -141,7 +141,7 @@ async def test_a_list_leaves_out_what_is_for_others(site: Site) -> None:
 
 
 async def test_a_partner_reads_the_shell(site: Site) -> None:
-    """What its widget is made of it gets as it gets the entries: by its id, from its own pages."""
+    """It gets the parts of its widget as it gets the entries: by its id, from its own pages."""
     await restrict(site, "nobody")
     made = await site.editor.post("/api/v1/partners", json={"name": "Le Phare", "origins": [THEIRS]})
     partner = {"partner": made.json()["id"]}

@@ -159,7 +159,7 @@ def elements(html: str) -> list[tuple[str, dict[str, str | None]]]:
 
 @pytest.mark.parametrize("markup", ["html", "markdown"])
 async def test_nothing_active_gets_in(site: Site, markup: str) -> None:
-    """Whatever the format: neither into the body nor into what is rendered, on publishing and on editing."""
+    """No format lets anything active into the body or into the rendered HTML, on publishing and on editing."""
     published = [await site.publish(f"avant {hostile} après", format=markup) for hostile in HOSTILE]
     edited = [await site.edit(published[0], body=f"avant {hostile} après", format=markup) for hostile in HOSTILE[:1]]
     for entry in [*published, *edited]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def test_editing(site: Site) -> None:
-    """What isn't given stays, null empties; the version and the seq grow, the place in the list stays."""
+    """A field that isn't given stays, null empties it; the version and the seq grow, the place in the list stays."""
     first = await site.publish(heading="Un", authors=["A"], tags=["x"], source="S", verification="claimed", pinned=True)
     await site.publish("Deux")
     url = f"{ENTRIES}/{first['id']}"

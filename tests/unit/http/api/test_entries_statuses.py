@@ -109,7 +109,7 @@ async def test_allowed_transitions(
     ],
 )
 async def test_forbidden_transitions(site: Site, before: dict[str, Any], patch: dict[str, Any], answer: int) -> None:
-    """What readers saw can't be unseen but by deleting it; a time must go with the status. Nothing is changed."""
+    """A published entry leaves readers only by deletion; a time must go with the status. Nothing is changed."""
     entry = await site.publish(**before)
     url = f"{ENTRIES}/{entry['id']}"
     problem(await site.editor.patch(url, json={**patch, "heading": "autre"}, headers={"If-Match": "*"}), answer)

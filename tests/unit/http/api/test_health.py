@@ -1,4 +1,4 @@
-"""What operators ask: is it alive, can it publish."""
+"""The answers for operators: is the server alive, can it publish."""
 
 from __future__ import annotations
 
@@ -85,6 +85,6 @@ async def test_they_are_only_read(site: Site, path: str) -> None:
 
 
 async def test_no_browser_guesses_what_it_got(site: Site) -> None:
-    """Whatever is answered."""
+    """Every answer has the header that forbids guessing."""
     for path in ("/healthz", "/docs", "/api/v1/liveblogs", "/api/v1/rien", "/live/marees", "/live/rien", "/rien"):
         assert (await site.reader.get(path)).headers["x-content-type-options"] == "nosniff"

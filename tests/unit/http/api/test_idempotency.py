@@ -81,21 +81,21 @@ async def test_a_replay_of_what_was_deleted(site: Site) -> None:
 
 
 async def test_each_api_key_has_its_own(site: Site) -> None:
-    """What one names a request is nothing to another."""
+    """A request of one key is nothing to another, though both name it the same."""
     other = await site.client(await site.key("Agence", ["publish"]))
     ids = {(await client.post(ENTRIES, json=BODY, headers=KEY)).json()["id"] for client in (site.editor, other)}
     assert len(ids) == 2
 
 
 async def test_a_refused_request_uses_up_nothing(site: Site) -> None:
-    """What was answered 4xx may be mended and sent again with the same key."""
+    """A request answered 4xx may be mended and sent again with the same key."""
     assert list(bad_fields(await site.editor.post(ENTRIES, json={"body": ""}, headers=KEY))) == ["/body"]
     assert list(bad_fields(await site.editor.post(ENTRIES, json={"body": "<hr>"}, headers=KEY))) == ["/body"]
     assert (await site.editor.post(ENTRIES, json=BODY, headers=KEY)).status_code == 201
 
 
 async def test_drafts_are_replayed_too(site: Site) -> None:
-    """Whatever the status."""
+    """A request is replayed whatever the status of its entry."""
     answers = [await site.editor.post(ENTRIES, json={**BODY, "status": "draft"}, headers=KEY) for _ in range(2)]
     assert answers[0].json() == answers[1].json()
 

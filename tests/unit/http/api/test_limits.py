@@ -49,7 +49,7 @@ def since() -> Callable[[Reason], int]:
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """What is logged; every refusal is."""
+    """The lines that are logged; every refusal is."""
     monkeypatch.setattr("liveserver.utils.limits.refusals.INTERVAL", 0.0)
     monkeypatch.setattr(refusals, "_silences", {})
     with capture_logs() as logged:
@@ -161,7 +161,7 @@ async def test_one_network_counts_as_one(site: Site, of: From) -> None:
 
 
 async def test_a_header_that_is_no_key_changes_nothing(site: Site, of: From) -> None:
-    """What needs no key is limited by address also where a made-up one is shown."""
+    """A request that needs no key is limited by address also where a made-up one is shown."""
     reader = of(READER, f"lv_{'a' * 12}_{'b' * 43}")
     await drain(reader, LIVEBLOG)
     refused(site, await reader.get(LIVEBLOG))

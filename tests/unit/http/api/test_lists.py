@@ -99,7 +99,7 @@ async def test_filters(site: Site) -> None:
         assert (await site.reader.get(f"{ENTRIES}?{query}")).json()["items"] == expected, query
 
 
-async def test_who_sees_what(site: Site) -> None:
+async def test_drafts_and_scheduled_entries_are_listed_for_publishing_keys_only(site: Site) -> None:
     """Drafts and scheduled entries are there for a key that may publish, and for no other."""
     published = await site.publish("1")
     scheduled = await site.publish("2", publish_at="2126-01-01T00:00:00Z")
@@ -181,7 +181,7 @@ async def test_not_modified(site: Site) -> None:
 
 @pytest.mark.parametrize("name", ["self", "limit2", "a b&c", "é"])
 async def test_unknown_parameters_do_no_harm(site: Site, name: str) -> None:
-    """Whatever proxies and cache busters add; the link to the next page has what we know, and nothing else."""
+    """Parameters of proxies and cache busters are ignored; the link to the next page has those that we know only."""
     for _ in range(2):
         await site.publish()
     response = await site.reader.get(ENTRIES, params={"limit": 1, name: "1", "order": "newest", "key_events": "0"})
@@ -191,7 +191,7 @@ async def test_unknown_parameters_do_no_harm(site: Site, name: str) -> None:
 
 
 async def test_the_link_to_the_next_page_asks_for_the_same(site: Site) -> None:
-    """What differs from the defaults, as it was understood."""
+    """The link has the parameters that differ from the defaults, as they were understood."""
     for _ in range(2):
         await site.publish(tags=["marée haute"], key_event=True)
     asked = {"limit": "1", "tag": "marée haute", "key_events": "true", "order": "oldest"}

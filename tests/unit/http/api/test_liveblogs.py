@@ -132,7 +132,7 @@ async def test_unknown_ones(site: Site) -> None:
 
 
 async def test_changing_one(site: Site) -> None:
-    """What isn't given stays; version and seq grow by one; readers hear of it."""
+    """A field that isn't given stays; version and seq grow by one; readers hear of it."""
     before = (await site.reader.get(LIVEBLOG)).json()
     position = await site.position()
     response = await site.editor.patch(LIVEBLOG, json={"status": "ended"}, headers={"If-Match": '"1"'})

@@ -98,7 +98,7 @@ async def test_bad_fields(site: Site) -> None:
 
 
 @pytest.mark.slow
-async def test_who_is_let_in(site: Site) -> None:
+async def test_a_partner_is_let_in_by_its_rules(site: Site) -> None:
     """By origin, live blog, switch and expiry; each refusal says why, to programs too."""
     await site.publish()
     partner = await take_in(site, liveblogs=["marees"])

@@ -19,7 +19,7 @@ CHANGES = f"{LIVEBLOG}/changes"
 
 
 async def changes(site: Site, after: str, **params: str) -> JSON:
-    """What `changes` answers."""
+    """The answer of `changes`."""
     response = await site.reader.get(CHANGES, params={"after": after, **params})
     assert response.status_code == 200, response.text
     content: JSON = response.json()

@@ -216,7 +216,7 @@ async def test_a_viewer_that_answers_many_deletions_at_once_is_kept(live_site: L
 
 
 async def test_the_api(site: Site) -> None:
-    """Who may see it, what there is before and without it, and what a post must be."""
+    """Keys that may see it, answers before and without it, and the form of a post."""
     entry, plain, draft = await site.publish(), await site.publish(), await site.publish(status="draft")
     await site.delete(plain)
     for entry_id in (entry["id"], plain["id"], UNKNOWN, "x", "%00"):

@@ -60,7 +60,7 @@ async def test_ours(site: Site, host: str) -> None:
     ],
 )
 async def test_others(site: Site, host: str) -> None:
-    """Whatever the path, also where a page is held; counted. Health is told to everybody."""
+    """Other hosts are refused on every path, also where a page is held, and counted. Health is told to everybody."""
     await site.reader.get(f"/live/{SLUG}")
     before = refusals.counts[Reason.HOST]
     for path in PATHS:
@@ -128,7 +128,7 @@ async def test_streams(live: LiveSite) -> None:
 
 
 def told(requests: Sequence[tuple[str, dict[str, str]]], **given: str) -> list[tuple[str, str]]:
-    """What the log says of requests for these paths with these headers."""
+    """The log lines for requests for these paths with these headers."""
     name = PublicName(load(**given))
     with capture_logs() as lines:
         for path, headers in requests:

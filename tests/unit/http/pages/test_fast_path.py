@@ -361,7 +361,7 @@ async def second_node(settings: Settings) -> AsyncIterator[Site]:
 
 
 async def test_another_process_follows_the_bus(settings: Settings, start_redis: StartRedis) -> None:
-    """What is deleted here is gone there as soon as the message is; the poll is far away."""
+    """An entry deleted here is gone there as soon as the message arrives; the poll is far away."""
     shared = settings.model_copy(update={"redis_url": start_redis().url})
     async with started(shared) as here, second_node(shared) as there:
         await warm(there)

@@ -199,7 +199,7 @@ async def test_cards(site: Site) -> None:
 
 
 async def test_an_older_cards_address_leads_to_the_newest(site: Site) -> None:
-    """What was there before the correction isn't shown again."""
+    """The card from before the correction isn't shown again."""
     entry = await site.publish(heading="12 blessés")
     before = card_of(await site.reader.get(entry["url"]))
     old = (await site.reader.get(before)).content

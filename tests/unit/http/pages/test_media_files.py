@@ -33,7 +33,7 @@ def named(number: int) -> str:
 
 
 class Reads:
-    """What the storage is asked for."""
+    """The reads that the storage is asked for."""
 
     def __init__(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[tuple[str, str]] = []
@@ -193,7 +193,7 @@ async def test_a_byte_costs_a_byte(site: Site, reads: Reads) -> None:
 
 @pytest.mark.parametrize("headers", [{"Range": "bytes=0-0"}, {"If-None-Match": "*"}, {}])
 async def test_what_is_not_there(site: Site, reads: Reads, headers: dict[str, str]) -> None:
-    """Whatever is asked of it."""
+    """A file that isn't there is 404 to every request, and looked for once."""
     url = f"/media/{named(7)}"
     problem(await site.reader.get(url, headers=headers), 404)
     assert (await site.reader.head(url)).status_code == 404
@@ -240,7 +240,7 @@ async def test_what_is_invented_costs_few_queries(site: Site, monkeypatch: pytes
 
 
 async def test_misses_are_counted_by_address(settings: Settings) -> None:
-    """What is in memory is sent as often as it is asked for; what must be looked for is refused after many misses."""
+    """A file in memory is sent as often as it is asked for; one that must be looked for is refused after misses."""
     async with started(settings.model_copy(update={"limit_pages": 1})) as site:
         site.parts.limits.__init__(site.parts.settings, lambda: 1_000.0)  # type: ignore[misc]
         await kept(site, 1, 2)
@@ -273,7 +273,7 @@ async def test_more_than_may_wait(site: Site, reads: Reads) -> None:
 async def test_a_client_that_does_not_read_is_sent_no_more(
     site: Site, reads: Reads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also of what was asked for before: it would all wait in memory. What needs no bytes is answered."""
+    """Also of what was asked for before: it would all wait in memory. A request that needs no bytes is answered."""
     await kept(site, 1, 2)
     unread = 0
     reads.gate.clear()

@@ -22,14 +22,14 @@ UNKNOWN = "0192c0de-0000-7000-8000-000000000000"
 
 
 class Page(HTMLParser):
-    """What a test asks of a page."""
+    """The parts of a page that a test asks for."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.ids: list[str] = []
         self.entries: list[str] = []
         self.inline: list[str] = []
-        """Whatever a browser would run or apply from within the page."""
+        """Every script or style that a browser would run or apply from within the page."""
         self.data: dict[str, JSON] = {}
         """Blocks of JSON, by type."""
         self.links: dict[str, str] = {}

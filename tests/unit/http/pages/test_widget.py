@@ -1,4 +1,4 @@
-"""What other sites load, over HTTP. What a browser makes of it is tested in tests/acceptance/test_widget*.py."""
+"""Files that other sites load, over HTTP. A browser's part is tested in tests/acceptance/test_widget*.py."""
 
 from __future__ import annotations
 
@@ -288,7 +288,7 @@ async def test_oembed_honours_the_most(site: Site) -> None:
     ],
 )
 async def test_oembed_refuses(site: Site, query: dict[str, str], status: int) -> None:
-    """What isn't ours, and what it can't do."""
+    """Addresses that aren't ours are refused, and so are formats that it can't do."""
     response = await ask(site, **query)
     assert response.status_code == status
     assert response.headers["access-control-allow-origin"] == "*"

@@ -117,7 +117,7 @@ async def test_a_change_elsewhere_is_seen_without_the_hub(monkeypatch: pytest.Mo
 
 
 async def test_what_is_in_demand_is_taken_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a crawler reads once is not, nor what it reads again an hour later."""
+    """A page that a crawler reads once isn't, nor one that it reads again an hour later."""
     async with desk(warm=False) as found:
         await found.get()
         await found.get(("older", "a"))
@@ -133,7 +133,7 @@ async def test_what_is_in_demand_is_taken_into_memory(monkeypatch: pytest.Monkey
 
 
 async def test_history_replaced() -> None:
-    """Whatever the seq: a page of the old history is void, as soon as the hub or the store says so."""
+    """A page of the old history is void as soon as the hub or the store says so, whatever its seq."""
     async with desk() as found:
         for _ in range(3):
             found.commit()
@@ -189,7 +189,7 @@ async def test_a_reader_after_something_was_made_is_not_told_that_it_is_missing(
 
 
 async def test_while_the_database_is_away_what_is_good_is_served() -> None:
-    """What isn't known to be good is not: something may have been deleted."""
+    """A page that isn't known to be good isn't served: something may have been deleted."""
     async with desk() as found:
         await found.get()
         found.history.down, found.error = True, StoreUnavailable()

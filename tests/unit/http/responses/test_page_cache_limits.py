@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 async def test_the_memory_is_bounded() -> None:
-    """What was asked for once has a share of it; of that the least recently asked for goes first."""
+    """Pages that were asked for once have a share of it; of those the least recently asked for goes first."""
     async with desk(budget=800_000) as found:
         found.size = 10_000
         for number in range(20):
@@ -118,7 +118,7 @@ async def test_what_was_asked_for_once_is_not() -> None:
 
 
 async def test_nothing_is_made_for_readers_who_have_gone() -> None:
-    """What others wait for, too, is."""
+    """A page that others wait for, too, is made."""
     async with desk() as found:
         found.hold()
         gone: set[str] = set()

@@ -124,7 +124,7 @@ def test_the_same_body_has_the_same_tags_everywhere() -> None:
 
 
 def test_a_tag_holds_for_its_own_coding_only() -> None:
-    """What the client has packed is no answer to one that can't unpack it."""
+    """An answer that was packed for one client is no answer to one that can't unpack it."""
     found = page()
     plain, packed = found.coded(None), found.coded("gzip")
     for coded, other in ((plain, packed), (packed, plain)):

@@ -1,4 +1,4 @@
-"""What browsers are told to forbid our pages. What they make of it is in `tests/acceptance/test_policies.py`."""
+"""The headers that forbid browsers things. Their effect is tested in `tests/acceptance/test_policies.py`."""
 
 from __future__ import annotations
 

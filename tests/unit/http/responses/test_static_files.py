@@ -88,7 +88,7 @@ async def test_what_is_no_file(site: Site, name: str) -> None:
 
 
 async def test_a_range_is_of_the_file_as_it_is(site: Site) -> None:
-    """Whatever the client takes; with the tag of what it is a part of."""
+    """A range is of the plain file, whatever the client takes, and has the tag of that."""
     path, packable = f"/static/{LARGEST}", {"Accept-Encoding": "gzip"}
     content = (BUILT / LARGEST).read_bytes()
     part = await site.reader.get(path, headers={**packable, "Range": "bytes=5-9"})
@@ -107,7 +107,7 @@ async def test_a_range_is_of_the_file_as_it_is(site: Site) -> None:
 
 @pytest.mark.parametrize("asked", [{}, {"Range": "bytes=1-"}], ids=["whole", "range"])
 async def test_a_slow_reader_has_no_copy(asked: dict[str, str]) -> None:
-    """What waits for a hundred is the file itself, which stays in memory anyway."""
+    """A hundred readers wait for the file itself, which stays in memory anyway."""
     assets = StaticFiles(files_below(BUILT))
     extension: dict[str, Any] = {}
     headers = [(name.lower().encode(), value.encode()) for name, value in asked.items()]

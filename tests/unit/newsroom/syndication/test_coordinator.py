@@ -69,7 +69,7 @@ NO_HOSTS = [
     *("\u2460\u2461\u2466.0.0.1", "[v1.a]", "\u00df" + "a" * 62 + ".example", "256.256.256.256"),
     *("a" * 64 + ".example", "a..b", ".", "a%00b", ".".join(["a" * 60] * 5), 'a"b.example'),
 ]
-"""What no request can be made for, and what can't be looked up."""
+"""Hosts for which no request can be made, and that can't be looked up."""
 
 
 @pytest.mark.parametrize(

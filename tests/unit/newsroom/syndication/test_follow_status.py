@@ -139,7 +139,7 @@ async def test_it_is_noted_later_where_the_store_is_away() -> None:
 
 
 async def test_it_goes_on_where_another_process_has_the_source(tmp_path: Path) -> None:
-    """What it writes is ignored, until the coordinator ends it: it may be this process's turn again before."""
+    """Its states are ignored until the coordinator ends it: it may be this process's turn again before."""
     store = await Store.open(f"sqlite:///{tmp_path}/live.sqlite3")
     await store.liveblogs.create(a_liveblog(), NEWSROOM)
     source = await store.sources.add(a_source(), NEWSROOM)

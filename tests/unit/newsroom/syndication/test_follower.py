@@ -148,7 +148,7 @@ async def test_what_the_source_has_from_others_is_left_out(pair: Pair) -> None:
 
 
 async def test_as_a_partner(pair: Pair) -> None:
-    """What the partner may see, with the credit it was asked for; an entry that loses its tag goes, and comes back."""
+    """It has the partner's entries, with the credit it was asked for; an entry without its tag goes, and comes back."""
     made = await pair.source.editor.post(
         "/api/v1/partners",
         json={"name": "Nous", "tags": ["côte"], "attribution": {"text": "Le Phare", "url": "https://phare.example/"}},
@@ -173,7 +173,7 @@ async def test_as_a_partner(pair: Pair) -> None:
 
 
 async def test_a_partner_whose_rules_change(pair: Pair) -> None:
-    """What it may see no more goes, and what it may see now comes, though nothing was written there."""
+    """Entries that the partner may see no more go, and those that it may see now come, with nothing written there."""
     made = await pair.source.editor.post("/api/v1/partners", json={"name": "Nous", "tags": ["mer"]})
     partner = made.json()["id"]
     await pair.source.publish("<p>La mer.</p>", tags=["mer"])
@@ -270,7 +270,7 @@ async def test_an_entry_that_makes_too_much_work_is_not_taken_over(pair: Pair, m
     async def live() -> bool:
         return bool((await pair.state())["state"] == "live")
 
-    # What is told while all of the source is taken over at first, the end of that makes forgotten.
+    # An error while all of the source is taken over at first is forgotten at the end of that.
     await settled(live)
     entry = await pair.source.publish("<p>Longue.</p>")
     other = await pair.source.publish("<p>Sans histoire.</p>")

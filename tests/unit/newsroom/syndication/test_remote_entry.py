@@ -1,4 +1,4 @@
-"""What an entry of another server becomes here."""
+"""An entry of another server as it becomes here."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ REGISTRY = [
     # Not in any registry: Azure's metadata, and its agents' secrets.
     ("168.63.129.16/32", "a public address, and answers from within"),
 ]
-"""What no source may be at."""
+"""Addresses that no source may be at."""
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_by_way_of_example(address: str) -> None:
 
 @pytest.fixture
 async def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """What names resolve to; each look-up is the next of the list, the last again and again."""
+    """The addresses that names resolve to; each look-up is the next of the list, the last again and again."""
     known: dict[str, list[str]] = {}
     loop_class = type(asyncio.get_running_loop())
 
@@ -180,7 +180,7 @@ async def answering(head: bytes, body: bytes = b"") -> AsyncIterator[tuple[int, 
 
 
 async def test_the_connection_goes_to_the_address_that_was_judged(names: dict[str, list[str]]) -> None:
-    """Whatever a second look-up says; and the server is asked by its name."""
+    """A second look-up changes nothing; and the server is asked by its name."""
     async with answering(b"200 OK\r\nContent-Length: 2", b"{}") as (port, asked):
         names["there.example"] = ["127.0.0.1", "10.255.255.1"]
         async with Client(f"http://there.example:{port}", gate=SsrfGuard(private=True, most=MOST)) as client:

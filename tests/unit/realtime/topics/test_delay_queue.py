@@ -1,4 +1,4 @@
-"""What waits for its time."""
+"""Changes that wait for their time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Delayed topics, on the event loop that the server runs on. What they show: test_partner_editions_machine.py."""
+"""Delayed topics, on the event loop that the server runs on. Their entries: test_partner_editions_machine.py."""
 
 from __future__ import annotations
 

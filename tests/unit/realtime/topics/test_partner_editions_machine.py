@@ -66,7 +66,7 @@ class Reader(StrictReader):
         self._store = store
 
     def expected(self) -> dict[str, int]:
-        """What a page that starts now would show, each with its last change."""
+        """The entries that a page that starts now would show, each with its last change."""
         then = self.moment()
         return {
             key: change.seq
@@ -75,7 +75,7 @@ class Reader(StrictReader):
         }
 
     def deleted(self) -> set[str]:
-        """What is deleted by now, and was there then."""
+        """The entries that are deleted by now, and were there then."""
         return {each.id for _, each in self._store.withdrawn(self.moment())}
 
     def moment(self) -> int:
@@ -214,7 +214,7 @@ class ViewsMachine(HubsMachine):
         self.recover()
 
     def _there(self, key: str) -> bool | None:
-        """Whether the entry is published; None if it never was. What was deleted doesn't come back."""
+        """Whether the entry is published; None if it never was. A deleted entry doesn't come back."""
         change = self.store.latest(len(self.store.log)).get(key)
         return None if change is None else isinstance(change, EntryChanged)
 
@@ -242,7 +242,7 @@ TestViewsMachine.settings = SETTINGS
 
 
 def test_a_deletion_that_is_missing_while_the_store_is_away() -> None:
-    """What came after it was heard of: the poll finds it all the same, and nobody has to wait for its turn."""
+    """A later change was heard of: the poll finds the deletion all the same, and nobody has to wait for its turn."""
     machine = ViewsMachine()
     machine.begin(old={"a", "b"}, recent_max=1)
     machine.join(node=0, view=Topic(MATCH, (), 20), room=None)

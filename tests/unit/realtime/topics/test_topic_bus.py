@@ -1,4 +1,4 @@
-"""What is published here reaches the topics here as it is; what the bus brings is unpacked once for all of them."""
+"""A message published here reaches the topics here as it is; one of the bus is unpacked once for all of them."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def pairs() -> Iterator[Pairs]:
 
 @pytest.mark.usefixtures("way")
 def test_everyone_has_the_same_in_order() -> None:
-    """Whatever their number, more than one call takes included; also after the queues have gone round."""
+    """Any number of viewers has the same, more than one call takes included; also after the queues have gone round."""
     pairs = Pairs(2 * ENTRIES + 7)
     for number in range(3 * ENTRIES // 100):
         count = (number * 389) % len(pairs.here) + 1

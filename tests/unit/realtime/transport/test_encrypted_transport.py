@@ -1,4 +1,4 @@
-"""What waits for a TLS viewer that doesn't read, on real connections and both event loops: little is encrypted."""
+"""Bytes that wait for a TLS viewer that doesn't read, on real connections and both event loops: few are encrypted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RECORD = 100
 
 
 class Follower(asyncio.Protocol):
-    """What the transport stands before."""
+    """The protocol that the transport stands before."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -213,7 +213,7 @@ def test_what_waits_goes_with_a_connection_that_is_cut_off(run: Run, files: Self
 
 
 def test_the_rest_is_the_transports(run: Run, files: SelfSigned) -> None:
-    """What the peer says is passed on, and no direction ends by itself."""
+    """Bytes of the peer are passed on, and no direction ends by itself."""
 
     async def check() -> None:
         async with seat(files) as here:

@@ -61,7 +61,7 @@ class Hub:
 
 
 async def test_a_queue_viewer_sends_in_order_and_ends() -> None:
-    """What was queued before the end is sent; what comes after it is not."""
+    """A frame queued before the end is sent; one that comes after it isn't."""
     hub, transport = Hub(), Transport()
     viewer = QueueViewer(hub)
     frames = [frame(seq) for seq in range(3)]

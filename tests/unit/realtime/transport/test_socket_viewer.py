@@ -126,7 +126,7 @@ async def test_a_peer_that_reads_later_has_everything_in_order() -> None:
 
 @on_both_loops
 async def test_many_are_written_to_together() -> None:
-    """Whatever state each is in: everyone gets all of it in order, or nothing and is reported."""
+    """Each viewer, whatever its state, gets all of it in order, or nothing and is reported."""
     for kind, encoding in ENCODINGS:
         follower, late, full, slow, over, gone = [
             await seat(kind, room=room, tls=tls)

@@ -142,7 +142,7 @@ async def test_a_silent_viewer_with_full_buffers_is_not_waited_for() -> None:
 
 @on_both_loops
 async def test_a_lagging_viewer_is_not_taken_for_a_silent_one() -> None:
-    """What it says isn't read meanwhile; that it drains shows that it lives. The hub sees to it that it drains."""
+    """Its pongs aren't read meanwhile; its draining shows that it lives. The hub sees to it that it drains."""
     here = await seat(room=4096)
     assert here.viewer.due() == INTERVAL
     taken = here.fill()

@@ -253,7 +253,7 @@ async def test_a_lagging_viewer_is_dismissed_behind_what_waits_for_it() -> None:
 
 @on_both_loops
 async def test_a_viewer_dismissed_before_the_answer_has_the_answer_first() -> None:
-    """What came too early counts like all else."""
+    """Frames that came too early count like all others."""
     for kind, _ in ENCODINGS:
         here = await seat(kind, opening=ANSWER)
         here.viewer.data_received(masked(Opcode.PING) * 2000)
@@ -302,7 +302,7 @@ FLOODS: dict[str, tuple[type[SocketViewer], bytes]] = {
 
 @on_both_loops
 async def test_a_flood_is_not_read_for_long() -> None:
-    """What comes after the end isn't read on for ever; the peer sees the end. The server doesn't wait for it."""
+    """Bytes after the end aren't read on for ever; the peer sees the end. The server doesn't wait for it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket_viewer, "LINGER", NEVER)
         patch.setattr(socket_viewer, "LAST_SECONDS", 0.0)
@@ -323,7 +323,7 @@ async def test_a_flood_is_not_read_for_long() -> None:
 
 @on_both_loops
 async def test_a_closed_viewer_that_does_not_read_is_cut_off() -> None:
-    """What waits for it is not kept for ever."""
+    """The bytes that wait for it aren't kept for ever."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket_viewer, "LINGER", 0.05)
         endings: list[Any] = [

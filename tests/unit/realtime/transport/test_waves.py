@@ -31,7 +31,7 @@ SERVERS = {
     "EventStreamViewer",
     "HttpRequestParser",
 }
-"""What a connection is served by. Left in a circle, it and all it holds would wait for the garbage collector."""
+"""The objects of a connection. Left in a circle, they and all they hold would wait for the garbage collector."""
 
 TRACELESS = [kind for name, kind in KINDS.items() if not ({"unknown", "void", "page"} & {*name.split()})]
 """Those of which nobody else keeps anything: sqlite3 tidies up its cursors, and asyncio the timers that were cancelled,
@@ -45,7 +45,7 @@ ROUNDS = 3
 
 
 class Held(NamedTuple):
-    """What a server holds for its connections."""
+    """The memory and objects that a server holds for its connections."""
 
     sockets: int
     tasks: int
@@ -57,7 +57,7 @@ class Held(NamedTuple):
 
 
 def held(site: LiveSite) -> Held:
-    """What it holds now. The clients are in this process too, but have ended."""
+    """The figures now. The clients are in this process too, but have ended."""
     state, hub = site.server.server_state, site.parts.hub
     return Held(
         sockets("self"),

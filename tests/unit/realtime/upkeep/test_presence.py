@@ -1,4 +1,4 @@
-"""What nodes tell each other of their viewers, and for how long it is believed."""
+"""Messages of nodes about their viewers, and how long these are believed."""
 
 from __future__ import annotations
 

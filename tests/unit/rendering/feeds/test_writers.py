@@ -125,7 +125,7 @@ def test_json_feed() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_claim_without_its_label(kind: str) -> None:
-    """What readers of the page are told of a claim, its source and its corrections, readers of the feed are told."""
+    """Readers of the feed are told all that readers of the page are: a claim, its source and its corrections."""
     entry = an_entry(
         verification=Verification.DENIED,
         source="état-major",

@@ -1,4 +1,4 @@
-"""What may come that is no body, byte by byte."""
+"""Bytes that may come and are no body, byte by byte."""
 
 from __future__ import annotations
 

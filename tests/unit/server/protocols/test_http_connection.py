@@ -42,7 +42,7 @@ async def refused_often(stage: Stage, *, last: bytes = GET) -> Connected:
 
 
 async def test_a_client_that_is_refused_often_is_answered_later(stage: Stage) -> None:
-    """The refusal is sent at once. What comes then waits until the rest is over, in which the connection may end."""
+    """The refusal is sent at once. Later bytes wait until the rest is over, in which the connection may end."""
     peer = await refused_often(stage)
     assert b"".join(peer.transport.written) == OK * (REFUSALS_FREE + 1)
     room = peer.protocol.room
@@ -144,7 +144,7 @@ async def test_a_rest_ends_with_the_connection(stage: Stage) -> None:
 
 
 async def test_with_tls_no_more_waits_in_a_transport_than_without(stage: Stage) -> None:
-    """The event loops' own bound is eight times as high. What a handshake had, the connection has."""
+    """The event loops' own bound is eight times as high. A connection takes over the place of its handshake."""
     kind = limited(ConnectionLimits(connections=1), encrypted=True)
     room = HandshakeRoom(kind.room, stage.state.connections)
     with socket.socket() as sock:

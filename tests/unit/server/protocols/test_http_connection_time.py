@@ -212,7 +212,7 @@ async def test_an_upgrade_is_awaited_no_more(stage: Stage) -> None:
 
 
 async def test_a_viewer_is_awaited_no_more(stage: Stage) -> None:
-    """Whatever of its request is still missing."""
+    """The missing rest of its request isn't waited for."""
     stage.reads = False
     stage.gate.clear()
     peer = stage.connect()

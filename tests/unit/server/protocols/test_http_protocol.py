@@ -100,7 +100,7 @@ async def test_pipelined_heads_count_each_for_itself(stage: Stage) -> None:
 
 
 async def test_a_large_head_comes_after_the_answers_that_are_due(stage: Stage) -> None:
-    """What was asked for before it is answered, and nothing else is written."""
+    """Requests before it are answered, and nothing else is written."""
     stage.gate.clear()
     peer = stage.connect()
     peer.send(GET * 2 + b"GET / HTTP/1.1\r\nX: " + b"x" * 3 * HEAD_MAX)
@@ -318,7 +318,7 @@ async def test_a_client_that_leaves_amid_pipelined_requests_is_answered_no_more(
 
 
 async def test_a_request_knows_whether_its_client_has_gone(stage: Stage) -> None:
-    """Its application asks: it isn't told otherwise. What asks doesn't keep the request."""
+    """Its application asks: it isn't told otherwise. The function that asks doesn't keep the request."""
     stage.gate.clear()
     peer = stage.connect()
     peer.send(GET)

@@ -60,7 +60,7 @@ class Found:
 
 
 class Echo(asyncio.Protocol):
-    """What is spoken afterwards: it says back what it hears."""
+    """The protocol that is spoken afterwards: it says back what it hears."""
 
     def __init__(self, found: Found, handshake: Handshake) -> None:
         assert handshake is found.shaking[-1]
@@ -182,7 +182,7 @@ class Peer:
         heard = b""
         while len(heard) < size:
             self._coming.write(await self._reader.read(65_536))
-            # What comes first is a ticket for the next session.
+            # The first bytes are a ticket for the next session.
             with suppress(ssl.SSLWantReadError):
                 heard += self.tls.read(65_536)
         return heard
@@ -351,7 +351,7 @@ def test_what_comes_before_tls_is_there_waits(run: Run) -> None:
         gate.connection_made(transport)
         transport.read(b"one")
         assert not transport.reading
-        # What `start_tls` does.
+        # The steps of `start_tls`.
         transport.set_protocol(tls)
         gate.stand_before()
         transport.resume_reading()
@@ -393,7 +393,7 @@ def test_others_come_before_the_next_piece(run: Run) -> None:
 
 
 def test_nothing_encrypted_waits_twice(files: SelfSigned, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the socket doesn't take is TLS's, which has its own bound; the transport below would hold 64 KB more."""
+    """Bytes that the socket doesn't take stay in TLS, which has its own bound; the transport would hold 64 KB more."""
     gates: list[RecordGate] = []
 
     class Gate(RecordGate):

@@ -87,7 +87,7 @@ OURS = ("http_connection", "http_protocol", "encrypted_http_protocol", "scope_fu
 
 
 def used() -> dict[str, set[str]]:
-    """What our protocols read, set and call of uvicorn's objects, by the expression in front of the dot."""
+    """Attributes of uvicorn's objects that our protocols read, set and call, by the expression in front of the dot."""
     folder = Path(protocols.__file__).parent
     tree = ast.parse("\n".join((folder / f"{name}.py").read_text() for name in OURS))
     classes = {"HttpConnection": HttpConnection, "HttpProtocol": HttpProtocol}

@@ -165,7 +165,7 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_what_the_peer_must_not_do(served: Served, case: str) -> None:
-    """What came before is answered. (All that is wrong is in `test_connection.py`.)"""
+    """Messages before it are answered. (All that is wrong is in `test_connection.py`.)"""
     code, sent = BAD[case]
     with echoing(served, *DEFLATE) as peer:
         peer.send(frame(TEXT, b"before") + sent)
@@ -384,7 +384,7 @@ def test_reading_pauses_while_the_application_does_not_receive(served: Served) -
         with suppress(TimeoutError):
             while sent < len(data):
                 sent += peer.socket.send(data[sent : sent + 65536])
-        # What the kernel holds is its own affair, but it isn't this much.
+        # The kernel may hold some of it, but it isn't this much.
         assert sent < len(data) // 2
         peer.socket.settimeout(WAIT)
         read()

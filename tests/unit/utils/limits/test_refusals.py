@@ -1,4 +1,4 @@
-"""What was turned away: all of it is counted, some of it is logged."""
+"""Refusals: all of them are counted, some of them are logged."""
 
 from __future__ import annotations
 

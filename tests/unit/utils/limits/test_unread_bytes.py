@@ -1,4 +1,4 @@
-"""What is counted for an address while it doesn't read, and what no more when it does."""
+"""The bytes that are counted for an address while it doesn't read, and no more when it does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What processes use."""
+"""The use that processes make of the machine."""
 
 from __future__ import annotations
 

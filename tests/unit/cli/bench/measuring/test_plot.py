@@ -40,7 +40,7 @@ def result_of(seconds: int = 12, **measurements: int) -> Result:
 
 @pytest.mark.parametrize("seconds", [0, 1, 3, 12, 900])
 def test_the_picture_is_well_formed(seconds: int) -> None:
-    """Whatever there is to draw, and whatever the server is called."""
+    """The picture is well formed whatever there is to draw, and whatever the server is called."""
     root = ElementTree.fromstring(plot.as_svg(result_of(seconds)))
     assert root.tag == f"{SVG}svg"
     width, height = plot.WIDTH, plot.HEIGHT
@@ -102,7 +102,7 @@ def test_json() -> None:
 
 
 def test_remarks() -> None:
-    """What casts doubt on the figures is said."""
+    """Doubts about the figures are told with them."""
     result = result_of()
     assert report.notes(result) == []
     result.busiest = 0.97

@@ -11,7 +11,7 @@ from tests.support.liar import answer_to
 
 @pytest.mark.parametrize("deflate", [True, False])
 def test_handshake_with_our_server(deflate: bool) -> None:
-    """What the server answers is accepted, and deflate is agreed on if it is offered."""
+    """The client accepts the server's answer, and both agree on deflate if it is offered."""
     opening = Opening(Transport.WS, "localhost:8000", "/api/v1/liveblogs/x/ws", deflate)
     answer = answer_to(opening.request())
     assert opening.read(answer + b"\x81\x00") == Answer(len(answer), deflated=deflate, chunked=False)

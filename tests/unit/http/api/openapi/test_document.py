@@ -171,7 +171,7 @@ async def test_the_examples_work(site: Site) -> None:
 
 
 async def test_the_contract_is_a_contract(site: Site) -> None:
-    """What holds the other tests' answers to the document does object."""
+    """The contract that the other tests' answers are held to does object."""
     good = await site.reader.get(f"/api/v1/liveblogs/{SLUG}")
     site.contract.check(good.request, good)
     assert ("GET", "/api/v1/liveblogs/{slug}", 200) in site.contract.seen

@@ -150,7 +150,7 @@ WRONG: dict[str, list[bytes]] = {
 @pytest.mark.parametrize("chop", ["whole", "frames", "bytes"])
 @pytest.mark.parametrize("case", WRONG)
 async def test_what_ends_the_connection(case: str, chop: str) -> None:
-    """What came before is echoed, then the connection fails, and what comes after it isn't answered."""
+    """Messages before it are echoed, then the connection fails, and messages after it aren't answered."""
     talk = await Talk().opened()
     talk.say(*packets([HELLO, *WRONG[case], frame(PING, b"after"), HELLO], chop))
     assert ended_with(await talk.ended(), 1002) == [HEARD]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("chop", ["whole", "bytes"])
 @pytest.mark.parametrize("code", [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 3000, 3999, 4000, 4999])
 async def test_a_close_is_answered_with_its_code(code: int, chop: str) -> None:
-    """Whatever follows it: a message, a ping, another close (7.1.2 to 7.1.4)."""
+    """The answer is the same whatever follows the close: a message, a ping, another close (7.1.2 to 7.1.4)."""
     for reason in (b"", b"*" * 123, "à bientôt".encode()):
         for after in ([], [HELLO], [frame(PING)], [close(1001)], [frame(15)]):
             talk = await Talk().opened()
@@ -65,7 +65,7 @@ async def test_a_large_message_and_a_close_in_one_packet() -> None:
     assert ended_with(await talk.ended(), 1000) == [(0x80 | TEXT, b"BAsd7&jh23" * 20_000), HEARD]
 
 
-# What the application is given, and may answer, after the peer's last word
+# The messages that the application is given, and may answer, after the peer's last word
 
 
 async def test_a_close_waits_for_an_application_that_has_not_read_everything() -> None:
@@ -186,7 +186,7 @@ async def test_a_send_that_waits_for_a_peer_that_has_closed_is_let_go(monkeypatc
     talk.connection.pause_writing()
     talk.say(HELLO + HELLO + END)
     await asyncio.wait_for(failed.wait(), WAIT)
-    # What it doesn't take isn't waited for any longer either.
+    # Messages that it doesn't take aren't waited for any longer either.
     await asyncio.wait_for(talk.transport.aborted.wait(), WAIT)
     assert ended_with(await talk.ended(), 1000) == []
 
@@ -232,7 +232,7 @@ async def test_a_close_that_can_not_be_sent_is_the_application_s_failure(message
     assert await talk.ended() == []
 
 
-# What comes after the end is not read for ever
+# Bytes after the end are not read for ever
 
 
 async def refuse(scope: Message, receive: Receive, send: Send) -> None:
@@ -285,7 +285,7 @@ async def abandoned(talk: Talk) -> None:
 @pytest.mark.parametrize("flood", [frame(PING), frame(PONG), HELLO, frame(TEXT, fin=False)])
 @pytest.mark.parametrize("size", [1, 7, 1000, 200_000])
 async def test_little_is_parsed_while_an_answer_to_a_close_is_awaited(flood: bytes, size: int) -> None:
-    """However it comes. What isn't parsed then isn't read either, until the peer has had its time."""
+    """However it comes. Bytes that aren't parsed then aren't read either, until the peer has had its time."""
     talk = await Talk(depart).opened()
     await asyncio.gather(*talk.server.tasks)
     talk.heard()

@@ -97,7 +97,7 @@ async def test_a_peer_that_is_not_read_from_is_not_taken_for_silent() -> None:
     assert due() == 10
     talk.say(HELLO * READ_AHEAD)
     assert not talk.transport.reading
-    # What it said, a ping, no answer to be seen, and another ping.
+    # Its messages, a ping, no answer to be seen, and another ping.
     assert [due() for _ in range(4)] == [10] * 4
     assert not talk.transport.over
     go.set()

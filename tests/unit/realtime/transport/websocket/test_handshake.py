@@ -23,7 +23,7 @@ AGREED = b"permessage-deflate; server_no_context_takeover; client_no_context_tak
 
 
 def get(headers: list[tuple[bytes, bytes]], *, deflate: bool = True) -> handshake.Offer:
-    """What is answered to a GET request with these headers."""
+    """The answer to a GET request with these headers."""
     return handshake.read(handshake.Request(b"GET", b"/", headers), deflate=deflate)
 
 
@@ -35,7 +35,7 @@ def read(**changes: bytes | None) -> handshake.Offer:
 
 
 def agreed(*offered: bytes) -> bytes:
-    """What is answered to these Sec-WebSocket-Extensions headers."""
+    """The answer to these Sec-WebSocket-Extensions headers."""
     headers = [*GOOD.items(), *((b"sec-websocket-extensions", value) for value in offered)]
     return get(headers).extensions
 

@@ -1,4 +1,4 @@
-"""From a peer's bytes to messages. What each case must come to: `test_connection.py`, which runs on this."""
+"""From a peer's bytes to messages. The outcome of each case: `test_connection.py`, which runs on this."""
 
 from __future__ import annotations
 
