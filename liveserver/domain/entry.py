@@ -100,6 +100,10 @@ class Entry:
         return self.verification is not None and self.verification.is_claim
 
 
+Action = Literal["created", "edited", "published", "deleted"]
+"""The kinds of changes that make a version of an entry."""
+
+
 @dataclass(frozen=True, slots=True)
 class Revision:
     """One version of an entry, with the time and the actor of the change that made it."""
@@ -109,6 +113,6 @@ class Revision:
     """The time of the change."""
     actor: str
     """The name of the API key, or of the part of the server, that made the change."""
-    action: Literal["created", "edited", "published", "deleted"]
+    action: Action
     entry: Entry
     """The entry after the change. For the action `deleted`, the entry has no content."""

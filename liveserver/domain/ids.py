@@ -19,6 +19,8 @@ ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 PARTNER_ID_PATTERN = r"^p_[a-z0-9]{12}$"
 PARTNER_ID = re.compile(PARTNER_ID_PATTERN)
 
+USER_ID_PATTERN = r"^u_[a-z0-9]{12}$"
+
 EPOCH_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 EPOCH_LENGTH = 8
 
@@ -64,7 +66,16 @@ def new_id() -> str:
 
 def new_partner_id() -> str:
     """Return a new random id for a partner."""
-    return "p_" + "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(12))
+    return "p_" + _letters()
+
+
+def new_user_id() -> str:
+    """Return a new random id for a user."""
+    return "u_" + _letters()
+
+
+def _letters() -> str:
+    return "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(12))
 
 
 def now() -> datetime:

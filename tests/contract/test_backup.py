@@ -52,6 +52,12 @@ async def test_everything_comes_back(filled: Store, store_url: str, target_url: 
         "copies": 1,
         "api_keys": 1,
         "reach_links": 1,
+        "notes": 0,
+        "users": 2,
+        "memberships": 1,
+        "passkeys": 1,
+        "identities": 0,
+        "acts": 28,
     }
     assert await restore(target_url, path) == (Holdings(0, 0, None), manifest.holds)
     target = await Store.open(target_url, migrate=False)
@@ -99,7 +105,7 @@ async def test_while_others_publish(
     assert [change.seq for change in changes.items] == list(range(1, changes.liveblog.seq + 1))
     assert changes.liveblog.seq == manifest.holds.entries == manifest.sections["revisions"].rows
     assert manifest.sections["idempotency"].rows == changes.liveblog.seq - 40
-    orphans = "SELECT count(*) FROM idempotency WHERE entry_id NOT IN (SELECT id FROM entries)"
+    orphans = "SELECT count(*) FROM idempotency WHERE target_id NOT IN (SELECT id FROM entries)"
     assert await query(target, orphans) == [(0,)]
     assert await query(target, "PRAGMA foreign_key_check") == []
     assert await query(target, "PRAGMA integrity_check") == [("ok",)]
@@ -142,8 +148,9 @@ async def test_a_database_that_is_not_there(tmp_path: Path, path: Path, empty_po
 
 def test_every_table_is_backed_up() -> None:
     """A new one must be given its place: what it refers to comes before it."""
-    assert list(sections.SECTIONS) == [table.name for table in sorted(tables.metadata.tables.values(), key=_place)]
-    for table in tables.metadata.tables.values():
+    backed_up = [table for table in tables.metadata.tables.values() if table.name not in sections.LEFT_OUT]
+    assert list(sections.SECTIONS) == [table.name for table in sorted(backed_up, key=_place)]
+    for table in backed_up:
         for other in table.foreign_keys:
             assert _place(other.column.table) < _place(table)
 

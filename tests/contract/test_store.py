@@ -155,6 +155,7 @@ async def test_a_deleted_entry_leaves_a_tombstone_without_content(store: Store) 
     written = await store.entries.delete("match", entry.id, fine, by=NEWSROOM, at=at(9))
     assert written.change == EntryDeleted(2, entry.id)
     blank = an_entry(id=entry.id, seq=2, version=2, status=EntryStatus.DELETED, body="", updated_at=at(9))
+    blank = replace(blank, created_by=NEWSROOM.ref)
     assert written.entry == blank
     assert (await store.entries.revisions("match", entry.id))[0][-1].entry == blank
     assert (await store.changes.after("match", 1, limit=10)).items == [EntryDeleted(2, entry.id)]
@@ -291,7 +292,7 @@ async def test_text_comes_back_to_the_byte(store: Store) -> None:
         corrections=(Correction(at(0.456), TYPOGRAPHY),),
     )
     await store.entries.create("match", entry, by=named(TYPOGRAPHY))
-    stored = replace(entry, seq=1)
+    stored = replace(entry, seq=1, created_by=named(TYPOGRAPHY).ref)
     assert (await store.entries.find("match", entry.id))[1] == stored
     assert (await store.entries.page("match", limit=1, tag=TYPOGRAPHY)).items == [stored]
     [revision], _ = await store.entries.revisions("match", entry.id)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 async def test_what_is_added_is_found(store: Store) -> None:
-    picture = a_picture()
+    picture = replace(a_picture(), created_by=NEWSROOM.ref)
     assert await store.media.add(picture, NEWSROOM) == picture
     assert await store.media.find(picture.id) == picture
 

@@ -15,8 +15,12 @@ from liveserver.domain.entry import Correction, EntryStatus, Verification, Via
 from liveserver.domain.ids import EntityVersion, new_id
 from liveserver.domain.liveblog import EmbedPolicy, LiveblogStatus
 from liveserver.domain.partner import Attribution
+from liveserver.domain.people.rights import Role
+from liveserver.domain.people.user import Membership
 from liveserver.store import ApiKey, Hold, Idempotency, Incoming, ReachLink, Store
 from liveserver.store.backup.dump import backup
+from liveserver.store.repositories.people.credentials import Credential, NewPasskey
+from tests.support.people_samples import a_user, invited, joined
 from tests.support.principals import NEWSROOM, named
 from tests.support.store_samples import (
     TYPOGRAPHY,
@@ -104,6 +108,9 @@ async def fill(store: Store) -> None:
     )
     await store.keys.add(replace(KEY, liveblogs=frozenset({"vote"})), NEWSROOM)
     await store.reach.add_link("0" * 64, LINK, NEWSROOM)
+    zoe = await joined(store, TYPOGRAPHY[:20], Role.REPORTER, Membership("vote", Role.EDITOR))
+    await store.credentials.change(zoe, Credential(passkey=NewPasskey("id", "key", 0, TYPOGRAPHY)), at(13))
+    await invited(store, a_user("Nadia", Role.OWNER), "token")
 
 
 async def seen(store: Store) -> dict[str, Any]:
@@ -120,6 +127,8 @@ async def seen(store: Store) -> dict[str, Any]:
     found: dict[str, Any] = {
         "liveblogs": plain(await store.liveblogs.page(limit=9)),
         "keys": await store.keys.all(),
+        "users": await store.users.all(),
+        "passkeys": [await store.credentials.passkeys(user.id) for user in await store.users.all()],
         "link": await store.reach.find_link("0" * 64),
         "media": await store.media.page(limit=9),
         "rules": await store.partners.rules(),

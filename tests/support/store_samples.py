@@ -11,7 +11,6 @@ from liveserver.domain.liveblog import Liveblog, LiveblogStatus
 from liveserver.domain.media import Media
 from liveserver.domain.partner import Partner
 from liveserver.domain.source import Source, SourceState
-from tests.support.principals import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,7 +146,7 @@ def a_picture(moment: datetime = NOON) -> Media:
         size=123_456,
         alt=TYPOGRAPHY,
         credit=None,
-        by=named("Rédaction"),
+        actor="Rédaction",
         created_at=moment,
         updated_at=moment,
     )

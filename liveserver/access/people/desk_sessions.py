@@ -114,7 +114,7 @@ class DeskSessions:
         return DeskActor(Actor(principal, rights), session)
 
     def recall(self, cookies: str | None) -> str | None:
-        """Return the principal (`Principal.ref`) that this process remembers for a Cookie header; None if there is none.
+        """Return the principal (`Principal.ref`) that this process remembers for a Cookie header; None if it has none.
 
         The session may have ended since. So the result counts only for limits.
         """

@@ -18,13 +18,11 @@ from sqlalchemy import (
     Table,
     bindparam,
     delete,
-    func,
     insert,
     select,
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from liveserver.domain.errors import BadBackup, Conflict, LiveserverError, SettingsError
@@ -34,6 +32,7 @@ from liveserver.store.backup import row_checks
 from liveserver.store.backup.archive import Archive, Holdings, Row, printable
 from liveserver.store.backup.dump import backup
 from liveserver.store.backup.long_transaction import LongTransaction
+from liveserver.store.backup.people_merge import KEPT, PeopleMerge, insertion
 from liveserver.store.backup.sections import SECTIONS, Tables, describe, holdings_in, tables_in
 from liveserver.store.connections import restoring_connections
 from liveserver.store.database import own_history
@@ -61,8 +60,9 @@ class Restored(NamedTuple):
 async def restore(address: str, path: Path, *, replace: bool = False, safe: Safe = lambda body: body) -> Restored:
     """Replace the whole content of a database by a backup, in one transaction.
 
-    Returns the numbers of live blogs and entries before and after the restore. API keys of the database stay, and the
-    backup's API keys are added. A key that is revoked in the database or in the backup is revoked afterwards.
+    Returns the numbers of live blogs and entries before and after the restore. API keys and users of the database stay,
+    and the backup's are added (`people_merge.py`). All sessions end. A key that is revoked in the database or in the
+    backup is revoked afterwards.
     `address`: the URL of the database. `path`: the backup's file. `replace`: True if live blogs in the
     database may be replaced. `safe`: makes the body of an entry safe, as somebody else may have written the file.
 
@@ -130,10 +130,12 @@ def _replace(
             f"the database {shown(url)} holds {describe(replaced)}; the backup holds "
             f"{describe(archive.manifest.holds)}. --force replaces the one by the other"
         )
+    people = PeopleMerge(connection)
     for table in reversed(present.values()):
-        if table.name != tables.api_keys.name:
+        if table.name not in KEPT:
             connection.execute(delete(table))
-    _load(connection, present, archive, transaction, safe)
+    _load(connection, present, archive, transaction, safe, people)
+    people.finish(connection)
     _begin_histories(connection)
     if not is_sqlite(url):
         connection.execute(_NEXT_ID)
@@ -143,9 +145,16 @@ def _replace(
 
 
 def _load(
-    connection: Connection, present: Tables, archive: Archive, transaction: LongTransaction, safe: Safe | None
+    connection: Connection,
+    present: Tables,
+    archive: Archive,
+    transaction: LongTransaction,
+    safe: Safe | None,
+    people: PeopleMerge | None = None,
 ) -> None:
     """Insert all rows of the archive into the tables of the database. Raises BadBackup if a row isn't valid.
+
+    `people`: chooses the rows of people; None if the database is empty, so that all are inserted.
 
     `safe`: makes the body of an entry safe. If it is None, `row_checks.check` isn't called and bodies stay as they are.
     Pass None for an archive of an earlier schema: its rows are checked after their migration.
@@ -157,7 +166,9 @@ def _load(
             rows = [
                 _row(archive, name, count + number, row, present[name], safe) for number, row in enumerate(batch, 1)
             ]
-            query = _insertion(connection, present[name])
+            query = insertion(connection, present[name]) if name in KEPT else insert(present[name])
+            if people is not None:
+                rows = people.rows(name, rows)
             try:
                 _insert(connection, query, rows)
             except _Refused:
@@ -196,24 +207,14 @@ def _insert(connection: Connection, query: Executable, rows: list[Row]) -> None:
     Raises _Refused, with the database's message, if the database refuses a row. Raises StoreUnavailable if the database
     doesn't answer.
     """
+    if not rows:
+        return
     try:
         with outages(), connection.begin_nested():
             connection.execute(query, rows)
     except (SQLAlchemyError, ValueError, TypeError, OverflowError) as error:
         message = str(getattr(error, "orig", None) or error) or type(error).__name__
         raise _Refused(message.splitlines()[0].rpartition(">: ")[2]) from error
-
-
-def _insertion(connection: Connection, table: Table) -> Executable:
-    if table.name != tables.api_keys.name:
-        return insert(table)
-    # An API key that was made after the backup stays valid. A key that was revoked in the database, or in the backup,
-    # stays revoked.
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    query = dialect.insert(table)
-    revoked_at = func.coalesce(table.c.revoked_at, query.excluded.revoked_at)
-    statement: Executable = query.on_conflict_do_update(index_elements=[table.c.id], set_={"revoked_at": revoked_at})
-    return statement
 
 
 def _begin_histories(connection: Connection) -> None:

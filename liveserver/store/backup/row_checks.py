@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy import JSON, BigInteger, Boolean, Integer, String
 
-from liveserver.domain.entry import EntryStatus, Verification
-from liveserver.domain.ids import ID_PATTERN, PARTNER_ID_PATTERN
+from liveserver.domain.entry import Action, EntryStatus, Verification
+from liveserver.domain.ids import ID_PATTERN, PARTNER_ID_PATTERN, USER_ID_PATTERN
 from liveserver.domain.inputs.fields import Language, Link, Origin, Slug, Timezone, clean, live_page
 from liveserver.domain.inputs.models import EmbeddingInput, ThemeInput
 from liveserver.domain.liveblog import LiveblogStatus
 from liveserver.domain.partner import DELAY_MAX
+from liveserver.domain.people.principal import PrincipalKind
+from liveserver.domain.people.rights import Role
 from liveserver.domain.source import SourceState
 from liveserver.store import tables
 
@@ -115,6 +117,8 @@ class _Liveblog(_Document):
     updated_at: Moment
 
 
+UserId = Annotated[str, Field(pattern=USER_ID_PATTERN)]
+
 _FIELDS: Mapping[str, Mapping[str, Any]] = {
     "liveblogs": {
         "slug": Slug,
@@ -132,7 +136,7 @@ _FIELDS: Mapping[str, Mapping[str, Any]] = {
         "corrections": list[_Correction],
         "via": _Via | None,
     },
-    "revisions": {"action": Literal["created", "edited", "published", "deleted"], "entry": _Entry},
+    "revisions": {"action": Action, "entry": _Entry},
     "takedowns": {"by_partner": dict[str, _Counts]},
     "media": {
         "id": EntryId,
@@ -153,6 +157,10 @@ _FIELDS: Mapping[str, Mapping[str, Any]] = {
     },
     "moments": {"before": _Liveblog | None},
     "sources": {"remote_slug": Slug, "partner": PartnerId | None, "url": Link | None, "state": SourceState},
+    "users": {"id": UserId, "name": PlainText, "role": Role | None},
+    "memberships": {"user_id": UserId, "role": Role},
+    "notes": {"id": EntryId},
+    "acts": {"id": EntryId, "kind": PrincipalKind},
     "api_keys": {
         "id": Annotated[str, Field(pattern=r"^[a-z0-9]+$")],
         "name": PlainText,

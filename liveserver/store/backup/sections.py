@@ -37,9 +37,18 @@ SECTIONS = (
     "copies",
     "api_keys",
     "reach_links",
+    "notes",
+    "users",
+    "memberships",
+    "passkeys",
+    "identities",
+    "acts",
 )
 """The names of all sections, which are also the tables' names. A table comes before the tables that refer to it. A
 database with an earlier schema lacks some of the tables."""
+
+LEFT_OUT = ("sessions", "join_links", "secrets")
+"""The names of the tables that no backup has: whoever reads a backup must not be able to sign in with it."""
 
 Tables = dict[str, Table]
 

@@ -188,8 +188,9 @@ class Media(QueryGroup):
     """Insert a picture. The caller has written the picture's files before.
 
     Returns the picture; if an earlier request with the idempotency key has inserted one, returns that one. `by`: the
-    principal that adds the picture. Raises Unauthorized if its session or API key isn't valid at the moment of writing, and
-    Forbidden if it may not add pictures. Raises KeyReused if a different request came with the idempotency key before.
+    principal that adds the picture. Raises Unauthorized if its session or API key isn't valid at the moment of writing,
+    and Forbidden if it may not add pictures. Raises KeyReused if a different request came with the idempotency key
+    before.
     """
 
     confirm_deletion = Write(media.confirm_deletion)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Text, bindparam, cast, func, insert, select, update
 
 from liveserver.domain.change import Change, EntryChanged, EntryDeleted
-from liveserver.domain.entry import Entry, EntryStatus, Revision
+from liveserver.domain.entry import Action, Entry, EntryStatus, Revision
 from liveserver.domain.errors import Conflict, Gone, KeyReused, NeverSeen, NotFound, check_history
 from liveserver.domain.ids import ID_PATTERN, now
 from liveserver.domain.people.rights import Verb
@@ -355,7 +355,7 @@ def _record(
     entry: Entry,
     *,
     by: Principal,
-    action: Literal["created", "edited", "published", "deleted"],
+    action: Action,
 ) -> None:
     """Insert the revision that the entry is now, and the act in the audit log."""
     revision = {

@@ -37,7 +37,7 @@ def _media(row: RowMapping) -> Media:
 
 
 def add(connection: Connection, media: Media, by: Principal, *, idempotency: Idempotency | None = None) -> Media:
-    """Insert a picture, and return it. If an earlier request with the idempotency key has inserted one, return that one.
+    """Insert a picture, and return it. If an earlier request with the same idempotency key has, return its picture.
 
     Raises Unauthorized or Forbidden if the principal `by` may not add pictures now. Raises KeyReused if a different
     request came with the idempotency key before. Raises Gone if the earlier request's picture was deleted.

@@ -56,13 +56,13 @@ def allowed(ask: Callable[[], object], tries: int) -> int:
         ("limit_streams", "stream", "streams"),
         ("limit_reads", "read", "reads"),
         ("limit_pages", "page", "pages"),
-        ("limit_by_key", "with_key", "key"),
+        ("limit_by_key", "by_principal", "key"),
     ],
 )
 def test_a_rate(setting: str, kind: str, policy: str) -> None:
     """Twenty seconds' worth at once, then the rate; another address, or key, has its own; 0 is no limit."""
     clock = Clock()
-    who: tuple[Any, Any] = ("2zgpnh3zf4od", "another") if kind == "with_key" else (READER, OTHER)
+    who: tuple[Any, Any] = ("2zgpnh3zf4od", "another") if kind == "by_principal" else (READER, OTHER)
     some = limits(clock, **{setting: 3})
     first, second = (partial(getattr(some, kind), one) for one in who)
     assert allowed(first, 100) == 3 * BURST_SECONDS

@@ -149,7 +149,7 @@ def test_what_is_unread_with_a_key_counts_for_the_key() -> None:
     extension: dict[str, Any] = {"unread": lambda owner: unread.get(owner, 0)}
     scope = scope_of(("192.0.2.7", 1)) | {"extensions": {EXTENSION: extension}}
     requester = requester_with(scope, "2zgpnh3zf4od")
-    assert (requester.line, requester.unread()) == (("key", "2zgpnh3zf4od"), 0)
+    assert (requester.line, requester.unread()) == (("principal", "2zgpnh3zf4od"), 0)
     unread[extension["owner"]] = UNREAD_MOST
     assert requester.unread() == UNREAD_MOST
 
@@ -223,7 +223,9 @@ async def test_a_slow_body_counts_for_the_key_that_it_came_with(live_site: LiveS
         links.append(writer)
 
     async def claimed() -> bool:
-        return [len(list(receiving.of(owner))) for owner in (("key", key_id), bytes([127, 0, 0, 2]))] == [1, 1]
+        return [
+            len(list(receiving.of(owner))) for owner in (("principal", f"key:{key_id}"), bytes([127, 0, 0, 2]))
+        ] == [1, 1]
 
     await settled(claimed)
     for writer in links:

@@ -32,7 +32,7 @@ async def test_long_texts_take_the_share_of_their_key(site: Site, monkeypatch: p
     one = f"{ENTRIES}/{response.json()['id']}"
     response = await sport.patch(one, json={"body": "b" * (SMALL + 1)}, headers={"If-Match": "*"})
     assert response.status_code == 200, response.text
-    assert owners == [key_id] * 2
+    assert owners == [f"key:{key_id}"] * 2
 
 
 async def test_bodies_on_their_way_are_bounded(site: Site) -> None:
@@ -46,7 +46,7 @@ async def test_bodies_on_their_way_are_bounded(site: Site) -> None:
         asked += 1
         yield b"{}"
 
-    with site.parts.bodies.room(key_id, JSON_PER_KEY * largest - 100):
+    with site.parts.bodies.room(f"key:{key_id}", JSON_PER_KEY * largest - 100):
         response = await sport.post(ENTRIES, content=body(), headers={"Content-Type": "application/json"})
         assert "as much at once as it may" in problem(response, 429)["detail"]
         assert asked == 0

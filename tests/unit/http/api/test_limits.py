@@ -296,7 +296,7 @@ async def test_changes_are_told_with_who_made_them(site: Site, of: From, lines: 
     assert (await manager.patch(path, json={"enabled": False}, headers={"If-Match": "*"})).status_code == 200
     assert (await manager.patch(path, json={"enabled": False}, headers={"If-Match": "*"})).status_code == 200
     assert (await manager.delete(path)).status_code == 204
-    by = {"key": key.split("_")[1], "address": READER}
+    by = {"principal": f"key:{key.split('_')[1]}", "address": READER}
     told = [line for line in lines if line["event"].startswith("partner.")]
     assert [(line["event"], line["partner"], line["by"]) for line in told] == [
         ("partner.created", made["id"], {**by, "route": "POST /api/v1/partners"}),

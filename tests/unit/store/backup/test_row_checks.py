@@ -27,6 +27,8 @@ LIVEBLOG: dict[str, Any] = {
     "created_at": MOMENT,
     "updated_at": MOMENT,
     "embedding": None,
+    "opened_by": None,
+    "two_persons": None,
 }
 
 
