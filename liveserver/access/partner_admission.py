@@ -67,7 +67,7 @@ class Readers(Enum):
     ASKING = auto()
     """Only scripts of certain sites may read the answer, and the request comes from one of these sites."""
     NONE = auto()
-    """Only scripts of certain sites may read the answer. The request comes from none of them, or has no Origin."""
+    """Only scripts of certain sites may read the answer. The request comes from another site, or has no Origin."""
 
 
 class Admission(NamedTuple):

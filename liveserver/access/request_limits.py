@@ -3,7 +3,7 @@
 Each process counts for itself, in memory. The delivery of messages to viewers isn't counted. Three sorts of clients
 aren't limited by address: trusted proxies, networks that the operator exempts, and clients without an address (on a
 Unix socket). If a trusted proxy doesn't forward its clients' addresses, all its clients have the proxy's address. A
-limit on this address would refuse all of them, so it isn't limited.
+limit on this address would refuse all these clients, so the address isn't limited.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ FAILED_KEYS_SECONDS = 60
 time may come at once. (The setting of this limit is a number of requests per minute.)"""
 
 FULL_AGAIN = 10
-"""Seconds of the `Retry-After` header for an address with too many streams: nobody knows when one of them will end."""
+"""Seconds of the `Retry-After` header for an address with too many streams: nobody knows when one of the streams will
+end."""
 
 
 WRITTEN = 16 * 1024
@@ -187,7 +188,7 @@ class RequestLimits:
         self._by_address(self._failed_keys, peer)
 
     def refusal_wait(self, peer: Peer) -> float:
-        """Count a refusal for the peer's address. Return the seconds for which its connection mustn't be read.
+        """Count a refusal for the peer's address. Return for how many seconds the connection mustn't be read.
 
         Returns 0 while the address is refused less often than `REFUSALS`, and for peers that aren't limited.
         """

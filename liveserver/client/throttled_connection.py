@@ -40,7 +40,7 @@ class ThrottledConnection(ClientConnection):
         self._throttle = throttle
         self._unread = bytearray()
         self._full = False
-        """True while the queue of unread messages is full. Then no more data is parsed."""
+        """True while the queue of unread messages is full. While it is full, no more data is parsed."""
         self._unpaid = 0
         """The number of parsed frames that the throttle must still count. Frames that begin a message aren't
         included."""

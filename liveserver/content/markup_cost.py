@@ -1,4 +1,4 @@
-"""The cost of parsing a body, estimated in one pass, so that a body that costs too much is refused before parsing.
+"""The cost of parsing a body, estimated in one pass. A body that costs too much is refused before parsing.
 
 Parsers of HTML and Markdown need quadratic time for constructs that are left open (elements, emphasis, brackets).
 Somebody may send a hundred kilobytes of open constructs. A thread needs at most half a second to sanitise a body within

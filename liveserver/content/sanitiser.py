@@ -66,7 +66,8 @@ def sanitise(body: str, markup: str = "html") -> str:
 
     Scripts, styles, frames, other sites' pictures, event handlers and `javascript:` URLs are removed. Text, links,
     emphasis, lists and quotes are kept. Figures get the forms of `content/blocks.py`. Headings and blocks that aren't
-    permitted become permitted ones (`_RENAMED`). HTML without any tag is plain text: blank lines separate paragraphs.
+    permitted are replaced by permitted elements (`_RENAMED`). HTML without any tag is plain text: blank lines separate
+    paragraphs.
 
     Raises InvalidInput if making the body safe would take too long. Also raises InvalidInput if the safe body is too
     long, or has too many tags or pictures (`content/markup_cost.py`).

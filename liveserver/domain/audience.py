@@ -23,14 +23,14 @@ class ReachHour(NamedTuple):
     views: int
     """The number of streams that were opened in the hour."""
     seconds: int
-    """The seconds for which streams were open in the hour, added up over all streams."""
+    """How long streams were open in the hour, in seconds, added up over all streams."""
     peak: int
     """The largest number of streams that were open at the same time in the hour."""
 
 
 @dataclass(slots=True)
 class ConfirmationCounts:
-    """The numbers of viewers that were asked to confirm that a deleted entry is gone, that confirmed, and that left."""
+    """The numbers of viewers that were asked to confirm a deletion, that have confirmed it, and that have left."""
 
     asked: int = 0
     """The number of viewers that were asked to confirm, or that confirmed without being asked."""

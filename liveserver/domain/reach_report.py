@@ -18,7 +18,7 @@ class ReachDay(NamedTuple):
     views: int
     """The number of streams that were opened on the day."""
     seconds: int
-    """The seconds for which streams were open on the day, added up over all streams."""
+    """How long streams were open on the day, in seconds, added up over all streams."""
     peak: int
     """The largest number of streams that were open at the same time on the day."""
 
@@ -42,7 +42,7 @@ class PartnerReach(NamedTuple):
 
     @property
     def seconds(self) -> int:
-        """The seconds for which streams were open in all hours of the report, added up over all streams."""
+        """How long streams were open in all hours of the report, in seconds, added up over all streams."""
         return sum(hour.seconds for hour in self.hours)
 
     @property

@@ -50,9 +50,9 @@ async def cached_answer_for(request: Request, admitted: Admission, variant: Vari
     """Return an answer that depends on an admission: on its topic, and on the sites that may read the answer.
 
     All requests with the same admission and variant share one answer, which the page cache keeps. In one case the
-    answer isn't kept: if the topic is late, and its live blog isn't in memory. Then only requests that wait at the same
-    time share the answer. `admitted`: the request's admission. `variant`, `make`: as for `cached_answer`. Raises the
-    errors of `PageCache.get`.
+    answer isn't kept: if the topic is late, and its live blog isn't in memory. In this case, only requests that wait at
+    the same time share the answer. `admitted`: the request's admission. `variant`, `make`: as for `cached_answer`.
+    Raises the errors of `PageCache.get`.
     """
     topic = admitted.topic
     if admitted.readers is not Readers.ANY:
@@ -89,7 +89,7 @@ async def admitted_alone(request: Request) -> dict[str, str]:
 
     Raises EmbedRefused if the live blog's embed policy doesn't admit the request's origin. A middleware adds the header
     that lets scripts read the answer, so this header isn't returned. Callers must send the answer with `no-cache` or
-    `no-store`. Then no cache sends it to another request without asking this server.
+    `no-store`. With either value, no cache sends the answer to another request without asking this server.
     """
     slug, partners = request.path_params["slug"], services(request).partners
     admitted = await partners.admit(slug, None, request.scope["headers"])

@@ -13,7 +13,7 @@ of the time. There is one more place, for answers that many requesters ask for (
 Several requesters may ask for the same answer. One job then makes the answer for all of them, in the first turn of any
 of their lines. If all requesters of a job have left when its turn comes, the job is dropped. A job that has begun isn't
 stopped until the process ends. Bytes that clients were sent and haven't read stay in memory. So if the clients of a
-line have too many unread bytes, the line gets fewer turns until they have read them.
+line have too many unread bytes, the line gets fewer turns until the clients have read these bytes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ T = TypeVar("T")
 AT_ONCE = 2
 """At most this many jobs are under way at a time, of all lines together. Much of each job runs on the event loop. If
 many jobs were under way, several could be ready at once. They would run one after the other, and everything else would
-have to wait. With two jobs, one can run while the other waits for the database. A job that is done ahead of others
+have to wait. With two jobs, one can run while the other waits for the database. A job that is done ahead of other jobs
 isn't counted."""
 WAITING_PER_LINE = 100
 """At most this many jobs may wait in one line. A hundred expensive jobs take five seconds together. The limit is high
@@ -51,9 +51,9 @@ REQUESTERS_PER_LINE = 2_000
 """At most this many requests may wait for the jobs of one line. By default, one address may send this many requests at
 once. Each request takes some 24 KB of memory until its job is done, even if the client leaves earlier."""
 AHEAD_PER_LINE = 4
-"""At most this many jobs of one line may wait to be done ahead of all other jobs. A job is done ahead of others if many
-requesters ask for its result. The readers of one live blog ask again and again for four answers: its page, the list of
-entries, a feed, and changes."""
+"""At most this many jobs of one line may wait to be done ahead of all other jobs. A job is done ahead of other jobs if
+many requesters ask for its result. The readers of one live blog ask again and again for four answers: its page, the
+list of entries, a feed, and changes."""
 REST_MAX = 1.0
 """After a job, the job's line rests for as long as the job took, but for this many seconds at most. A job that takes
 longer is only waiting for the database, and meanwhile doesn't slow down other lines."""
@@ -102,8 +102,8 @@ class FairQueue:
         """The lines that wait for a turn. The first line has the next turn."""
         self._requesters_per_line = requesters_per_line
         self._ahead = Line(None)
-        """The line of the jobs that are done ahead of others. This line never rests. One of its jobs may be under way
-        in addition to `at_once` jobs of the other lines."""
+        """The line of the jobs that are done ahead of other jobs. This line never rests. One of its jobs may be under
+        way in addition to `at_once` jobs of the other lines."""
         self._running = BackgroundTasks()
         self._under_way = 0
         """The number of jobs under way, without a job that was begun from the line `_ahead`."""
@@ -140,7 +140,7 @@ class FairQueue:
         """Let the requester wait for the job of a key, and return that job.
 
         If the key has no job, or if the key's job has begun already, a new job is made. `ahead`: True if the job is to
-        be done ahead of others because many requesters ask for its result.
+        be done ahead of other jobs because many requesters ask for its result.
 
         Raises Busy if too many jobs or requests wait already. Also raises Busy if a new job is needed, but the clients
         of the requester's line have too many unread bytes.

@@ -56,8 +56,8 @@ class Job(Generic[T]):
         self.lines: list[Line] = []
         """The lines in which the job waits. A job may wait in several lines, as each of its requesters has a line."""
         self.charged_to: Line | None = None
-        """The line that counts this job in its number `ahead`; None if the job doesn't wait to be done ahead of
-        others."""
+        """The line that counts this job in its number `ahead`; None if the job doesn't wait to be done ahead of other
+        jobs."""
         self._result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
     @property
@@ -73,12 +73,12 @@ class Job(Generic[T]):
         return await asyncio.shield(self._result)
 
     def succeed(self, result: T) -> None:
-        """Set the job's result, which all requesters that wait in `result` get."""
+        """Set the job's result. Every requester that waits in `result` gets it."""
         if not self.over:
             self._result.set_result(result)
 
     def fail(self, error: BaseException) -> None:
-        """Set the job's error, which is raised for all requesters that wait in `result`."""
+        """Set the job's error. It is raised for every requester that waits in `result`."""
         if not self.over:
             self._result.set_exception(error)
             # Without this line, asyncio would log an error that no requester waits for as never retrieved.
@@ -101,8 +101,8 @@ class Line:
         """The time at which the delay of the line's turn began, if the turn is delayed because the line's clients have
         too many unread bytes; else None."""
         self.busy = False
-        """True while the line gets no turns. Then one of the line's jobs is under way, or the line rests, or the line's
-        clients must read first."""
+        """True while the line gets no turns, for one of three reasons: one of its jobs is under way, or the line rests,
+        or the line's clients must first read what they were sent."""
         self.ahead = 0
         """The number of the line's jobs that wait to be done ahead of all other jobs."""
         self.places: dict[Job[Any], list[Callable[[], bool]]] = {}

@@ -24,8 +24,8 @@ def requester_of(scope: Scope, otherwise: Hashable = None) -> Requester:
     """Return the requester of a request without an API key. All clients of one network prefix share one line.
 
     `otherwise`: the key of the line in which the requester waits if requests aren't limited by address. Callers pass
-    the thing that the request asks for, such as a topic. Then many requests for one live blog can't delay requests for
-    another live blog.
+    the thing that the request asks for, such as a topic. In this way, many requests for one live blog can't delay
+    requests for another live blog.
     """
     parts: Container = scope["state"]["services"]
     client = scope.get("client")
@@ -60,8 +60,8 @@ def claim_connection(scope: Scope, ref: str) -> None:
     """Count a connection for the request's API key, and not for the client's address, until the body is received.
 
     If no connection is free, the server may close a connection on which a body arrives slowly. The server chooses the
-    API key or address that has most of these connections, and closes one of them. So other clients at an editor's
-    address can't cause the end of the editor's upload.
+    API key or address that has most of these connections, and closes a connection of this key or address. So other
+    clients at an editor's address can't cause the end of the editor's upload.
     """
     if claim := scope.get("extensions", {}).get(EXTENSION, {}).get("claim"):
         claim(_line_of(ref))

@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from liveserver.utils.limits.concurrency_limiter import Permit
 
 CLOSE_SECONDS = 1.0
-"""Seconds for which the server tries to send the end of a stream (a WebSocket's close, or the end of an answer)."""
+"""How long, in seconds, the server tries to send the end of a stream before it gives up. (The end is a WebSocket's
+close, or the end of an answer.)"""
 
 RETRY = b"retry: 3000\n"
 """The line that tells an EventSource to connect again three seconds after its connection is lost.

@@ -268,7 +268,8 @@ class Publisher:
             )
 
     async def take_over(self, writing: Coroutine[Any, Any, Written | None]) -> None:
-        """Run `writing`, which stores a change of a source (a live blog of another server that one of ours follows).
+        """Run `writing`, which stores a change of a source (a live blog on another server, which one of our live blogs
+        follows).
 
         If readers can see the change, it is sent to viewers. Raises the errors of `writing`.
         """
@@ -356,5 +357,5 @@ def _edited(current: Entry, patch: EntryPatch, body: str | None, at: datetime) -
 _PLAIN_FIELDS = frozenset({"heading", "key_event", "breaking", "pinned", "verification", "source"})
 _LIST_FIELDS = frozenset({"authors", "tags"})
 _CONTENT_FIELDS = ("heading", "body", "authors", "verification", "source", "corrections", "status", "published_at")
-"""The fields of an entry that set `updated_at` when they are edited. The other fields (pinned, key event, breaking,
-tags) don't change what the entry says."""
+"""The fields of an entry that count as its content. An edit of one of these fields sets `updated_at`. An edit that
+changes only pinned, key event, breaking or tags doesn't."""

@@ -56,7 +56,7 @@ class Scheduler:
         ).run()
 
     async def _look(self) -> float:
-        """Publish due entries. Also delete old idempotency keys, but only once in TIDY seconds.
+        """Publish due entries. Also delete old idempotency keys, but at most once every TIDY seconds.
 
         Returns the seconds until the next query. Raises StoreUnavailable.
         """

@@ -1,4 +1,4 @@
-"""The counting of one node's viewers that confirm that a deleted entry is gone. This module does no I/O.
+"""The counting of confirmations: viewers of one node confirm that a deleted entry is gone. This module does no I/O.
 
 All viewers that are connected at the deletion are asked to confirm. A viewer that comes back later with an older
 position is sent the deletion, too, and is counted when it confirms. A reader that polls is counted when it confirms, as
@@ -69,7 +69,7 @@ class TakedownCounter:
     def __init__(self, viewers: Iterable[Viewer]) -> None:
         self.by_partner: dict[str, ConfirmationCounts] = {}
         self.closed = False
-        """True after a call of `close`. Then no more confirmations are counted."""
+        """True after a call of `close`. While it is True, no confirmations are counted."""
         self._waiting = set(viewers)
         self._answered: set[Viewer] = set()
         self._by_reply_id: dict[str, Viewer] = {}

@@ -44,13 +44,13 @@ WITHIN_MAX_MS = 20_000
 INTERVAL = 0.5
 """Seconds between two announcements of a node's counts to the other nodes."""
 MIN_EXTRA_SECONDS = 15.0
-"""Seconds for which counting goes on after the time for the answers, even if all viewers have answered. In these
+"""How long, in seconds, counting goes on after the time for the answers, even if all viewers have answered. In these
 seconds, readers that poll can answer, too."""
 MAX_SECONDS = 60.0
-"""Seconds after a takedown's beginning at which its counting is ended, even if some viewers haven't answered."""
+"""How many seconds after a takedown's beginning its counting ends, even if some viewers haven't answered."""
 GRACE_SECONDS = 60.0
-"""Seconds after MAX_SECONDS in which the counts can still be written to the store, if the store was unavailable before.
-After these seconds, all nodes forget the takedown."""
+"""How long, in seconds, the counts can still be written to the store after MAX_SECONDS, if the store was unavailable
+before. After these seconds, all nodes forget the takedown."""
 NOTE_AGAIN_SECONDS = 5.0
 """The pause, in seconds, after a failed attempt to write a new takedown to the store. An attempt may take seconds, and
 during the attempt this node announces no counts."""
@@ -60,8 +60,8 @@ takedown ends."""
 POSTS_MAX = 1_000
 """The greatest number of answers by other nodes' viewers in one announcement. Further answers wait for the next one."""
 ASKED_SECONDS = MAX_SECONDS + GRACE_SECONDS
-"""Seconds after a takedown's beginning in which a viewer may answer. A page in the background may answer all takedowns
-at once, a minute late."""
+"""How long, in seconds, a viewer may answer after a takedown's beginning. A page in the background may answer all
+takedowns at once, a minute late."""
 ASKED_MAX = 1_000
 """The greatest number of takedowns that a viewer may have to answer at a time. Nobody deletes so many entries by hand
 within `ASKED_SECONDS`."""
@@ -297,7 +297,7 @@ class Takedowns:
         self._bus.announce(json_encoding.dumps({"node": self._hub.node, "takedown": report}))
 
     async def _run(self) -> None:
-        """While there are takedowns, write new takedowns to the store, announce counts, and end old ones."""
+        """While there are takedowns, write new takedowns to the store, announce counts, and end old takedowns."""
         announce_at = self._now()
         while self._active:
             self._begun.clear()
@@ -310,7 +310,8 @@ class Takedowns:
                     await self._begun.wait()
 
     async def _note(self) -> None:
-        """Write this node's new takedowns to the store. Then they can be found even if this process is killed."""
+        """Write this node's new takedowns to the store. Stored takedowns can be found even if this process is
+        killed."""
         for counting in list(self._active.values()):
             if counting.ours and not counting.noted and self._now() >= self._note_from:
                 counting.noted = await self._keep(counting, None)
@@ -340,7 +341,7 @@ class Takedowns:
         """Write a takedown's counts to the store. Returns True if the store has accepted them.
 
         Returns False if the store is unavailable: the caller is to try again. Also returns False if the store refuses
-        the counts. Then this node drops the takedown, so that the other takedowns go on.
+        the counts. In that case, this node drops the takedown, so that the other takedowns go on.
         """
         try:
             await self._store.takedowns.keep(counting.state(ended_at))

@@ -97,7 +97,7 @@ def entry_object(entry: Entry, *, html: str, url: str) -> JSON:
 
 
 def source_object(source: Source) -> JSON:
-    """Return a source (a live blog of another server that one of ours follows) with its state, as the API shows it."""
+    """Return a source with its state, as the API shows it. (A source is a live blog on another server.)"""
     return {
         "url": source.page,
         "partner": source.partner,

@@ -133,11 +133,12 @@ class Channel:
         return Offer.DELIVERED
 
     def repair(self, replay: Replay, now: float) -> bool:
-        """Deliver the changes of a replay that the channel lacks. Then deliver kept changes that come next after them.
+        """Deliver the changes of a replay that the channel lacks. Then deliver the kept changes that come directly
+        after the replay.
 
         If the replay has another epoch, the channel starts anew with the replay, and all viewers get a `reset`. Returns
-        False if changes are missing between the channel's position and the replay. Then the caller must read another
-        replay, from the channel's position on.
+        False if changes are missing between the channel's position and the replay. In that case, the caller must read
+        another replay, from the channel's position on.
         """
         if replay.position.epoch != self.position.epoch:
             self._replace(replay, now)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 EARLY_MAX = 256
 """The greatest number of messages that are kept for a channel while it is being opened.
 
-If more come, the oldest messages are dropped. Then the seq of the next message shows that changes are missing."""
+If more come, the oldest messages are dropped. The seq of the next message then shows that changes are missing."""
 
 
 class ChannelRegistry:

@@ -1,9 +1,9 @@
 """The hub has the topics that viewers of this process follow. It makes sure that the viewers get every change.
 
 The bus is fast, but may lose messages; the store has every change in order (see `docs/architecture.md`). A message from
-the bus may show that earlier changes are missing, or a poll may show that the store has newer changes. Then the hub
-reads these changes from the store. The hub knows viewers only as `realtime/viewer.py` defines them. It knows nothing of
-sockets.
+the bus may show that earlier changes are missing, or a poll may show that the store has newer changes. In both cases,
+the hub reads the changes from the store. The hub knows viewers only as `realtime/viewer.py` defines them. It knows
+nothing of sockets.
 """
 
 from __future__ import annotations

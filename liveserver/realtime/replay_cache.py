@@ -22,7 +22,7 @@ A viewer that has missed more changes loads a snapshot, which has fewer bytes.
 """
 
 REPLAY_KEEP = 10.0
-"""Seconds for which a replay is kept after it was read, so that other viewers can get it, too.
+"""How long, in seconds, a replay is kept after it was read, so that other viewers can get it, too.
 
 Many viewers that need a replay come at the same time. One read of the store serves all of them, whatever their
 positions. So nobody can cause more than one read in these seconds by opening streams.

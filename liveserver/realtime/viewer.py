@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 BATCH_SIZE = 512
 """The greatest number of viewers that are written to in one turn of the event loop.
 
-Writing to that many viewers takes a few milliseconds. Then other tasks can run."""
+Writing to that many viewers takes a few milliseconds. After that, other tasks can run."""
 
 
 class ViewerBatch:
     """At most `BATCH_SIZE` viewers, all of the same Python class (`viewer_class`).
 
-    A message is written to all of them in one turn of the event loop. `viewers` is in the order of arrival. But if
-    a viewer leaves, the last viewer is moved to its index, so that there are never gaps.
+    A message is written to all of them in one turn of the event loop. `viewers` is in the order of arrival. But if a
+    viewer leaves, the last viewer is moved to the leaving viewer's index, so that there are never gaps.
     """
 
     __slots__ = ("viewer_class", "viewer_set", "viewers")
@@ -52,7 +52,7 @@ class ViewerBatch:
 
 
 class Viewer(ABC):
-    """A viewer, as the hub knows it. None of its methods raises, waits, or calls the hub."""
+    """A viewer, as the hub knows it. Its methods never raise, wait, or call the hub."""
 
     __slots__ = ("batch", "index", "partner", "reply_id")
 
@@ -75,7 +75,8 @@ class Viewer(ABC):
     def write(self, frame: Frame, /) -> bool:
         """Accept one message, and return True. If the viewer lags, accept nothing, and return False.
 
-        The viewer lags until its transport has drained. Then its connection calls `Hub.resume`.
+        The viewer lags until its transport has drained. When it has drained, the viewer's connection calls
+        `Hub.resume`.
         """
 
     @abstractmethod
@@ -148,6 +149,6 @@ class ViewerSet:
     def batches(self) -> list[ViewerBatch]:
         """Return the batches that the set has now.
 
-        New viewers may be added to any of them later. A viewer stays in its batch until it leaves the set.
+        New viewers may be added to any of these batches later. A viewer stays in its batch until it leaves the set.
         """
         return list(self._batches)

@@ -48,7 +48,8 @@ class PageRenderer:
         return ShareCards(self.entries)
 
     def page(self, view: PageView) -> str:
-        """Return the HTML of `/live/{slug}`: the first page, or a page with older entries, other order or a filter."""
+        """Return the HTML of `/live/{slug}`: the first page, or a page with older entries, another order or a
+        filter."""
         slug, texts = view.liveblog.slug, texts_for(view.liveblog.language)
         pinned_apart = view.order == "newest" and view.only == EVERY
         entries = [entry for entry in view.entries if not (pinned_apart and entry.pinned)]
@@ -140,8 +141,8 @@ class PageRenderer:
     def index_page(self, liveblogs: list[Liveblog], language: str | None = None) -> str:
         """Return the HTML of `/`, which lists the live blogs in the given order.
 
-        `language`: the reader's language; None if we have no texts in it. Then the page is in the language of the first
-        live blog, or in English if we have no texts in the live blog's language.
+        `language`: the reader's language; None if we have no texts in it. In that case, the page is in the language of
+        the first live blog, or in English if we have no texts in the live blog's language.
         """
         return self.fill(
             "index.html",

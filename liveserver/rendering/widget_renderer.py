@@ -32,12 +32,12 @@ WIDTH, HEIGHT = 600, 600
 NARROWEST, LOWEST = 220, 200
 """The least width and height in pixels of the frame in an oEmbed answer, even if the consumer asks for less."""
 CACHE_AGE = 86_400
-"""Seconds for which an oEmbed consumer may keep the answer. This time can be long, as the answer has the live blog's
-address but none of its entries."""
+"""How long, in seconds, an oEmbed consumer may keep the answer. This time can be long, as the answer has the live
+blog's address, but no entries."""
 
 
 class WidgetOptions(NamedTuple):
-    """The options that determine how a widget looks. The page with the widget sets some options, the partner others."""
+    """The options that determine how a widget looks. Some are set by the page with the widget, some by the partner."""
 
     theme: str | None = None
     """One of `THEMES`; None for the partner's theme, or the theme of the reader's system if the partner has none."""

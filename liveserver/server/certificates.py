@@ -38,7 +38,8 @@ class Certificate:
     def read(self) -> None:
         """Read the files again. New connections get the new certificate; open connections keep the old one.
 
-        Raises SettingsError if the files can't be used. Then new connections get the old certificate as before.
+        Raises SettingsError if the files can't be used. In that case, new connections get the old certificate as
+        before.
         """
         self._newest = self._new_context()
 

@@ -46,7 +46,7 @@ CTRL_C_SECONDS = 1.0
 
 It is small, as somebody waits at the terminal."""
 SECOND = 1.0
-"""Seconds for which answers get the same Date header. Then the header is made anew."""
+"""How long, in seconds, answers get the same Date header. After this time, the header is made anew."""
 TICK = 0.1
 """Seconds between two checks, during the drain, whether a second signal has come."""
 FORCED_SECONDS = 2.0

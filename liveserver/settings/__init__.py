@@ -1,8 +1,8 @@
 """The settings. Each comes from a flag, an environment variable `LIVESERVER_…` or a line of `.env`.
 
-If several of them set the same setting, the flag wins over the variable, and the variable wins over the line. For a
-setting with a password, a variable or a line `LIVESERVER_…_FILE` may name a file that has the value. Then the password
-isn't in a command line or an environment, where others may see it.
+If a setting comes from several of these places, the flag wins over the variable, and the variable wins over the line.
+For a setting with a password, a variable or a line `LIVESERVER_…_FILE` may name a file that has the value. The password
+then isn't in a command line or an environment, where other people may see it.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ def key_of(given: str | None) -> str | None:
 def take_client_variables() -> None:
     """Copy the client variables from `.env` into the environment, except variables that the environment has already.
 
-    If LIVESERVER_PORT is set and no TLS certificate is set, the server is assumed to be on this machine. Then the
-    default of LIVESERVER_URL is `http://localhost:` with this port.
+    If LIVESERVER_PORT is set and no TLS certificate is set, the server is assumed to be on this machine. In that case,
+    the default of LIVESERVER_URL is `http://localhost:` with this port.
     """
     variables: dict[str, str] = {}
     # If `.env` can't be read, the commands that need it report that.

@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PATIENCE = 5.0
-"""Seconds for which a server's transaction waits for a statement (on PostgreSQL), a lock or a free connection. If
+"""How long, in seconds, a server's transaction waits for a statement (on PostgreSQL), a lock or a free connection. If
 the wait is longer, the transaction fails."""
 
 RESTORE_PATIENCE = 60.0
-"""Seconds that a backup or a restore on PostgreSQL waits for a lock. Before a restore, all writes have to end."""
+"""How long, in seconds, a backup or a restore on PostgreSQL waits for a lock. Before a restore, all writes have to
+end."""
 
 
 def to_json(value: Any) -> str:

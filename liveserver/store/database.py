@@ -24,7 +24,7 @@ HISTORY_LOCK = 0x6C697665_73657276
 """The number of a PostgreSQL advisory lock. Writes share the lock; a migration or a restore has it exclusively.
 
 A write therefore happens wholly before a restore or wholly after it: the rows that the write has read are still valid
-when it commits. It can be any number that no other program uses on the same database.
+when it commits. The number is arbitrary, but no other program may use it on the same database.
 """
 
 
@@ -51,8 +51,8 @@ class Database:
         self.url = url
         self.writer, self.reader = server_connections(url, pool_size, patience)
         self._in_doubt = False
-        """True if a write raised StoreUnavailable, and no write has succeeded since. Then `ping` also changes a row:
-        on a full disk, a transaction can begin, but fails when it writes."""
+        """True if a write raised StoreUnavailable, and no write has succeeded since. In that case, `ping` also changes
+        a row: on a full disk, a transaction can begin, but fails when it writes."""
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` in a transaction, and return the result of `work`.

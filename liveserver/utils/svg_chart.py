@@ -45,7 +45,7 @@ class Scale(NamedTuple):
         return self.start + share * (self.end - self.start)
 
     def ticks(self, count: int = 4) -> list[float]:
-        """Return some round values between `low` and `high` for the axis: about `count` of them on a linear scale."""
+        """Return some round values between `low` and `high` for the axis: about `count` values on a linear scale."""
         if self.logarithmic:
             powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             steps = (1,) if len(powers) > 4 else (1, 2, 5) if len(powers) < 3 else (1, 3)

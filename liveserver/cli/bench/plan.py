@@ -31,7 +31,7 @@ class Plan:
     transport: Transport = Transport.WS
     deflate: bool = True
     rate: float = 2.0
-    """Entries to publish in each second. 0: publish nothing, and count only the changes that others publish."""
+    """Entries to publish in each second. 0: publish nothing, and count only the changes that other programs publish."""
     duration: float = 30.0
     ramp: float = 0.0
     """The seconds over which the first connections of all viewers are spread evenly. 0: the viewers connect as fast as

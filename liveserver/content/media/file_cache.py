@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 SECONDS = 5.0
-"""Seconds for which a file stays in the cache."""
+"""How long, in seconds, a file stays in the cache."""
 SIZE = 32 * 1024 * 1024
 """How many bytes all files in the cache may have together."""
 

@@ -127,7 +127,7 @@ class MediaLibrary:
             raise
 
     async def _write(self, named_files: Sequence[tuple[str, bytes]]) -> None:
-        """Write all files. If one of them can't be written, remove all of them and raise MediaUnavailable."""
+        """Write all files. If a file can't be written, remove all these files and raise MediaUnavailable."""
         writes = [self._files.write(name, content) for name, content in named_files]
         failures = [failure for failure in await asyncio.gather(*writes, return_exceptions=True) if failure is not None]
         if failures:
@@ -160,7 +160,7 @@ class MediaLibrary:
         `version`: the version that the editor has seen; None if any version is accepted. Raises NotFound if there is no
         such picture, Gone if the picture was deleted before, and VersionConflict if the picture's current version is
         another one. If MediaUnavailable or StoreUnavailable is raised, the picture may still exist although some of its
-        files are gone. Then call this method again.
+        files are gone. In this case, call this method again.
         """
         media = await self._store.media.confirm_deletion(media_id, by)
         check_version(media, version, media.entity_version.history)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from liveserver.content.media.picture import Picture
 
 SECONDS = 5.0
-"""The seconds for which it is remembered that a file is missing. The time is short, because the file's picture may be
+"""How long, in seconds, it is remembered that a file is missing. The time is short, because the file's picture may be
 restored from a backup."""
 NAMES_MAX = 10_000
 """The greatest number of names of missing files that are remembered. So many names need 3 MB of memory. If there are
@@ -31,8 +31,8 @@ class MissingFiles:
     """The reasons why files are missing: their pictures were deleted, or never existed.
 
     `deleted`: a function that gets digests of pictures, asks the store, and returns the digests of the deleted
-    pictures. This function is called at most once in `PAUSE` seconds, with the digests of all requests since its last
-    call. So all these requests together use at most one connection to the database.
+    pictures. This function is called at most once every `PAUSE` seconds, with the digests of all requests since the
+    previous call. So all these requests together use at most one connection to the database.
     """
 
     def __init__(

@@ -94,7 +94,8 @@ Image.MAX_IMAGE_PIXELS = None
 
 
 class Unreadable(Exception):
-    """The error of a file that can't be served. Its message is the rest of a sentence that begins with "The file"."""
+    """The error that says why a file can't be served. The message is the rest of a sentence that begins with "The
+    file"."""
 
 
 class PictureVariant(NamedTuple):

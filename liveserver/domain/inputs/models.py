@@ -65,7 +65,8 @@ ABSENT: Any = Field(default_factory=Absent)
 class Patch(Input):
     """Base of all patches: every field may be absent, and an absent field stays as it is.
 
-    `model_fields_set` has the names of the fields that were sent, also of fields that are `null`. Read no other fields.
+    `model_fields_set` has the names of the fields that were sent, also of fields that are `null`. Don't read a field
+    that isn't in this set.
     """
 
     def sent(self) -> dict[str, Any]:

@@ -28,8 +28,9 @@ def parse(kind: type[InputType], data: object, *, prefix: str = "/", beside: tup
     """Return `data`, which was decoded from JSON, as an instance of the model `kind`.
 
     Raises InvalidInput, which names all bad fields. `prefix`: the beginning of the names of bad fields in this error,
-    before the path of the field. `beside`: the names of other fields that the client may send, and that the
-    caller parses elsewhere. If the client sent an unknown field, the error lists all known fields, also of `beside`.
+    before the path of the field. `beside`: the names of fields that `kind` doesn't have, but that the client may send,
+    too. The caller parses these fields elsewhere. If the client sent an unknown field, the error lists all known
+    fields, also the fields in `beside`.
     """
     if isinstance(data, dict) and len(data) > FIELDS_MAX:
         raise InvalidInput([FieldError("", f"has {len(data)} fields; at most {FIELDS_MAX}")])

@@ -58,7 +58,7 @@ class PublicName:
         site. False if the host of the public URL is `localhost` or another loopback address."""
         self._expected: bytes | None = None
         """The last value of a Host or X-Forwarded-Host header that needed no warning. Most requests have the same value
-        again, which then isn't checked a second time."""
+        again. It isn't checked a second time."""
         self._warned = False
 
     def observe(self, scope: Scope) -> None:

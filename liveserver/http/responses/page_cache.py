@@ -46,12 +46,12 @@ if TYPE_CHECKING:
     Make = Callable[[], Awaitable["CachedPage"]]
 
 DEMAND = 10.0
-"""A rendition is in demand if it is asked for again within this many seconds. Then the hub loads the rendition's live
-blog."""
+"""A rendition is in demand if it is asked for again within this many seconds. The hub loads the live blog of a
+rendition that is in demand."""
 
 DATED_SECONDS = 10.0
-"""Seconds for which a sitemap is kept. Making a sitemap with a thousand live blogs takes 60 ms. A newer sitemap would
-be of little use, as caches outside of this server may keep a sitemap for a minute anyway."""
+"""How long, in seconds, a sitemap is kept. Making a sitemap with a thousand live blogs takes 60 ms. A newer sitemap
+would be of little use, as caches outside of this server may keep a sitemap for a minute anyway."""
 DATED_BYTES = 4 * 1024 * 1024
 """At most this many bytes of memory are used for sitemaps: some ten sitemaps with a thousand live blogs each."""
 
@@ -139,9 +139,9 @@ class PageCache:
         """Return a rendition that has all changes of which this process knew before the call.
 
         If no such rendition is kept or being made, `make` makes one when the requester has its turn in the fair queue.
-        If an earlier rendition of the topic and variant was asked for repeatedly, the new one is made ahead of others.
-        Raises the errors of `make`, StoreUnavailable, Busy if the requester may not wait in the queue, and ClientGone
-        if all requesters of the rendition have left.
+        If an earlier rendition of the topic and variant was asked for repeatedly, the job of the new rendition is done
+        ahead of other jobs. Raises the errors of `make`, StoreUnavailable, Busy if the requester may not wait in the
+        queue, and ClientGone if all requesters of the rendition have left.
         """
         key = (topic, variant)
         ahead = self._kept.is_often(key)
@@ -263,8 +263,8 @@ class IndexCache:
         self._state: object = None
         """The state of the list of live blogs from which the kept pages were rendered; None before the first page."""
         self._rendered: dict[str | None, Representation] = {}
-        """The kept pages, by language: at most one for each of our languages, and one for None. Readers who prefer none
-        of our languages get the page for None."""
+        """The kept pages, by language: at most one for each language in which we have texts. The page under the key
+        None is for all other readers."""
 
     async def close(self) -> None:
         """Cancel the read that is under way."""
@@ -273,8 +273,8 @@ class IndexCache:
     async def get(self, language: str | None) -> Representation:
         """Return the page that lists the live blogs in their current state. Raises StoreUnavailable.
 
-        `language`: the language that the reader prefers among those in which we have texts; None if we have texts in
-        none of the reader's languages.
+        `language`: the reader's preferred language, among the languages in which we have texts. None if we have no
+        texts in any language of the reader.
         """
         liveblogs = await self._read()
         # An epoch and a version together name one state of a live blog's own fields. The page shows no entries.

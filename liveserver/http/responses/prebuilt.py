@@ -65,7 +65,8 @@ class Steady(Response):
     """
 
     lasting = False
-    """True if the body stays in memory even after it was sent. Then its bytes don't count as unread by the client."""
+    """True if the body stays in memory even after it was sent. In that case, the body's bytes don't count as unread by
+    the client."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""

@@ -37,7 +37,7 @@ class Coded(NamedTuple):
     head: RawHeaders
     """The headers of a 200 with the body in this coding."""
     head_unmodified: RawHeaders
-    """The headers of a 304: the headers in `head` except those that describe the body (RFC 9110, 15.4.5)."""
+    """The headers of a 304: the headers in `head` except the headers that describe the body (RFC 9110, 15.4.5)."""
 
 
 class Representation:

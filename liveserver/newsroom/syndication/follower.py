@@ -113,7 +113,7 @@ class Follower:
         self._wait = 1.0
         """The longest pause, in seconds, before the source is tried again."""
         self._again = AGAIN
-        """The value that `_wait` gets after the next answer that no liveserver would give."""
+        """The pause, in seconds, after the next answer that no liveserver would give."""
 
     async def run(self) -> None:
         """Follow the source until cancelled, or until this process doesn't hold the source any more."""
@@ -166,7 +166,8 @@ class Follower:
         self._status.failed(state, error)
 
     async def _follow(self) -> None:
-        """Follow the source until it has got a new history. Then copy all of its entries to our live blog, and return.
+        """Follow the source until it has got a new history. Then copy all entries of the source to our live blog, and
+        return.
 
         If our store has no position of the source, all entries are also copied at the beginning. Raises NotHeld,
         NotFound, Unavailable, TimeoutError and ClientError. For an answer that no liveserver would give, raises Broken,

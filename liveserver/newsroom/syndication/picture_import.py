@@ -1,4 +1,4 @@
-"""The import of the pictures of a source (a live blog of another server that one of ours follows).
+"""The import of the pictures of a source (a live blog on another server, which one of our live blogs follows).
 
 Each picture is fetched once, and added to the newsroom's own pictures.
 """

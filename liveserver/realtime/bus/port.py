@@ -25,8 +25,8 @@ class Bus(Protocol):
     """One process's end of the bus.
 
     `publish` returns at once, and raises nothing. If the bus is down or full, the message is lost, and the hub reads
-    the change from the store. `subscribe` and `unsubscribe` may be called while the bus is down. Then they take effect
-    when the bus is back.
+    the change from the store. `subscribe` and `unsubscribe` may be called while the bus is down. In that case, they
+    take effect when the bus is back.
     """
 
     @property

@@ -58,9 +58,9 @@ class DelayQueue:
     def put(self, seq: int, change: ChangeFrame | Position, due: float) -> None:
         """Add a change that is due at the time `due`. Does nothing if the change was released, or waits already.
 
-        If only the change's position waits already, the change replaces the position. Then `due` is ignored: the change
-        is due at the time noted with the position. If the queue is full (QUEUE_BYTES), only the change's position is
-        added.
+        If only the change's position waits already, the change replaces the position. In this case, `due` is ignored:
+        the change is due at the time noted with the position. If the queue is full (QUEUE_BYTES), only the change's
+        position is added.
         """
         waiting = self._waiting.get(seq)
         if seq <= self._released or isinstance(waiting, ChangeFrame):

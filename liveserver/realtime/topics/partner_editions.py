@@ -5,7 +5,7 @@ entries with an entry's tags, a change of this entry becomes a deletion. Changes
 Viewers are told of a deletion at once: they get a message that the entry is gone, and the entry's waiting changes lose
 their content.
 
-The bus may lose changes. Then the hub reads from the store what the edition shows now.
+If the bus loses a change, the hub reads from the store what the edition shows now.
 """
 
 from __future__ import annotations

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 
 
 LAST_SECONDS = 1.0
-"""Seconds within which a viewer can read its waiting messages when the server ends. Then the connection is aborted."""
+"""Seconds within which a viewer can read its waiting messages when the server ends. After this time, the connection is
+aborted."""
 
 LINGER = 5.0
-"""Seconds within which a peer must close its side of an ended connection. Then the connection is aborted."""
+"""Seconds within which a peer must close its side of an ended connection. After this time, the connection is
+aborted."""
 
 LATE_FRAMES = 240
 """The number of frames (64 KB) that a viewer may send after its connection's end, in addition to its budget.

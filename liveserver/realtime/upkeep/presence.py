@@ -20,7 +20,7 @@ INTERVAL = 2.0
 """Seconds between two announcements by the same node."""
 
 LIFETIME = 2.5 * INTERVAL
-"""Seconds for which the numbers in a node's announcement are kept. Then they are forgotten."""
+"""How long, in seconds, the numbers in a node's announcement are kept. After this time, they are forgotten."""
 
 SLUGS_MAX = 1_000
 """The greatest number of live blogs in one message. A larger message would delay the changes that come after it."""

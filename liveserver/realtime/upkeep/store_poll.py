@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from liveserver.realtime.topics.topic_bus import TopicBus
 
 IDLE_KEEP = 60.0
-"""Seconds for which a topic without viewers stays in memory. So a reloaded page finds its topic still in memory."""
+"""How long, in seconds, a topic without viewers stays in memory. So a reloaded page finds its topic still in memory."""
 
 log = structlog.get_logger(__name__)
 

@@ -65,7 +65,7 @@ class ConnectionRoom:
         self.resting: dict[Evictable, None] = {}
         """The idle connections from which nothing is parsed for a while, because their clients were refused often.
 
-        When room is needed, these connections are ended before all others."""
+        When room is needed, these connections are ended before all other connections."""
         self.unread = UnreadBytes()
         self.receiving = ConnectionGroups()
         """Connections that wait for the rest of a request's body, in groups: one for each address or API key.
@@ -85,7 +85,8 @@ class ConnectionRoom:
         refusals.note(Reason.TOO_MANY_CONNECTIONS, address=address, most=self.limits.connections)
 
     def full(self, connections: set[Any]) -> bool:
-        """Return True if no new stream is accepted, because the last free connections are kept for requests."""
+        """Return True if so few connections are free that they are kept for requests. No new stream is accepted
+        then."""
         # Idle connections are ended when room is needed, so they don't keep viewers out.
         return len(connections) - len(self.idle) - len(self.resting) > self.limits.streams
 

@@ -194,7 +194,7 @@ class HttpConnection(HttpToolsProtocol):
         counted. If other requests wait on the connection, it doesn't rest, but is ended after the answer.
 
         `client`: the client's address and port, as the application knows them. If the connection has another address or
-        port, it belongs to a proxy, and serves other clients, too. Then nothing is done.
+        port, it belongs to a proxy, and serves other clients, too. In that case, nothing is done.
         """
         if client != self.client or self._answering is None:
             return

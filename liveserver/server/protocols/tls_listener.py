@@ -28,10 +28,10 @@ ACCEPTED = 16
 """The greatest number of connections that are accepted in one turn of the event loop."""
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""The error numbers of `accept` that say that the process or the machine can't have any more connections."""
+"""The error numbers of `accept` if the process or the machine can't have any more connections."""
 
 EXHAUSTED_SECONDS = 0.1
-"""Seconds for which no connection is accepted after one of the errors in `EXHAUSTED`.
+"""How long, in seconds, no connection is accepted after one of the errors in `EXHAUSTED`.
 
 Without this pause, the event loop would be busy all the time, since the listening socket stays ready."""
 

@@ -31,9 +31,10 @@ class Liveblogs(QueryGroup):
     """Replace the live blog's own fields by the result of a function.
 
     Returns the live blog, and the change that readers see. The store locks the live blog's row, and calls the function
-    once, with the live blog as it is now. The function must have no side effects, must set `updated_at`, and may raise
-    an error. The store sets slug, epoch, time of creation, version and seqs itself, whatever the function returns. If
-    no other field has changed, the store writes nothing, and the change is None.
+    once, with the live blog as it is now. The function must have no side effects, must set `updated_at` if it changes
+    anything, and may raise an error. The store keeps slug, epoch and time of creation, and sets version and seqs
+    itself, whatever the function returns. If all remaining fields, `updated_at` included, are as before, the store
+    writes nothing, and the change is None.
     """
 
     changed_since = Read(liveblogs.changed_since)
@@ -101,8 +102,9 @@ class Entries(QueryGroup):
     """Replace the entry by the result of a function. If the result is published, the entry takes the next seq.
 
     The store locks the entry's row, and calls the function once, with the entry as it is now. The function must have no
-    side effects, must set `updated_at`, and may raise an error. The store sets id, time of creation, version and seq
-    itself, whatever the function returns. If no other field has changed, the store writes nothing.
+    side effects, and may raise an error. The store doesn't set `updated_at`: the function sets it if the entry's
+    content changes. The store keeps id and time of creation, and sets version and seq itself, whatever the function
+    returns. If all remaining fields, `updated_at` included, are as before, the store writes nothing.
 
     Raises NotFound if there is no such entry. Raises Gone if it was deleted. Raises Conflict if a published entry would
     cease to be published, if an eleventh entry would be pinned, or if the entry was taken over from a source that the
@@ -168,7 +170,7 @@ class Changes(QueryGroup):
     since = Read(past.pending)
     """Return the seqs and times of a live blog's changes since a moment, and the withdrawals of deleted entries.
 
-    The withdrawals name the entries that were published at the moment and have been deleted since.
+    The withdrawals name the entries that were published at the requested moment and have been deleted since.
     """
 
     positions = Read(liveblogs.positions)

@@ -52,7 +52,7 @@ class Around(NamedTuple):
 
     liveblog: Liveblog
     items: list[Entry]
-    """The entries, newest first. The entry that was asked for is one of them."""
+    """The entries, newest first. The entry that was asked for is included."""
     newer_cursor: str | None
     """The cursor of the page of entries that are newer than the first item, for the order `oldest`. None if no entry is
     newer."""
@@ -205,7 +205,7 @@ def changes_then(
     """Return the changes after a seq, as they were at a past moment, and withdrawals of the entries deleted since then.
 
     If an entry has been deleted since the moment, its text isn't returned. Instead, the changes contain an EntryDeleted
-    with the seq that the entry had at the moment. Raises NotFound.
+    with the seq that the entry had at that moment. Raises NotFound.
     """
     liveblog_id, current = liveblogs.find(connection, slug)
     liveblog, changed, withdrawn = past.past(connection, liveblog_id, current, moment)

@@ -2,7 +2,8 @@
 
 For an entry that hasn't changed since the moment, the table of entries still has its past state. For an entry that has
 changed, we look up the first version made after the moment. The version before this first version is the entry's state
-at the moment, and the table of revisions has it. The cost is proportional to the number of changes since the moment.
+at the requested moment, and the table of revisions has it. The cost is proportional to the number of changes since the
+moment.
 """
 
 from __future__ import annotations
@@ -45,13 +46,13 @@ class Past(NamedTuple):
     """The state of a live blog at a past moment: its own fields, and only the entries that have changed since."""
 
     liveblog: Liveblog
-    """The live blog's own fields and its seq, as they were at the moment."""
+    """The live blog's own fields and its seq, as they were at the requested moment."""
     changed: list[Entry]
-    """The entries that were published at the moment, have changed since, and aren't deleted now. Each is as it was at
-    the moment."""
+    """The entries that were published at the requested moment, have changed since, and aren't deleted now. Each is as
+    it was at that moment."""
     withdrawn: list[tuple[int, Withdrawal]]
-    """The entries that were published at the moment, and have been deleted since. Each is a pair: the seq that the
-    entry had at the moment, and its withdrawal."""
+    """The entries that were published at the requested moment, and have been deleted since. Each is a pair: the seq
+    that the entry had at that moment, and its withdrawal."""
 
 
 class Pending(NamedTuple):
@@ -62,7 +63,7 @@ class Pending(NamedTuple):
     changes: list[tuple[int, datetime]]
     """The changes, each as a pair of its seq and the time when it was made; ascending by seq."""
     withdrawn: list[Withdrawal]
-    """The entries that were published at the moment, and have been deleted since."""
+    """The entries that were published at the requested moment, and have been deleted since."""
 
 
 def seq_then(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: datetime) -> int:

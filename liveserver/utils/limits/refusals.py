@@ -35,7 +35,7 @@ class Reason(StrEnum):
     HEAD_TOO_SLOW = "head-too-slow"
     BODY_TOO_SLOW = "body-too-slow"
     TOO_MANY_WAITING = "too-many-waiting"
-    """Too many requests that were sent on one connection before the earlier ones were answered."""
+    """Too many requests that were sent on one connection before the earlier requests were answered."""
     TOO_MANY_RECORDS = "too-many-records"
     """Too many TLS records with little or no content."""
     TOO_MANY_CONNECTIONS = "too-many-connections"

@@ -21,7 +21,7 @@ PANELS = ((104, 320), (372, 448), (500, 576), (628, 688))
 """The top and the bottom of each of the four plots, in pixels from the top of the picture."""
 HEIGHT = 736
 GAP = 3
-"""The greatest number of seconds between two values that the line of a plot connects."""
+"""If two neighbouring values are more seconds apart than this, a plot's line has a gap between the two."""
 
 Row = dict[str, Any]
 

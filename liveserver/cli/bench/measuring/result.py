@@ -25,7 +25,7 @@ class Usage:
     """Microseconds of the server's processor time for each delivery (a change to one viewer). The server's work of
     publishing is included. None if nothing was delivered."""
     viewer_bytes: float
-    """Bytes of memory (proportional set size) by which the server grew for each viewer that follows."""
+    """The growth of the server's memory (proportional set size), in bytes for each following viewer."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""A worker process, which runs viewers: the orders to this process, its work, and its reports."""
+"""A worker process, which runs viewers: the commands to this process, its work, and its reports."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ REASONS = 20
 
 @dataclass(frozen=True)
 class Orders:
-    """The orders for a worker process. The first process pickles this object and sends it to the worker process."""
+    """The instructions for a worker process. The first process pickles this object and sends it to the worker
+    process."""
 
     opening: Opening
     greeted: bool
@@ -73,21 +74,22 @@ class Orders:
 
 
 class Connect(NamedTuple):
-    """The order to connect all viewers: the first at the time `at` (monotonic clock), the last `ramp` seconds later."""
+    """The command to connect all viewers. The first viewer connects at the time `at` (monotonic clock), and the last
+    viewer `ramp` seconds later."""
 
     at: float
     ramp: float
 
 
 class Finish(NamedTuple):
-    """The order to count, from now on, the viewers that haven't got the live blog's last change. `seq`: the seq of this
-    change."""
+    """The command to count, from now on, the viewers that haven't got the live blog's last change. `seq`: the seq of
+    this change."""
 
     seq: int
 
 
 class Stop(NamedTuple):
-    """The order to report once more, let all viewers leave, and end."""
+    """The command to report once more, let all viewers leave, and end."""
 
 
 class Report(NamedTuple):
@@ -101,7 +103,7 @@ class Report(NamedTuple):
     settled: bool
     """True if each viewer of the process has either been connected or given up connecting."""
     final: int
-    """The seq of the live blog's last change; -1 if the process hasn't got the order `Finish` yet.
+    """The seq of the live blog's last change; -1 if the process hasn't got the command `Finish` yet.
     `measurements.behind` counts the viewers that haven't got this change."""
     last: bool
     """True if this is the last report of the process."""
@@ -110,7 +112,7 @@ class Report(NamedTuple):
 class Worker:
     """The manager of the viewers of one worker process. The viewers report to this object: it is their `ViewerEvents`.
 
-    `send`: sends a report to the first process, which runs the command.
+    `send`: sends a report to the first process, which runs `liveserver bench`.
     """
 
     def __init__(self, orders: Orders, send: Callable[[Report], None]) -> None:
@@ -139,7 +141,7 @@ class Worker:
         self._tls = None if orders.tls_name is None else ssl.create_default_context()
 
     def order(self, order: Connect | Finish | Stop) -> None:
-        """Carry out an order that came from the first process."""
+        """Carry out a command that came from the first process."""
         match order:
             case Connect():
                 self._start(self._connect(order))
@@ -150,7 +152,7 @@ class Worker:
                 self._stopping.set()
 
     async def run(self) -> None:
-        """Send reports until the order to stop comes; then send the last report, and let all viewers leave.
+        """Send reports until the command `Stop` comes; then send the last report, and let all viewers leave.
 
         If one of the worker's tasks failed, ends early and raises the error of this task.
         """
@@ -341,8 +343,8 @@ IP_BIND_ADDRESS_NO_PORT = 24
 
 
 def main(orders: Orders, connection: Connection) -> None:
-    """Run a worker process until it gets the order to stop, or the first process is gone."""
-    # Ctrl+C at a terminal goes to every process. The first process decides what happens, and gives the order to stop.
+    """Run a worker process until it gets the command `Stop`, or the first process is gone."""
+    # Ctrl+C at a terminal goes to every process. The first process decides what happens, and gives the command `Stop`.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     machine_limits.raise_open_files()

@@ -44,9 +44,10 @@ class Member:
 
 
 class WorkerPool:
-    """The pool of worker processes: it starts them, gives them orders, and adds up their reports.
+    """The pool of worker processes: it starts them, gives them commands, and adds up their reports.
 
-    It is an asynchronous context manager. `orders`: the orders of all processes; one process is started for each item.
+    It is an asynchronous context manager. `orders`: the instructions for all processes; one process is started for each
+    item.
     """
 
     def __init__(self, orders: Sequence[Orders]) -> None:
@@ -177,7 +178,7 @@ class WorkerPool:
         loop = asyncio.get_running_loop()
         for member in self._members:
             loop.remove_reader(member.connection.fileno())
-            # If the connection is closed, the process at its other end stops, even if it never got an order.
+            # If the connection is closed, the process at its other end stops, even if it never got a command.
             member.connection.close()
         for member in self._members:
             await asyncio.to_thread(member.process.join, END_SECONDS)

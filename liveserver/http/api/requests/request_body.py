@@ -26,9 +26,10 @@ _DIGITS = 18
 async def body_of(request: Request, kind: type[InputType], actor: Actor, *, confirms: bool = False) -> InputType:
     """Return the JSON body that the actor sends, as a model. Check afterwards that the API key is unchanged.
 
-    `confirms`: True if the operation's transaction checks the key again. Then this function doesn't check it. Raises
-    TooManyRequests or Busy if too much is being sent at once. Raises Unauthorized or Forbidden if the key was changed
-    meanwhile. Also raises TooLarge, UnsupportedMediaType, and InvalidInput, which names every field that isn't valid.
+    `confirms`: True if the operation's transaction checks the key again. In that case, this function doesn't check the
+    key. Raises TooManyRequests or Busy if too much is being sent at once. Raises Unauthorized or Forbidden if the key
+    was changed meanwhile. Also raises TooLarge, UnsupportedMediaType, and InvalidInput, which names every field that
+    isn't valid.
     """
     parts = services(request)
     limit = parts.settings.max_body_size
