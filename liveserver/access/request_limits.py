@@ -134,6 +134,14 @@ class RequestLimits:
             clock,
             FAILED_KEYS_SECONDS,
         )
+        limit = settings.limit_sign_in
+        self._sign_in = Limit(
+            "sign-in",
+            template.format(requests="tries to sign in", limit=limit, unit="minute"),
+            limit / FAILED_KEYS_SECONDS,
+            clock,
+            FAILED_KEYS_SECONDS,
+        )
         self._refusals = RateLimiter(REFUSALS, REFUSALS_AT_ONCE, clock)
         self._by_key = Limit(
             "key", f"more requests with this key than {settings.limit_by_key} a second", settings.limit_by_key, clock
@@ -186,6 +194,10 @@ class RequestLimits:
         Requests with a valid key aren't counted, and never refused by this limit.
         """
         self._by_address(self._failed_keys, peer)
+
+    def sign_in(self, peer: Peer) -> None:
+        """Count a try to sign in. Raises TooManyRequests if the address tries too often."""
+        self._by_address(self._sign_in, peer)
 
     def refusal_wait(self, peer: Peer) -> float:
         """Count a refusal for the peer's address. Return for how many seconds the connection mustn't be read.

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from liveserver.access.api_keys import ApiKeys
     from liveserver.access.body_budget import BodyBudget
     from liveserver.access.partner_admission import PartnerAdmission
+    from liveserver.access.people.desk_sessions import DeskSessions
+    from liveserver.access.people.sign_in import SignIn
     from liveserver.access.request_limits import RequestLimits
     from liveserver.content.media.library import MediaLibrary
     from liveserver.http.fair_queue import FairQueue
@@ -42,6 +44,8 @@ class Container:
     settings: Settings
     store: Store
     api_keys: ApiKeys
+    desk_sessions: DeskSessions
+    sign_in: SignIn
     bus: Bus
     hub: Hub
     history: StoreHistory

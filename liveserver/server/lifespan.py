@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from liveserver.access.api_keys import ApiKeys
 from liveserver.access.body_budget import json_budget, upload_budget
 from liveserver.access.partner_admission import PartnerAdmission
+from liveserver.access.people.desk_sessions import DeskSessions
+from liveserver.access.people.sign_in import SignIn
 from liveserver.access.request_limits import RequestLimits
 from liveserver.content.embed_providers import EmbedProviders
 from liveserver.content.media import storage
@@ -105,6 +107,9 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
         parts.push_async_callback(reach.flush)
         partners = PartnerAdmission(store, hub, base_url=settings.base_url)
         parts.push_async_callback(partners.close)
+        limits = RequestLimits(settings)
+        desk_sessions = DeskSessions(store, secure=settings.base_url.startswith("https://"))
+        parts.push_async_callback(desk_sessions.close)
         publisher = Publisher(store, hub, presenter, takedowns)
         syndication = SyndicationCoordinator(store, publisher, library, settings, node=hub.node)
         parts.push_async_callback(syndication.close)
@@ -122,6 +127,8 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             settings=settings,
             store=store,
             api_keys=ApiKeys(store),
+            desk_sessions=desk_sessions,
+            sign_in=SignIn(store, limits),
             bus=bus,
             hub=hub,
             history=history,
@@ -138,7 +145,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             reach=reach,
             widgets=WidgetRenderer(pages),
             syndication=syndication,
-            limits=RequestLimits(settings),
+            limits=limits,
             bodies=json_budget(settings.max_body_size),
             uploads=upload_budget(settings.media_max_size),
             store_queue=store_queue,

@@ -154,6 +154,9 @@ class Settings(BaseSettings):
     limit_failed_keys: Annotated[int, Field(ge=0, le=100_000)] = Field(
         20, description="API keys that aren't good, of one address a minute, until it is 429 instead; 0 for no limit"
     )
+    limit_sign_in: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        30, description="Tries to sign in that an address may make a minute; 0 for no limit"
+    )
     limit_exempt: str = Field(
         "127.0.0.0/8,::1",
         description="Addresses and networks that no limit by address holds for, beside trusted proxies",

@@ -16,7 +16,7 @@ from liveserver.domain.people.rights import Verb
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer, page_headers
-from liveserver.http.api.requests.authorisation import actor_of, authorised, provisionally_authorised
+from liveserver.http.api.requests.authorisation import actor_of, api_root, authorised, provisionally_authorised
 from liveserver.http.api.requests.preconditions import idempotency_key_of, version_of
 from liveserver.http.api.requests.queries import DeleteQuery, EntriesQuery, PageQuery, query_of
 from liveserver.http.api.requests.request_body import body_of
@@ -58,9 +58,7 @@ async def create(request: Request) -> Response:
         actor.principal,
         idempotency_key=key,
     )
-    headers = {
-        "Location": f"{parts.settings.base_url}/api/v1/liveblogs/{written.liveblog.slug}/entries/{written.entry.id}"
-    }
+    headers = {"Location": f"{api_root(request)}/liveblogs/{written.liveblog.slug}/entries/{written.entry.id}"}
     parts.limits.wrote(actor.ref, len(written.entry.body))
     if written.replayed:
         headers["Idempotency-Replayed"] = "true"

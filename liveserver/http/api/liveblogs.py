@@ -10,7 +10,7 @@ from liveserver.domain.people.rights import Verb
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer, page_headers
-from liveserver.http.api.requests.authorisation import authorised
+from liveserver.http.api.requests.authorisation import api_root, authorised
 from liveserver.http.api.requests.preconditions import version_of
 from liveserver.http.api.requests.queries import PageQuery, query_of
 from liveserver.http.api.requests.request_body import body_of
@@ -35,7 +35,7 @@ async def create(request: Request) -> Response:
     liveblog = await parts.publisher.create_liveblog(body, actor.principal)
     if "embedding" in body.model_fields_set:
         await parts.partners.changed()
-    location = f"{parts.settings.base_url}/api/v1/liveblogs/{liveblog.slug}"
+    location = f"{api_root(request)}/liveblogs/{liveblog.slug}"
     return _liveblog_answer(request, liveblog, status=201, headers={"Location": location})
 
 

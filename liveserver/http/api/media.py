@@ -11,7 +11,7 @@ from liveserver.domain.people.rights import Verb
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer, page_headers
-from liveserver.http.api.requests.authorisation import authorised, confirm
+from liveserver.http.api.requests.authorisation import api_root, authorised, confirm
 from liveserver.http.api.requests.preconditions import version_of
 from liveserver.http.api.requests.queries import PageQuery, UploadQuery, query_of
 from liveserver.http.api.requests.request_body import body_of
@@ -35,9 +35,7 @@ async def create(request: Request) -> Response:
     async with upload_of(request, actor) as upload:
         await confirm(request, actor)
         media = await parts.library.add(upload.file, upload.words, by=actor.principal)
-    return _media_answer(
-        request, media, status=201, headers={"Location": f"{parts.settings.base_url}/api/v1/media/{media.id}"}
-    )
+    return _media_answer(request, media, status=201, headers={"Location": f"{api_root(request)}/media/{media.id}"})
 
 
 async def listing(request: Request) -> Response:

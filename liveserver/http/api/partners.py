@@ -12,7 +12,7 @@ from liveserver.domain.people.rights import Verb
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer, page_headers
-from liveserver.http.api.requests.authorisation import authorised
+from liveserver.http.api.requests.authorisation import api_root, authorised
 from liveserver.http.api.requests.preconditions import version_of
 from liveserver.http.api.requests.queries import PageQuery, PartnerQuery, query_of
 from liveserver.http.api.requests.request_body import body_of
@@ -33,7 +33,7 @@ async def create(request: Request) -> Response:
     actor = await authorised(request, Verb.PARTNERS)
     parts = services(request)
     partner = await parts.partner_directory.create(await body_of(request, PartnerInput, actor), actor.principal)
-    location = f"{parts.settings.base_url}/api/v1/partners/{partner.id}"
+    location = f"{api_root(request)}/partners/{partner.id}"
     return _partner_answer(request, partner, status=201, headers={"Location": location})
 
 

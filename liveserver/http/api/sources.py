@@ -11,7 +11,7 @@ from liveserver.domain.people.rights import Verb
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer
-from liveserver.http.api.requests.authorisation import authorised
+from liveserver.http.api.requests.authorisation import api_root, authorised
 from liveserver.http.api.requests.request_body import body_of
 from liveserver.http.container import services
 from liveserver.http.route_params import SLUG
@@ -26,7 +26,7 @@ async def create(request: Request) -> Response:
     actor = await authorised(request, Verb.MANAGE)
     parts, slug = services(request), request.path_params["slug"]
     source = await parts.syndication.follow(slug, await body_of(request, SourceInput, actor), actor.principal)
-    location = f"{parts.settings.base_url}/api/v1/liveblogs/{slug}/source"
+    location = f"{api_root(request)}/liveblogs/{slug}/source"
     return answer(request, resources.source_object(source), status=201, public=False, headers={"Location": location})
 
 

@@ -5,7 +5,12 @@ The modules of the resources declare the operations.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from liveserver.http.api import entries, liveblogs, media, partners, reach, snapshots, sources, takedowns
+
+if TYPE_CHECKING:
+    from liveserver.http.api.openapi.operation import Operation
 
 OPERATIONS = (
     *liveblogs.OPERATIONS,
@@ -17,3 +22,6 @@ OPERATIONS = (
     *media.OPERATIONS,
     *partners.OPERATIONS,
 )
+
+DESK_OPERATIONS: tuple[Operation, ...] = ()
+"""The operations that only the desk's API has. They need somebody who is signed in."""

@@ -1,11 +1,15 @@
-"""The API key of a request: its actor, the check of its scopes, and the limits against which the request counts."""
+"""The sender of a request: its actor, the check of its rights, and the limits against which the request counts.
+
+A request to `/api/v1` has an API key, or none. A request to `/desk/api/v1` comes from a session; whoever routed it has
+put the session into the request's scope.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from liveserver.access.actors import Actor, require
-from liveserver.domain.errors import Forbidden
+from liveserver.domain.errors import Forbidden, Unauthorized
 from liveserver.http.container import services
 from liveserver.http.requesters import claim_connection
 from liveserver.utils import audit_log
@@ -13,24 +17,46 @@ from liveserver.utils import audit_log
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from liveserver.access.people.desk_sessions import DeskActor
     from liveserver.domain.people.rights import Verb
+
+DESK = "liveserver.desk"
+"""The name in a request's scope under which a request to the desk has its `DeskActor`."""
+
+
+def desk_actor_of(request: Request) -> DeskActor:
+    """Return the user who sent a request to the desk, with the session. The caller serves only such requests."""
+    found: DeskActor = request.scope[DESK]
+    return found
+
+
+def is_at_desk(request: Request) -> bool:
+    """Return True if the request came to the desk's API."""
+    return DESK in request.scope
+
+
+def api_root(request: Request) -> str:
+    """Return the address of the API to which the request came, without a slash at the end."""
+    return services(request).settings.base_url + ("/desk/api/v1" if is_at_desk(request) else "/api/v1")
 
 
 async def actor_of(request: Request) -> Actor | None:
-    """Return the actor of the request's API key; None if the request has no key.
+    """Return the actor of a request: the user who is signed in, or the API key. None if the request has neither.
 
     Raises Unauthorized if the key isn't valid.
     """
+    if is_at_desk(request):
+        return desk_actor_of(request).actor
     return await services(request).api_keys.authenticate(request.headers.get("authorization"))
 
 
 async def authorised(request: Request, verb: Verb, *, anywhere: bool = False) -> Actor:
-    """Return the actor if the request's API key has the scope and may be used for the live blog in the path.
+    """Return the actor of a request if its rights allow the verb on the live blog in the path.
 
-    The key and the route are noted for the audit log. If the path names no live blog, a key that is limited to certain
-    live blogs is refused, unless `shared` is True. `shared`: True for a resource that all keys with the scope may use.
-    Raises Unauthorized if there is no valid key. Raises Forbidden if the key lacks the scope or may not be used for the
-    live blog.
+    The actor and the route are noted for the audit log. If the path names no live blog, a key that is limited to
+    certain live blogs is refused, unless `anywhere` is True. `anywhere`: True for a resource that belongs to no live
+    blog, so that it is enough that the verb is allowed on any. Raises Unauthorized if there is no valid key. Raises
+    Forbidden if the rights don't allow the verb.
     """
     actor = require(await actor_of(request), verb, request.path_params.get("slug"), anywhere=anywhere)
     claim_connection(request.scope, actor.ref)
@@ -40,22 +66,32 @@ async def authorised(request: Request, verb: Verb, *, anywhere: bool = False) ->
 
 
 async def confirm(request: Request, actor: Actor) -> None:
-    """Check again, after the request body was received, that the actor's API key is unchanged.
+    """Check again, after the request body has arrived, that the actor has the same rights as before.
 
-    Receiving a body may take long. Raises Unauthorized if the key was revoked or has expired meanwhile. Raises
-    Forbidden if the key's scopes or live blogs were changed.
+    A body may take long to arrive. Raises Unauthorized if the key was revoked or has expired meanwhile, or if the
+    session has ended. Raises Forbidden if the rights were changed.
     """
-    if await actor_of(request) != actor:
-        raise Forbidden(f"the key “{actor.principal.name}” was changed while this came in: send it again")
+    if is_at_desk(request):
+        slug = request.path_params.get("slug")
+        found = await services(request).desk_sessions.authenticate(request.headers.get("cookie"), slug)
+        if found is None:
+            raise Unauthorized("the session has ended: sign in again")
+        current: Actor | None = found.actor
+    else:
+        current = await actor_of(request)
+    if current != actor:
+        what = "the rights of" if is_at_desk(request) else "the key"
+        raise Forbidden(f"{what} “{actor.principal.name}” was changed while this came in: send it again")
 
 
 async def provisionally_authorised(request: Request, verb: Verb) -> Actor:
-    """Return the actor like `authorised`. If this process remembers the API key, the store isn't asked for the key.
+    """Return the actor as `authorised` does. But if this process remembers the API key, the store isn't asked for it.
 
     The remembered key may have been revoked or limited meanwhile. So only an operation whose transaction checks the key
-    again may use this function. Raises the same errors as `authorised`.
+    again may use this function. Raises Unauthorized if there is no valid key, and Forbidden if the rights don't allow
+    the verb.
     """
-    seen = services(request).api_keys.recall(request.headers.get("authorization"))
+    seen = None if is_at_desk(request) else services(request).api_keys.recall(request.headers.get("authorization"))
     actor = require(seen or await actor_of(request), verb, request.path_params.get("slug"))
     claim_connection(request.scope, actor.ref)
     return actor

@@ -1,0 +1,95 @@
+"""Passwords: the rules for new ones, and their hashes (Argon2id, RFC 9106).
+
+Hashing a password takes some 50 ms and 46 MB on purpose, so that guessing is dear for whoever has stolen the database.
+It runs in a few threads, and only so many passwords may wait for one: otherwise strangers could keep the machine busy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from pwdlib import PasswordHash
+from pwdlib.exceptions import PwdlibError
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+from liveserver.domain.errors import Busy, FieldError, InvalidInput
+from liveserver.domain.people.user import login_of
+from liveserver.utils.limits.refusals import Reason, refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+LENGTH_MIN = 10
+LENGTH_MAX = 200
+"""The least and the greatest length of a password, in characters."""
+DISTINCT_MIN = 5
+"""The least number of different characters in a password."""
+THREADS = 2
+"""The number of passwords that are hashed at the same time."""
+WAITING_MAX = 30
+"""How many passwords may wait for a thread: a second or two of work. Further ones are refused with Busy."""
+
+MEMORY = 46 * 1024
+"""The memory that hashing takes, in KiB: the first of the settings that OWASP's Password Storage Cheat Sheet names."""
+
+_COMMON = frozenset(
+    {"1234567890", "azertyuiop", "qwertyuiop", "motdepasse", "password12", "passwort12", "liveserver", "0123456789"}
+)
+
+
+def check_new(password: str, name: str) -> None:
+    """Raise InvalidInput, with the reason, if a password is too easy to guess. `name`: the user's name."""
+    if not LENGTH_MIN <= len(password) <= LENGTH_MAX:
+        raise _bad(f"must have {LENGTH_MIN} to {LENGTH_MAX} characters: a sentence is a good one")
+    if len(set(password)) < DISTINCT_MIN or password.casefold() in _COMMON:
+        raise _bad("is too easy to guess")
+    if login_of(name) in login_of(password) and len(password) < 2 * len(name):
+        raise _bad("must not be the name")
+
+
+def _bad(detail: str) -> InvalidInput:
+    return InvalidInput([FieldError("/password", detail)])
+
+
+class Passwords:
+    """The hashing of passwords, in a few threads."""
+
+    def __init__(self) -> None:
+        self._hasher = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=MEMORY, parallelism=1),))
+        self._threads = CapacityLimiter(THREADS)
+        self._inside = 0
+        self._nobody: str | None = None
+        """A hash that no password has. It is made when it is needed first."""
+
+    async def hash(self, password: str) -> str:
+        """Return the hash of a password, with its algorithm and parameters. Raises Busy."""
+        return await self._run(lambda: self._hasher.hash(password))
+
+    async def verify(self, password: str, hashed: str | None) -> bool:
+        """Return True if the password has this hash. Raises Busy.
+
+        `hashed`: None if there is no such user or password. The result is then False, after as much time as for others,
+        so that nobody learns by the time which users exist.
+        """
+        return await self._run(lambda: self._verify(password, hashed))
+
+    def _verify(self, password: str, hashed: str | None) -> bool:
+        if hashed is None:
+            self._nobody = self._nobody or self._hasher.hash("nobody")
+        try:
+            return self._hasher.verify(password, hashed or self._nobody or "") and hashed is not None
+        except PwdlibError:
+            return False
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._inside >= THREADS + WAITING_MAX:
+            refusals.note(Reason.BUSY, waiting=self._inside)
+            raise Busy("so many people are signing in that no other is begun")
+        self._inside += 1
+        try:
+            return await to_thread.run_sync(work, limiter=self._threads)
+        finally:
+            self._inside -= 1

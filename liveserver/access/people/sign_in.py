@@ -1,0 +1,157 @@
+"""Signing in: by name and password, or by a link; and proving again who one is."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from liveserver.access.people.desk_sessions import digest_of, new_token
+from liveserver.access.people.passwords import LENGTH_MAX, Passwords, check_new
+from liveserver.access.request_limits import Limit
+from liveserver.domain.errors import Forbidden, Unauthorized
+from liveserver.domain.ids import now
+from liveserver.domain.people.user import AGENT_MAX, NAME_MAX, JoinLink, LinkKind, Session, User, login_of
+from liveserver.store.repositories.people.credentials import Credential
+from liveserver.utils import audit_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from liveserver.access.people.desk_sessions import DeskActor, NewToken
+    from liveserver.access.request_limits import Peer, RequestLimits
+    from liveserver.store import Store
+
+CONFIRMED_FOR = timedelta(minutes=10)
+"""For how long a user who has proved to be who they are may do what needs such a proof."""
+
+TRIES_SECONDS = 600
+"""The time in which a user name may be tried `TRIES` times from one address, in seconds."""
+TRIES = 10
+TRIES_OF_ALL = 100
+"""The greatest number of tries of one user name from all addresses in `TRIES_SECONDS`."""
+
+LINK_TIME = timedelta(hours=72)
+"""The time for which a link to join or to set a new password is valid."""
+
+WRONG = "the name or the password is wrong"
+
+
+class Client(NamedTuple):
+    """The client that signs in: its address, and its User-Agent header."""
+
+    peer: Peer
+    agent: str
+
+    @property
+    def address(self) -> str | None:
+        """The client's address; None if it isn't known."""
+        return self.peer[0] if self.peer else None
+
+
+class SignedIn(NamedTuple):
+    """A user who has just signed in, and the token for the session's cookie."""
+
+    user: User
+    token: str
+
+
+class NotConfirmed(Forbidden):
+    """The act needs a proof, not older than `CONFIRMED_FOR`, that the user is who they are."""
+
+
+def new_link(user_id: str, kind: LinkKind, at: datetime) -> tuple[NewToken, JoinLink]:
+    """Return a new link for a user, and its token, which can be shown only now."""
+    return new_token(), JoinLink(kind, user_id, at, at + LINK_TIME)
+
+
+def new_session(user_id: str, client: Client, at: datetime) -> Session:
+    """Return a session that begins now."""
+    return Session(secrets.token_hex(8), user_id, at, at, at, client.address, client.agent[:AGENT_MAX])
+
+
+def check_confirmed(actor: DeskActor) -> None:
+    """Raise NotConfirmed if the user hasn't proved who they are for `CONFIRMED_FOR`."""
+    if actor.session.confirmed_at + CONFIRMED_FOR <= now():
+        raise NotConfirmed("this needs your password or passkey once more: POST /desk/api/v1/session/confirm")
+
+
+class SignIn:
+    """Signing in. One object serves a process, and counts the failed tries that came to this process."""
+
+    def __init__(self, store: Store, limits: RequestLimits, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._limits = limits
+        self.passwords = Passwords()
+        here = f"more than {TRIES} tries of this name from this address in {TRIES_SECONDS // 60} minutes"
+        self._by_name_here = Limit("sign-in-name", here, TRIES / TRIES_SECONDS, clock, TRIES_SECONDS)
+        everywhere = f"more than {TRIES_OF_ALL} tries of this name in {TRIES_SECONDS // 60} minutes"
+        self._by_name = Limit("sign-in-names", everywhere, TRIES_OF_ALL / TRIES_SECONDS, clock, TRIES_SECONDS)
+
+    async def with_password(self, name: str, password: str, client: Client) -> SignedIn:
+        """Sign in by name and password. Raises Unauthorized if they are wrong, TooManyRequests, and Busy."""
+        user_id = await self._check_password(name, password, client)
+        return await self.begin(user_id, client, way="password")
+
+    async def confirm_with_password(self, actor: DeskActor, password: str, client: Client) -> None:
+        """Note that a user who is signed in has given the password once more. Raises as `with_password` does."""
+        principal = actor.actor.principal
+        await self._check_password(principal.name, password, client)
+        await self._store.sessions.confirmed(principal.session or "", principal, now(), way="password")
+
+    async def begin(self, user_id: str, client: Client, *, way: str) -> SignedIn:
+        """Begin a session of a user who has proved to be who they are. Raises Unauthorized if the user may not sign in.
+
+        `way`: how the user signed in, for the audit log.
+        """
+        token = new_token()
+        user = await self._store.credentials.sign_in(token.digest, new_session(user_id, client, now()), way=way)
+        audit_log.done("user.signed_in", user=user.id, name=user.name, way=way, address=client.address)
+        return SignedIn(user, token.token)
+
+    async def link(self, token: str, client: Client) -> tuple[JoinLink, User]:
+        """Return the link with this token, and its user. Raises Unauthorized if it isn't valid, and TooManyRequests."""
+        self._limits.sign_in(client.peer)
+        return await self._store.credentials.link(digest_of(token))
+
+    async def join_with_password(self, token: str, password: str, client: Client) -> SignedIn:
+        """Use a link: set a password, and sign in. Raises InvalidInput if the password is too easy to guess.
+
+        Raises Unauthorized if the link isn't valid, TooManyRequests, and Busy.
+        """
+        _, user = await self.link(token, client)
+        check_new(password, user.name)
+        return await self.join(token, user, Credential(password=await self.passwords.hash(password)), client)
+
+    async def join(self, token: str, user: User, credential: Credential | None, client: Client) -> SignedIn:
+        """Use a user's link with a credential, and sign in. Raises Unauthorized if the link isn't valid."""
+        new, session = new_token(), new_session(user.id, client, now())
+        joined = await self._store.credentials.join(digest_of(token), credential, new.digest, session)
+        return SignedIn(joined, new.token)
+
+    async def set_password(self, actor: DeskActor, old: str, new: str, client: Client) -> None:
+        """Replace the acting user's password. The user's other sessions end.
+
+        Raises Unauthorized if the old one is wrong, InvalidInput if the new one is too easy to guess, and Busy.
+        """
+        principal = actor.actor.principal
+        await self._check_password(principal.name, old, client)
+        check_new(new, principal.name)
+        hashed = await self.passwords.hash(new)
+        await self._store.credentials.change(principal, Credential(password=hashed), now())
+
+    async def _check_password(self, name: str, password: str, client: Client) -> str:
+        """Return the id of the user with this name and password. Each try is counted, the good ones, too."""
+        self._limits.sign_in(client.peer)
+        if len(name) > 2 * NAME_MAX or len(password) > LENGTH_MAX:
+            raise Unauthorized(WRONG)
+        login = login_of(name)
+        self._by_name_here.take((login, self._limits.prefix_of(client.peer)))
+        self._by_name.take(login)
+        found = await self._store.credentials.password_of(name)
+        if not await self.passwords.verify(password, found[1] if found else None) or found is None:
+            audit_log.done("user.refused", name=name[:NAME_MAX], address=client.address)
+            raise Unauthorized(WRONG)
+        return found[0]
