@@ -9,6 +9,8 @@ instead, and some never answer. Meanwhile, requests to /healthz show for how lon
 
 from __future__ import annotations
 
+from tests.support.principals import NEWSROOM
+
 import argparse
 import asyncio
 import json
@@ -22,7 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from liveserver.access.api_keys import new_key
-from liveserver.access.scopes import SCOPES
+from liveserver.domain.people.rights import SCOPES
 from liveserver.client import Client
 from liveserver.protocol.messages import gone_answer
 from liveserver.store import Store
@@ -104,7 +106,7 @@ def _cpu(pid: int) -> float:
 async def _key(database: str) -> str:
     store = await Store.open(database)
     stored, shown = new_key("benchmark", SCOPES)
-    await store.keys.add(stored)
+    await store.keys.add(stored, NEWSROOM)
     await store.close()
     return shown
 
