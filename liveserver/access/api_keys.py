@@ -165,7 +165,10 @@ def require(actor: Actor | None, scope: str, slug: str | None, *, shared: bool =
 
 
 def may(actor: Actor | None, scope: str, slug: str) -> bool:
-    """Return True if the actor's key has the scope and may be used for the live blog: `require` raises nothing."""
+    """Return True if the actor's key has the scope and may be used for the live blog.
+
+    True exactly when `require(actor, scope, slug)` wouldn't raise an error.
+    """
     return actor is not None and scope in actor.scopes and (actor.liveblogs is None or slug in actor.liveblogs)
 
 

@@ -1,4 +1,7 @@
-"""A limit on the number of values in a JSON text. A scan checks it before the text is parsed.
+"""A check that a JSON text wouldn't cost too much to parse. The check is made before the text is parsed.
+
+The check counts the text's strings, commas, colons and opening brackets. It returns True if there are too many; the
+caller must then refuse the text.
 
 A JSON parser lets no other code run until it has finished, even if it runs in a thread. For a megabyte of plain text it
 needs a millisecond and a megabyte of memory. For a megabyte of empty lists it needs forty times as long, and twenty

@@ -1,4 +1,7 @@
-"""Room for connections: the number of connections that a server may still accept, and ways to raise this number."""
+"""Room for connections: the number of connections that a server may still accept.
+
+If there is no room for a new connection, the server tries to make room by ending an idle or slow connection.
+"""
 
 from __future__ import annotations
 

@@ -55,6 +55,9 @@ class ConnectionGroups:
 
 @lru_cache(maxsize=1_024)
 def owner_of(host: str) -> bytes | None:
-    """Return the prefix of a host's address, by which connections are grouped; None if the host is no address."""
+    """Return the part of an IP address by which connections are grouped; None if `host` isn't an IP address.
+
+    This part is the whole of an IPv4 address, or the first eight bytes (the /64 network) of an IPv6 address.
+    """
     address = packed(host)
     return None if address is None else network_prefix(address)
