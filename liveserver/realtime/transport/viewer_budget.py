@@ -1,8 +1,8 @@
-"""The budget that limits what a viewer may send. Viewers need to send pongs, confirmations and a close only.
+"""The budget that limits what a viewer may send. Viewers need to send only pongs, confirmations and a close.
 
 Each frame that a viewer sends adds some seconds to the viewer's debt. As time passes, the debt is paid off, as in
 `utils/limits/rate_limiter.py`. The viewer keeps one number: the time when its debt will be paid off. The budget is
-spent if this time is SECONDS from now. The functions of this module do no I/O and keep nothing.
+used up when this time is SECONDS from now, or later. The functions of this module do no I/O and keep no state.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from liveserver.utils.limits.rate_limiter import charged
 
 FRAMES = 30
-"""The number of frames that a viewer may send at once. After that, it may send the same number in `SECONDS` seconds.
+"""The number of frames that a viewer may send at once. After that, it may send as many in every `SECONDS` seconds.
 
 A browser sends one pong in twenty seconds. A library that pings by itself sends perhaps one frame a second. A frame
 costs us some 20 µs of processor time, so a thousand viewers that reach this limit use 6 % of a core.
