@@ -35,9 +35,9 @@ log = structlog.get_logger(__name__)
 
 
 class SyncedChannel:
-    """A channel together with the last known position of the store.
+    """A channel that is kept complete: changes that it lacks are read from the store and delivered.
 
-    If the channel lacks changes, this object reads them from the store and delivers them.
+    For this purpose, the last known position of the store is kept with the channel.
     """
 
     def __init__(
@@ -63,7 +63,8 @@ class SyncedChannel:
         self.refresh = FreshFlight(self._refresh)
         """The function that reads the changes after the channel's position from the store, and delivers them.
 
-        All calls during a run share the next run. Raises NotFound if the live blog doesn't exist, and StoreUnavailable.
+        Calls during a run all wait for one more run. Raises NotFound if the live blog doesn't exist, and
+        StoreUnavailable.
         """
         self._store_position = channel.position
         """The last known position of the store. The channel may still lack changes up to this position."""
