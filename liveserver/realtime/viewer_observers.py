@@ -30,7 +30,7 @@ class ViewerObservers:
             observer.said(slug, viewer, message)
 
     def asked(self, slug: str, /) -> int:
-        """Return how many answers each viewer of the live blog was lately asked for, by all observers together."""
+        """Return how many answers each viewer of the live blog may have to send now, for all observers together."""
         return sum(observer.asked(slug) for observer in self._observers)
 
     def left(self, slug: str, viewer: Viewer, /) -> None:
