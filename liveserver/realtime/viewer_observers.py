@@ -25,7 +25,7 @@ class ViewerObservers:
             observer.came(slug, viewer)
 
     def said(self, slug: str, viewer: Viewer, message: bytes, /) -> None:
-        """Pass a short text message of a viewer on to all observers."""
+        """Pass on to all observers a short text message that a viewer has sent."""
         for observer in self._observers:
             observer.said(slug, viewer, message)
 

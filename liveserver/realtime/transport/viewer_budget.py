@@ -36,17 +36,18 @@ def weight(frames: int, size: int) -> float:
 
 
 def spent(until: float, now: float, frames: float) -> float:
-    """Return the time when a viewer's debt will be paid off after it has sent some more frames.
+    """Return the time when a viewer's debt will be paid off, with some new frames added to the debt.
 
-    `until`: the time when the debt is paid off without these frames. `frames`: the weight of these frames.
+    `until`: the time when the debt without the new frames is paid off. `frames`: the new frames' weight (see `weight`).
+    All times are seconds of the same clock.
     """
     return charged(until, now, frames * FRAME_SECONDS)
 
 
 def allowed(until: float, now: float, asked: int = 0) -> bool:
-    """Return True if a viewer's debt is small enough. The debt may be too large by half a frame.
+    """Return True if a viewer's debt is within the budget, or exceeds the budget by less than half a frame.
 
-    `until`: the time when the debt will be paid off. `asked`: how many answers the viewer was asked for. The viewer may
-    send that many more frames.
+    `until`: the time when the debt will be paid off. `asked`: the number of answers that the viewer was asked for. The
+    budget has one more frame for each of these answers.
     """
     return until - now < SECONDS + (asked + 0.5) * FRAME_SECONDS
