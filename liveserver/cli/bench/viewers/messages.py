@@ -48,8 +48,11 @@ class Mark(NamedTuple):
 
 
 class Hello(NamedTuple):
-    """The first message of a stream. The server also sends this message before each replay. The seqs of the
-    changes in a replay may have gaps."""
+    """The first message of a stream. The server may send it again later, before a replay.
+
+    `epoch` and `seq`: the live blog's present position. `resumed`: True if the changes after the viewer's position, up
+    to `seq`, follow as a replay. The seqs in a replay may have gaps.
+    """
 
     epoch: str
     seq: int
@@ -65,7 +68,7 @@ class Change(NamedTuple):
 
 
 class Reset(NamedTuple):
-    """The message that tells a viewer that the stream can't continue from the viewer's position. The message names the
+    """The message that tells a viewer that the stream can't continue from the viewer's position. `epoch` and `seq`: the
     live blog's present position."""
 
     epoch: str
