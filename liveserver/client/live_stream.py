@@ -36,17 +36,17 @@ MESSAGE_MAX = 2 * 1024 * 1024
 """The greatest number of bytes of a message of the stream; Broken is raised if a message is longer. A liveserver sends
 messages of at most half this size: the longest messages contain the body of an entry twice."""
 CONNECTION_MESSAGES = 100
-"""The throttle counts a new connection like this number of messages. So a follower doesn't connect again and again,
-without pauses, to a server that ends each connection immediately."""
+"""How many messages the throttle counts for each new connection. So a follower doesn't connect again and again, without
+pauses, to a server that ends each connection immediately."""
 QUEUE_MAX = 4
 """How many messages may wait in this process until they are read, if the client has a throttle. More messages wait at
 the server."""
 CLOSE_SECONDS = 2.0
 """The greatest number of seconds to wait for the answer to our close frame, if the client has a throttle."""
 ROUNDS_MAX = 10
-"""The greatest number of attempts to read, over HTTP, the changes that are missing before a message of the stream. One
-attempt isn't always enough, as a cache or a replica of the database may answer with older data. If changes are still
-missing after the last attempt, the message is ignored."""
+"""The greatest number of attempts to read missing changes over HTTP, when a message of the stream shows that some are
+missing. One attempt isn't always enough, as a cache or a replica of the database may answer with older data. An attempt
+that brings nothing new is the last. If changes are still missing then, the message is ignored."""
 BACK_AFTER_MAX = 600.0
 """The greatest number of seconds that a follower waits before it connects again, if the server's message `reconnect`
 names a number of seconds to wait. A greater number in the message is replaced by this limit."""
@@ -68,7 +68,7 @@ class Reader(Protocol):
         """Return a live blog's snapshot: its newest entries as of one position, and this position."""
 
     async def changes(self, slug: str, after: Position) -> Message:
-        """Return changes of a live blog after a position; the field `more` says whether there are more changes."""
+        """Return the earliest changes of a live blog after a position, in the form that `Client.changes` describes."""
 
     async def embed(self, slug: str) -> Message:
         """Return an object that says whether other sites may show the live blog. If they may not, `reason` says why."""
@@ -87,7 +87,7 @@ class LiveStream:
 
     `query`: parameters for the stream's address. `confirming`: the ids of the entries that the follower has at the
     beginning, if the follower confirms deletions; None if it doesn't confirm deletions. `sleep`: waits for a number of
-    seconds.
+    seconds before a new connection.
     """
 
     def __init__(
@@ -111,7 +111,8 @@ class LiveStream:
         self._reporter = None if confirming is None else DeletionReporter(confirming)
         self._sleep = sleep
         self._backoff = BACKOFF_FIRST
-        """The greatest number of seconds of the next pause between two connections. The pause has a random length."""
+        """The greatest number of seconds of the next random pause before a connection. Seconds that the server asks for
+        in `Retry-After` are added to the random pause."""
         self._back_at: float | None = None
         """When to connect again, as the server's message `reconnect` says: a time on the event loop's clock. None if no
         such message came on this connection."""
