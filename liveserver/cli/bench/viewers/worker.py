@@ -208,9 +208,8 @@ class Worker:
             return
         self._blame(reason)
         waiting = self._opened.get(viewer)
-        if waiting is not None:
-            if not waiting.done():
-                waiting.set_result(False)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(False)
         elif viewer.start >= 0 and pause != math.inf:
             self._start(self._come_back(viewer, pause))
 
