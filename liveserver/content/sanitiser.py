@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import nh3
-from markdown_it import MarkdownIt
 
 from liveserver.content.blocks import normalised
+from liveserver.content.markdown import markdown_html
 from liveserver.content.markup_cost import check_clean, check_html, check_markdown, check_safe
 from liveserver.content.paragraphs import DISSOLVED, in_paragraphs
 from liveserver.content.plain_text import is_empty
@@ -67,8 +67,6 @@ as blanks and line ends."""
 
 _CITABLE = ("https://", "http://")
 
-_markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("strikethrough")
-
 
 def sanitise(body: str, markup: str = "html") -> str:
     """Return a body as safe HTML. `markup`: `html` or `markdown`.
@@ -83,7 +81,7 @@ def sanitise(body: str, markup: str = "html") -> str:
     """
     if markup == "markdown":
         check_markdown(body)
-        body = _markdown.render(body).rstrip("\n")
+        body = markdown_html(body)
     check_html(body)
     html = _renamed(body)
     clean = _cleaned(html)

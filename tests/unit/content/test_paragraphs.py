@@ -25,7 +25,8 @@ TABLES = [
     (
         "avant<table class=t>\n<caption>Premier <b>tour</b></caption><colgroup><col><col></colgroup>\n<thead>\n"
         "<tr>\n<th>Liste</th>\n<th>\n Voix\n</th></tr></thead>\n"
-        "<tbody><tr><td><b>A</b> &amp;  B</td><td>1&nbsp;234</td></tr></tbody><tfoot><tr><td>Total<td>5</tfoot></table>après",
+        "<tbody><tr><td><b>A</b> &amp;  B</td><td>1&nbsp;234</td></tr></tbody>"
+        "<tfoot><tr><td>Total<td>5</tfoot></table>après",
         "avant<p>Premier <b>tour</b></p><p>Liste | Voix</p><p><b>A</b> &amp; B | 1\u00a0234</p><p>Total | 5</p>après",
     ),
     # Empty cells keep the others in their columns; empty rows are none.

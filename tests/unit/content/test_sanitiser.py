@@ -140,6 +140,10 @@ MARKDOWN = [
      f"<figure>{IMG}<figcaption>Le &lt;b&gt; port</figcaption></figure>"),
     ("a ![b](https://evil.example/c.jpg)", "<p>a </p>"),
     ("https://youtu.be/dQw4w9WgXcQ", "<p>https://youtu.be/dQw4w9WgXcQ</p>"),
+    ("| a | *b* |\n|---|--:|\n| 1 | **2** |", "<p>a | <em>b</em></p>\n<p>1 | <strong>2</strong></p>"),
+    ("| | |\n|-|-|\n| 1\\|2 | |\n| | 3", "<p>1|2 |</p>\n<p>| 3</p>"),
+    ("> |a|\n> |-|\n> |b|c|\n\nx", "<blockquote>\n<p>a</p>\n<p>b</p>\n</blockquote>\n<p>x</p>"),
+    ("a | b", "<p>a | b</p>"),
     ("```js\nx < 1\n```", "<pre><code>x &lt; 1\n</code></pre>"),
 ]  # fmt: skip
 
