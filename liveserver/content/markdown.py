@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def markdown_html(text: str) -> str:
     """Return Markdown as HTML. Each row of a table is a paragraph (`content/paragraphs.py`)."""
-    return _markdown.render(text).rstrip("\n")
+    html: str = _markdown.render(text)
+    return html.rstrip("\n")
 
 
 def _rows_as_paragraphs(state: StateCore) -> None:

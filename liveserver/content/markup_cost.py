@@ -138,9 +138,9 @@ def check_markdown(text: str) -> None:
     if cost.total > MARKDOWN_MAX:
         raise _refusal(
             f"is too much Markdown for one entry: its lines come to {cost.lines:,} points ({_LINE} each), its signs "
-            f"(* [ - and the like) to {cost.signs:,}, brackets within one paragraph to {cost.brackets:,}, cells of tables "
-            f"to {cost.cells:,} ({_CELL} each). That is "
-            f"{cost.total:,}, and {MARKDOWN_MAX:,} are allowed: {_SPLIT}, or send it as HTML"
+            f"(* [ - and the like) to {cost.signs:,}, brackets within one paragraph to {cost.brackets:,}, cells of "
+            f"tables to {cost.cells:,} ({_CELL} each). That is {cost.total:,}, and {MARKDOWN_MAX:,} are allowed: {_SPLIT}, "
+            "or send it as HTML"
         )
 
 
