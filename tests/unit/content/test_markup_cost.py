@@ -206,8 +206,8 @@ def test_what_is_too_much_is_said() -> None:
         check_markdown("- **un** [deux](https://exemple.fr/)\n" * 3_000)
     assert str(refused.value) == (
         "/body: is too much Markdown for one entry: its lines come to 24,000 points (8 each), its signs (* [ - and the "
-        "like) to 39,000, brackets within one paragraph to 0, cells of tables to 0 (3 each). That is 63,000, and 50,000 "
-        "are allowed: split it into several entries, or send it as HTML"
+        "like) to 39,000, brackets within one paragraph to 0, cells of tables to 0 (3 each). That is 63,000, and "
+        "50,000 are allowed: split it into several entries, or send it as HTML"
     )
 
 
