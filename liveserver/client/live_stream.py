@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 BACKOFF_FIRST = 1.0
-"""The greatest number of seconds before the first new connection. It doubles with each further one, up to BACKOFF_MAX."""
+"""The greatest number of seconds before the first new connection. It doubles each time, up to BACKOFF_MAX."""
 BACKOFF_MAX = 15.0
 STABLE = 5.0
 """How many seconds after its `hello` a connection ends at the earliest for BACKOFF_FIRST to count again. A server that

@@ -139,8 +139,8 @@ def check_markdown(text: str) -> None:
         raise _refusal(
             f"is too much Markdown for one entry: its lines come to {cost.lines:,} points ({_LINE} each), its signs "
             f"(* [ - and the like) to {cost.signs:,}, brackets within one paragraph to {cost.brackets:,}, cells of "
-            f"tables to {cost.cells:,} ({_CELL} each). That is {cost.total:,}, and {MARKDOWN_MAX:,} are allowed: {_SPLIT}, "
-            "or send it as HTML"
+            f"tables to {cost.cells:,} ({_CELL} each). That is {cost.total:,}, and {MARKDOWN_MAX:,} are allowed: "
+            f"{_SPLIT}, or send it as HTML"
         )
 
 
