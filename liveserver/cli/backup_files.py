@@ -20,7 +20,7 @@ from liveserver.settings import hide_password
 from liveserver.store.backup.dump import backup
 from liveserver.store.backup.restore import restore
 from liveserver.store.backup.sections import describe
-from liveserver.store.sqlite_file import alone, check
+from liveserver.store.sqlite_file import check, locked
 from liveserver.utils import private_files
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def restore_backup(address: str, path: Path, *, force: bool) -> str:
     """
     check(address)
     busy = f"a server runs on {address}: stop it, restore, and start it again"
-    with alone(address, busy), _input(path) as file:
+    with locked(address, busy), _input(path) as file:
         restored = interruption.run(restore(address, file, replace=force, safe=as_kept))
     line = f"Restored {hide_password(address)}: {describe(restored.now)}."
     return f"{line} Replaced: {describe(restored.replaced)}." if restored.replaced.liveblogs else line

@@ -27,6 +27,11 @@ def attended() -> bool:
     return sys.stderr.isatty()
 
 
+def is_read_here() -> bool:
+    """True if standard output is a terminal, and not a pipe, a file, or a variable of a shell."""
+    return sys.stdout.isatty()
+
+
 def tell(message: str) -> None:
     """Print a message on standard error, as a line that begins with `liveserver:`."""
     typer.echo(f"liveserver: {message}", err=True)

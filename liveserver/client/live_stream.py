@@ -16,7 +16,6 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 
 from liveserver.client.deletion_reports import DeletionReporter
 from liveserver.client.errors import Broken, ClientError
-from liveserver.client.requests import BACKOFF_FIRST
 from liveserver.client.throttled_connection import ThrottledConnection
 from liveserver.client.tls_context import client_context
 from liveserver.client.tracker import Step, Tracker
@@ -31,7 +30,12 @@ if TYPE_CHECKING:
     from liveserver.client.tracker import Message
 
 
-BACKOFF_MAX = 30.0
+BACKOFF_FIRST = 1.0
+"""The greatest number of seconds before the first new connection. It doubles each time, up to BACKOFF_MAX."""
+BACKOFF_MAX = 15.0
+STABLE = 5.0
+"""How many seconds after its `hello` a connection ends at the earliest for BACKOFF_FIRST to count again. A server that
+ends each connection soon isn't asked more and more often."""
 MESSAGE_MAX = 2 * 1024 * 1024
 """The greatest number of bytes of a message of the stream; Broken is raised if a message is longer. A liveserver sends
 messages of at most half this size: the longest messages contain the body of an entry twice."""
@@ -113,6 +117,8 @@ class LiveStream:
         self._backoff = BACKOFF_FIRST
         """The greatest number of seconds of the next random pause before a connection. Seconds that the server asks for
         in `Retry-After` are added to the random pause."""
+        self._hello_at: float | None = None
+        """When this connection's `hello` came, on the event loop's clock. None if none has come."""
         self._back_at: float | None = None
         """When to connect again, as the server's message `reconnect` says: a time on the event loop's clock. None if no
         such message came on this connection."""
@@ -129,7 +135,7 @@ class LiveStream:
             raise self._unknown()
         clock = asyncio.get_running_loop().time
         while True:
-            self._back_at = None
+            self._back_at = self._hello_at = None
             pause = 0.0
             try:
                 async with await self._connected() as connection:
@@ -145,16 +151,19 @@ class LiveStream:
                 if self._reporter is not None:
                     self._reporter.stop()
             self._callbacks.on_state("lost")
+            if self._hello_at is not None and clock() - self._hello_at >= STABLE:
+                self._backoff = BACKOFF_FIRST
             if self._back_at is None:
                 await self._sleep(pause + random.uniform(0, self._backoff))
+                self._backoff = min(self._backoff * 2, BACKOFF_MAX)
             else:
                 await self._sleep(max(0.0, self._back_at - clock()))
-            self._backoff = min(self._backoff * 2, BACKOFF_MAX)
 
     async def _received(self, raw: bytes) -> AsyncIterator[Message]:
         message = await self._requests.read(raw)
-        self._backoff = BACKOFF_FIRST
         self._callbacks.on_message(message)
+        if message["type"] == "hello":
+            self._hello_at = asyncio.get_running_loop().time()
         if message["type"] == "reconnect":
             # The server goes on delivering on this connection until it ends.
             after = min(message["after_ms"] / 1000, BACK_AFTER_MAX)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 SMALL = 4_000
-"""The length, in characters, up to which a body is sanitised on the event loop. This takes one or two milliseconds at
-most. Most bodies are shorter."""
+"""The length, in characters, up to which a body is sanitised on the event loop. This takes one or two milliseconds, or
+four for a table. Most bodies are shorter."""
 SMALL_MARKDOWN = 300
 """The cost, in points (`markup_cost.markdown_cost`), up to which a Markdown body is sanitised on the event loop."""
 THREADS = 2
