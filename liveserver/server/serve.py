@@ -35,8 +35,9 @@ log = structlog.get_logger(__name__)
 def serve(settings: Settings, *, beside: Beside | None = None) -> None:
     """Run a server until SIGINT or SIGTERM comes. Raises SettingsError if the server can't start.
 
-    `beside` is a coroutine function that runs on the event loop beside the server. It begins when connections are
-    accepted, and is cancelled before the server's parts are closed. With several workers it never runs.
+    `beside` is a coroutine function that runs once, on the event loop beside the server. It begins when the server
+    begins to accept connections, and is cancelled before the server's parts are closed. With several workers it never
+    runs.
     """
     log_config.configure(settings)
     if unreadable := unreadable_lines():
@@ -70,7 +71,8 @@ def lock(settings: Settings) -> AbstractContextManager[None]:
     """Return a context manager that holds the lock of an SQLite file, so that only servers with Redis share the file.
 
     Without Redis, a server wouldn't hear of another one's changes, nor the other one of its own. With PostgreSQL, no
-    lock is taken. Entering the context raises SettingsError if another server, or a restore, holds the lock.
+    lock is taken. Entering the context raises SettingsError if another server, or a restore, holds the lock, or if the lock's file
+    can't be written.
     """
     database = database_of(settings)
     if settings.redis_url is not None:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     """A coroutine function that is given the server's parts, and runs on the event loop beside the server."""
 
 GC_THRESHOLD = 50_000
-"""The number of new objects after which the garbage collector looks for reference cycles again."""
+"""How many more objects must be made than freed before the garbage collector looks for reference cycles again."""
 CTRL_C_SECONDS = 1.0
 """The greatest number of seconds within which all viewers leave after Ctrl+C.
 
