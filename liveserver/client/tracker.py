@@ -50,8 +50,8 @@ class Tracker:
         """Return what the follower has to do with a message of the stream.
 
         If the result is APPLY, `position` is now the message's position. A message `gone` has no position, and leaves
-        `position` unchanged. With any other result, `position` is unchanged. Exception: if it is None, the first `hello`
-        sets it.
+        `position` unchanged. With any other result, `position` is unchanged, too. Exception: if it is None, the first
+        `hello` sets it.
         """
         match message["type"]:
             case "hello":

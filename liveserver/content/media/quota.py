@@ -37,7 +37,8 @@ class QuotaTerms(NamedTuple):
 
 
 class MediaQuota:
-    """The quotas of pictures, and how many bytes of them are used. An owner's quota counts only what this process has added.
+    """The quotas of pictures, and how many bytes of them are used. An owner's quota counts only the pictures
+    that this process has added.
 
     `count`: returns the number of bytes of all pictures in the store, counting only each picture's largest file.
     `free`: returns how many bytes are free on the disk; None if the number is unknown. A picture still counts for its
