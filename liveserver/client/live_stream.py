@@ -266,10 +266,12 @@ class LiveStream:
 
 
 class _WithoutRedirects(connect):
-    """A connection that follows no redirects. A redirect could lead to an address that the gate doesn't permit."""
+    """A connection that follows no redirects. A redirect could lead to an address that the client's `Gate`
+    doesn't permit."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
-        """Return the error, so that the connection fails and the redirect isn't followed."""
+        """Return `exc`, the reason why connecting failed, even if it is a redirect. So the library `websockets` raises
+        `exc`, and doesn't follow the redirect."""
         return exc
 
 

@@ -84,7 +84,8 @@ def _is_one_of(token: str, names: Iterable[str]) -> bool:
 
 
 def _end(tokens: Sequence[str], at: int) -> int:
-    """Return the index of the first token after the element whose opening tag is `tokens[at]`."""
+    """Return the index of the first token after the element whose opening tag is `tokens[at]`. If the element has no
+    end tag, return the number of all tokens."""
     name = _open(tokens[at])
     depth = 0
     for index in range(at, len(tokens)):
@@ -111,8 +112,8 @@ def _has_text(html: str) -> bool:
 
 
 def _picture(token: str) -> str:
-    """Return the stored form of an `<img>` tag. Return an empty string if the image's file isn't named as our picture
-    files are named. The host in the image's address doesn't matter."""
+    """Return the stored form of an `<img>` tag. Return an empty string if the file name in the image's address hasn't
+    the form of `Picture.name`. The host and the other parts of the path don't matter."""
     attributes = _attributes(token)
     path = re.split(r"[?#]", unescape(attributes.get("src", "")), maxsplit=1)[0]
     picture = Picture.parse(path.rpartition("/")[2])
@@ -126,8 +127,7 @@ def _holds_a_picture(tokens: Sequence[str], at: int) -> bool:
 
 def _lone_picture(token: str) -> str:
     """Return the figure for an `<img>` that is alone in a paragraph. A picture in Markdown becomes such a paragraph.
-    The caption is the attribute `title` of the `<img>`. Return an empty string if the picture's file isn't one of
-    ours."""
+    The caption is the attribute `title` of the `<img>`. Return an empty string if `_picture(token)` is empty."""
     return _with_caption("", _picture(token), _attributes(token).get("title", "")) if _picture(token) else ""
 
 

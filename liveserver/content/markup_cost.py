@@ -1,8 +1,8 @@
 """The cost of parsing a body, estimated in one pass. A body that costs too much is refused before parsing.
 
 Parsers of HTML and Markdown need quadratic time for constructs that are left open (elements, emphasis, brackets).
-Somebody may send a hundred kilobytes of open constructs. A thread needs at most half a second to sanitise a body within
-the limits of this module. A newsroom's longest list of results needs as long.
+Somebody may send a hundred kilobytes of open constructs. To sanitise a body within the limits of this module takes a
+thread at most half a second. To sanitise a newsroom's longest list of results takes about half a second, too.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ _FORMATTING = frozenset(
 """The names of elements that parsers open again in the next block, if these elements are still open at the end of a
 block."""
 _IMPLIED = frozenset({"p", "li", "dt", "dd"})
-"""The names of elements without a compulsory end tag. Such an element ends where the next element of its kind begins,
-or where its parent ends."""
+"""The names of elements that need no end tag. Such an element ends, at the latest, where its parent ends, or where its
+parent's next element with the same name begins. `dt` also ends where `dd` begins, and `dd` where `dt` begins."""
 _BLOCKS = frozenset(
     {
         *("address", "article", "aside", "blockquote", "details", "div", "dl", "fieldset", "figcaption", "figure"),
@@ -66,8 +66,8 @@ _CROSSED = {
     **dict.fromkeys(_FORMATTING, _FORMATTING | {"p"}),
     **dict.fromkeys(_BLOCKS, _FORMATTING | _IMPLIED),
 }
-"""For each name of an element: the names of other elements that may still be open within this element at its end tag.
-The end tag closes the element even then, in every parser."""
+"""For each name of an element: the names of the elements that may be left open within it. If only such elements are
+open at the element's end tag, every parser closes the element there. Any other name has `_FORMATTING`."""
 _LOOK_BACK = 8
 
 _BEGINNING = re.compile(r"<[a-zA-Z]")
@@ -92,7 +92,7 @@ _CELL = 3
 _DELIMITERS = re.compile(r"[ \t>]*+([-:|][-:| \t]*+)")
 """The line below the heads of a table: `|---|---|`."""
 _LINE = 8
-"""The points that a line costs, as any line may be an item of a list."""
+"""The points that each line costs, in addition to its characters, as any line may be an item of a list."""
 _WORD = r"[ \t]+[^ \t\r\n]"
 # Open emphasis and open brackets end at a blank line, and at a line that is certain to begin an item of a list. A line
 # with a bullet, or the number 1, begins an item after any line. A line with another number begins an item only after an
