@@ -190,7 +190,10 @@ async def _register(subscription: Subscription, viewer: SocketViewer, after: Pos
 
 
 def _code_of(error: LiveserverError) -> int:
-    """Return the WebSocket close code that tells a viewer why it was refused."""
+    """Return the WebSocket close code that tells a viewer why it was refused.
+
+    `error` must be a NotFound, EmbedRefused, StoreUnavailable or Draining.
+    """
     return next(code for kind, code in _CODES.items() if isinstance(error, kind))
 
 
