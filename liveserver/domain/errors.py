@@ -93,11 +93,11 @@ class VersionConflict(LiveserverError):
 
 
 def check_version(
-    current: Entry | Liveblog | Media | Partner, edited: EntityVersion | None, history: str | None
+    current: Entry | Liveblog | Media | Partner | User, edited: EntityVersion | None, history: str | None
 ) -> None:
     """Raise VersionConflict if the version that the caller has edited isn't the current one.
 
-    `current`: the entry, live blog, picture or partner as it is now. `edited`: the version that the caller has edited;
+    `current`: the entry, live blog, picture, partner or user as it is now. `edited`: the version that the caller has edited;
     None to allow any version. `history`: the name of the history that the current version belongs to. None for an
     entry: for entries, the store compares the histories.
     """
@@ -109,7 +109,7 @@ def check_version(
         check_history(current, edited.history, history)
 
 
-def check_history(current: Entry | Liveblog | Media | Partner, edited: str | None, history: str) -> None:
+def check_history(current: Entry | Liveblog | Media | Partner | User, edited: str | None, history: str) -> None:
     """Raise VersionConflict if the version that the caller has edited belongs to another history than the current
     version.
 

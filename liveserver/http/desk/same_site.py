@@ -15,12 +15,16 @@ from liveserver.domain.errors import Forbidden
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
+class OtherSite(Forbidden):
+    """A request that may change something, and that no page of the desk's own has sent."""
+
+
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """The methods of requests that change nothing. Other sites may link to the desk's pages."""
 
 
 def check_origin(connection: HTTPConnection, base_url: str, method: str) -> None:
-    """Raise Forbidden for a request that may change something, unless a page of this very origin has sent it.
+    """Raise OtherSite for a request that may change something, unless a page of this very origin has sent it.
 
     `base_url`: the site's public address. `method`: the request's method; for a WebSocket, any method that isn't in
     `SAFE`, because a page of another site may open one.
@@ -31,12 +35,12 @@ def check_origin(connection: HTTPConnection, base_url: str, method: str) -> None
     if (site := headers.get("sec-fetch-site")) is not None:
         if site == "same-origin":
             return
-        raise Forbidden(
+        raise OtherSite(
             f"a page of another site sent this (Sec-Fetch-Site: {site[:20]}): the desk takes nothing from it"
         )
     public = urlsplit(base_url)
     if headers.get("origin") == f"{public.scheme}://{public.netloc}":
         return
-    raise Forbidden(
+    raise OtherSite(
         "this needs `Sec-Fetch-Site: same-origin`, or the desk's own address as `Origin`: browsers send one of them"
     )
