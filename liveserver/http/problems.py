@@ -16,7 +16,6 @@ from liveserver.domain.media import Media
 from liveserver.domain.partner import Partner
 from liveserver.domain.people.user import User
 from liveserver.http.container import services
-from liveserver.http.desk.same_site import OtherSite
 from liveserver.http.rejections import waiting
 from liveserver.http.responses.entity_tags import version_tag
 from liveserver.protocol import json_encoding, resources
@@ -67,7 +66,7 @@ KINDS: dict[type[errors.LiveserverError], Kind] = {
     errors.Unauthorized: Kind(401, "unauthorized", "A valid API key or session is required"),
     errors.EmbedRefused: Kind(403, "not-admitted", "The live blog may not be shown here"),
     NotConfirmed: Kind(403, "not-confirmed", "Prove once more who you are"),
-    OtherSite: Kind(403, "other-site", "The request did not come from the desk"),
+    errors.OtherSite: Kind(403, "other-site", "The request did not come from the desk"),
     errors.Forbidden: Kind(403, "forbidden", "This is not allowed"),
     errors.TooManyRequests: Kind(429, "too-many-requests", "Too many requests"),
     errors.StoreUnavailable: Kind(503, "unavailable", "The database is not available"),

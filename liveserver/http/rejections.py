@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from liveserver.access.people.sign_in import NotConfirmed
 from liveserver.domain import errors
-from liveserver.http.desk.same_site import OtherSite
 from liveserver.realtime.transport.scope_extension import EXTENSION
 from liveserver.utils.limits.refusals import Reason, refusals
 
@@ -92,7 +91,7 @@ def _reason(scope: Scope, error: errors.LiveserverError) -> Reason | None:
         case NotConfirmed():
             # The page asks for the password, and repeats the request.
             return None
-        case OtherSite():
+        case errors.OtherSite():
             return Reason.OTHER_SITE
         case errors.Unauthorized() if at_desk:
             return Reason.SESSION

@@ -41,9 +41,7 @@ async def test_partners_are_listed_for_those_who_may_change_them(store: Store) -
     await store.liveblogs.create(a_liveblog(slug="mine"), editor)
     owner = await joined(store, "owner", Role.OWNER)
     of_all = await store.partners.add(a_partner(name="all"), NEWSROOM)
-    of_mine = [
-        await store.partners.add(a_partner(name=f"mine {n}", liveblogs=("mine",)), NEWSROOM) for n in range(3)
-    ]
+    of_mine = [await store.partners.add(a_partner(name=f"mine {n}", liveblogs=("mine",)), NEWSROOM) for n in range(3)]
     of_both = await store.partners.add(a_partner(name="both", liveblogs=("mine", "match")), NEWSROOM)
 
     first, cursor = await store.partners.page_for(editor, limit=2)

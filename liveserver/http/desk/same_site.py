@@ -10,14 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from liveserver.domain.errors import Forbidden
+from liveserver.domain.errors import OtherSite
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
-
-class OtherSite(Forbidden):
-    """A request that may change something, and that no page of the desk's own has sent."""
-
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """The methods of requests that change nothing. Other sites may link to the desk's pages."""

@@ -191,7 +191,13 @@ def _with_memberships(connection: Connection, found: Sequence[User]) -> list[Use
 
 
 def edit(
-    connection: Connection, user_id: str, change: UserChange, by: Principal, at: datetime, *, version: EntityVersion | None = None
+    connection: Connection,
+    user_id: str,
+    change: UserChange,
+    by: Principal,
+    at: datetime,
+    *,
+    version: EntityVersion | None = None,
 ) -> tuple[User, list[Ended]]:
     """Change a user's name or role, or disable or enable the user. Return the user, and the sessions that ended.
 
