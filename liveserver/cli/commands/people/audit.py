@@ -12,7 +12,6 @@ from liveserver.cli.store_access import existing_store
 from liveserver.cli.terminal import fail, print_table
 from liveserver.domain.errors import NotFound
 from liveserver.protocol.json_encoding import dumps, timestamp
-
 from liveserver.settings import Settings
 
 if TYPE_CHECKING:
