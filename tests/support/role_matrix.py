@@ -268,38 +268,44 @@ def _requests(verb: str) -> Iterator[str]:
             yield f"| `{line.method} {line.path}` | {'; '.join(notes)} |"
 
 
+INTRODUCTION = """\
+# Roles
+
+<!-- Made by `python -m tests.support.role_matrix`. Change the table in tests/support/role_matrix.py. -->
+
+Every act needs a verb, and a user’s role allows some verbs. A role is for the whole site. A membership adds a role on a
+single live blog; the higher of both counts there. API keys have scopes, which allow the same verbs. The rights are
+checked again in the transaction that writes: if a session is ended, a role lowered or a key revoked while a request is
+under way, the request is refused.
+
+{rows}
+
+[^opened]: The live blogs that the editor opened.
+
+No membership counts for `open`, `partners` and `administer`. Pictures belong to no live blog: to change or delete one
+needs a role on the whole site, and somebody else’s picture needs `publish`.
+
+## What each request needs
+
+Paths are below `/api/v1` for keys, and below `/desk/api/v1` for people who are signed in. A session counts at the desk
+only, a key in the public API only. `tests/unit/http/desk/test_role_matrix.py` takes all requests that change something
+from the running router, and tries each as every sender below. *Confirmed*: the user has given the password or passkey
+in the last ten minutes ([api.md](api.md#the-desks-api)).
+"""
+
+
 def page() -> str:
     """The text of docs/roles.md."""
-    parts = [
-        "# Roles\n",
-        "<!-- Made by `python -m tests.support.role_matrix`. Change the table in tests/support/role_matrix.py. -->\n",
-        "Every act needs a verb, and a user’s role allows some verbs. A role is for the whole site. A membership adds a "
-        "role on a\nsingle live blog; the higher of both counts there. API keys have scopes, which allow the same verbs. "
-        "The rights are checked\nagain in the transaction that writes: if a session is ended, a role lowered or a key "
-        "revoked while a request is under way,\nthe request is refused.\n",
-        "\n".join(_rows()),
-        "\n[^opened]: The live blogs that the editor opened.\n",
-        "No membership counts for `open`, `partners` and `administer`. Pictures belong to no live blog: to change or "
-        "delete one needs\na role on the whole site, and somebody else’s picture needs `publish`.\n",
-        "## What each request needs\n",
-        "Paths are below `/api/v1` for keys, and below `/desk/api/v1` for people who are signed in. A session counts "
-        "at the desk only,\na key in the public API only. `tests/unit/http/desk/test_role_matrix.py` takes all "
-        "requests that change something from the\nrunning router, and tries each as every sender below.\n",
-    ]
+    parts = [INTRODUCTION.format(rows="\n".join(_rows()))]
     for verb, meaning in MEANINGS.items():
-        parts += [f"### `{verb}`: {meaning[0].lower()}{meaning[1:]}\n" if verb in RIGHTS else f"### {meaning}\n"]
+        parts.append(f"### `{verb}`: {meaning[0].lower()}{meaning[1:]}\n" if verb in RIGHTS else f"### {meaning}\n")
         if verb == "anyone":
             parts.append("Anybody; at the desk, anybody who is signed in.\n")
         if verb == "signed-in":
             parts.append("Anybody who is signed in, whatever the role.\n")
         parts.append("\n".join(_requests(verb)) + "\n")
-    parts += [
-        "*Confirmed*: the user has given the password or passkey in the last ten minutes ([api.md](api.md#the-desks-api)"
-        ").\n",
-        "## Who was tried\n",
-        "| sender | what it is |\n|---|---|\n"
-        + "\n".join(f"| {sender.name} | {_told(sender)} |" for sender in SENDERS),
-    ]
+    told = [f"| {sender.name} | {_told(sender)} |" for sender in SENDERS]
+    parts += ["## Who was tried\n", "| sender | what it is |\n|---|---|", *told]
     return "\n".join(parts) + "\n"
 
 

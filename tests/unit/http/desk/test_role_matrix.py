@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import httpx2
-import pytest
 from sqlalchemy import update
 
 from liveserver.access import api_keys
@@ -25,6 +24,7 @@ from tests.support.store_samples import a_draft, a_liveblog, a_partner, a_pictur
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
     from sqlalchemy import Connection, Update
 
     from tests.support.api.site import Site
