@@ -23,7 +23,7 @@ from tests.support.store_samples import a_draft, a_liveblog
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from click.testing import Result
+    from typer.testing import Result
 
     from liveserver.domain.people.principal import Principal
 
