@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 from liveserver.domain.ids import now
 from liveserver.domain.people.rights import Role
@@ -63,6 +65,9 @@ async def test_the_next_page_is_of_the_same_choice(site: Site) -> None:
     since = timestamp(now().replace(year=2020))
     first = await olive.get(AUDIT, params={"action": "entry.published", "limit": 2, "from": since})
     link = first.headers["link"].partition("<")[2].partition(">")[0]
+    repeated = parse_qs(urlsplit(link).query)
+    assert repeated.keys() == {"action", "limit", "from", "cursor"}
+    assert datetime.fromisoformat(repeated["from"][0]) == datetime.fromisoformat(since)
     second = await olive.get(link)
     assert [act["entry"] for act in (*first.json()["items"], *second.json()["items"])] == entries[::-1]
     assert "link" not in second.headers
