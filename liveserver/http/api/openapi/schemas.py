@@ -188,7 +188,7 @@ class RevisionObject(Shape):
 
     version: int
     at: datetime
-    actor: str = Field(description="The name of the API key")
+    actor: str = Field(description="The name of the user or API key")
     action: Literal["created", "edited", "published", "deleted"]
     entry: EntryObject
 
@@ -254,7 +254,7 @@ class MediaObject(Shape):
     credit: str | None
     srcset: list[RenditionObject] = Field(description="Every width that there is, narrowest first")
     html: str = Field(description="A `<figure>` to be put into an entry’s body")
-    actor: str = Field(description="The name of the API key that sent it")
+    actor: str = Field(description="The name of the user or API key that sent it")
     created_at: datetime
     updated_at: datetime
 
