@@ -24,6 +24,7 @@ from liveserver.cli.commands import (
     tail,
     takedown,
 )
+from liveserver.cli.commands.people import audit
 from liveserver.cli.interruption import INTERRUPTED, leave_on_interrupt
 from liveserver.cli.options import LOGGING
 from liveserver.cli.terminal import tell
@@ -85,6 +86,7 @@ for command in (
     publish.publish,
     takedown.takedown,
     reach.reach,
+    audit.audit,
     tail.tail,
     bench.bench,
 ):

@@ -24,7 +24,7 @@ def _for_people(request: Request) -> bool:
     path = request.url.path
     if path == "/" or path.startswith("/live/"):
         return True
-    return not path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
+    return not path.startswith(("/api/", "/desk/api/")) and "text/html" in request.headers.get("accept", "")
 
 
 async def our_error(request: Request, error: Exception) -> Response:

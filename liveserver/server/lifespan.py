@@ -110,6 +110,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
         limits = RequestLimits(settings)
         desk_sessions = DeskSessions(store, secure=settings.base_url.startswith("https://"))
         parts.push_async_callback(desk_sessions.close)
+        sign_in = SignIn(store, limits)
         publisher = Publisher(store, hub, presenter, takedowns)
         syndication = SyndicationCoordinator(store, publisher, library, settings, node=hub.node)
         parts.push_async_callback(syndication.close)
@@ -128,7 +129,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             store=store,
             api_keys=ApiKeys(store),
             desk_sessions=desk_sessions,
-            sign_in=SignIn(store, limits),
+            sign_in=sign_in,
             bus=bus,
             hub=hub,
             history=history,
@@ -137,7 +138,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             pages=pages,
             page_cache=page_cache,
             index=index,
-            metrics=Metrics(hub, bus, page_cache),
+            metrics=Metrics(hub, bus, page_cache, sign_in, desk_sessions),
             library=library,
             partners=partners,
             partner_directory=PartnerDirectory(store, partners),

@@ -38,11 +38,23 @@ def _route(path: str, all_operations: Sequence[Operation]) -> Route:
         if found is None:
             raise Unauthorized("this needs somebody who is signed in at the desk")
         request.scope[DESK] = found
-        response = await operation.endpoint(request)
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        return _private(await operation.endpoint(request))
 
     return Route(path, endpoint, methods=list(operations))
+
+
+_REPLACED = frozenset({b"cache-control", b"access-control-allow-origin", b"access-control-expose-headers"})
+"""The headers by which public answers say who may keep and read them."""
+
+
+def _private(response: Response) -> Response:
+    """Let no cache keep an answer, and no script of another site read it. Return the response.
+
+    The list of headers is replaced, not changed: a public answer that many requests share has only one.
+    """
+    kept = [(name, value) for name, value in response.raw_headers if name.lower() not in _REPLACED]
+    response.raw_headers = [*kept, (b"cache-control", b"no-store")]
+    return response
 
 
 def _routes() -> list[Route]:
