@@ -23,6 +23,7 @@ from liveserver.cli.commands import (
     serve,
     tail,
     takedown,
+    users,
 )
 from liveserver.cli.interruption import INTERRUPTED, leave_on_interrupt
 from liveserver.cli.options import LOGGING
@@ -89,6 +90,7 @@ for command in (
     bench.bench,
 ):
     app.command()(command)
+app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
 app.add_typer(partners.app, name="partners")
 

@@ -58,6 +58,13 @@ class SignedIn(NamedTuple):
     token: str
 
 
+class WrongPassword(Unauthorized):
+    """There is no user with this name and password."""
+
+    def __init__(self) -> None:
+        super().__init__(WRONG)
+
+
 class NotConfirmed(Forbidden):
     """The act needs a proof, not older than `CONFIRMED_FOR`, that the user is who they are."""
 
@@ -91,7 +98,10 @@ class SignIn:
         self._by_name = Limit("sign-in-names", everywhere, TRIES_OF_ALL / TRIES_SECONDS, clock, TRIES_SECONDS)
 
     async def with_password(self, name: str, password: str, client: Client) -> SignedIn:
-        """Sign in by name and password. Raises Unauthorized if they are wrong, TooManyRequests, and Busy."""
+        """Sign in by name and password. Raises WrongPassword, TooManyRequests, and Busy.
+
+        Raises Unauthorized if the user may not sign in.
+        """
         user_id = await self._check_password(name, password, client)
         return await self.begin(user_id, client, way="password")
 
@@ -117,7 +127,7 @@ class SignIn:
         return await self._store.credentials.link(digest_of(token))
 
     async def join_with_password(self, token: str, password: str, client: Client) -> SignedIn:
-        """Use a link: set a password, and sign in. Raises InvalidInput if the password is too easy to guess.
+        """Use a link: set a password, and sign in. Raises BadPassword if the password is too easy to guess.
 
         Raises Unauthorized if the link isn't valid, TooManyRequests, and Busy.
         """
@@ -134,7 +144,7 @@ class SignIn:
     async def set_password(self, actor: DeskActor, old: str, new: str, client: Client) -> None:
         """Replace the acting user's password. The user's other sessions end.
 
-        Raises Unauthorized if the old one is wrong, InvalidInput if the new one is too easy to guess, and Busy.
+        Raises WrongPassword if the old one is wrong, BadPassword if the new one is too easy to guess, and Busy.
         """
         principal = actor.actor.principal
         await self._check_password(principal.name, old, client)
@@ -146,12 +156,12 @@ class SignIn:
         """Return the id of the user with this name and password. Each try is counted, the good ones, too."""
         self._limits.sign_in(client.peer)
         if len(name) > 2 * NAME_MAX or len(password) > LENGTH_MAX:
-            raise Unauthorized(WRONG)
+            raise WrongPassword
         login = login_of(name)
         self._by_name_here.take((login, self._limits.prefix_of(client.peer)))
         self._by_name.take(login)
         found = await self._store.credentials.password_of(name)
         if not await self.passwords.verify(password, found[1] if found else None) or found is None:
             audit_log.done("user.refused", name=name[:NAME_MAX], address=client.address)
-            raise Unauthorized(WRONG)
+            raise WrongPassword
         return found[0]
