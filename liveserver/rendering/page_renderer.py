@@ -152,7 +152,7 @@ class PageRenderer:
             text_direction=text_direction,
         )
 
-    def fill(self, name: str, language: str, **values: Any) -> str:
+    def fill(self, name: str, language: str, /, **values: Any) -> str:
         """Return the HTML of a template, filled with `values` and with the values that every page needs."""
         frame = {
             "t": texts_for(language),

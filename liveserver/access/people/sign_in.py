@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from liveserver.access.people.desk_sessions import digest_of, new_token
 from liveserver.access.people.passwords import LENGTH_MAX, Passwords, check_new
 from liveserver.access.request_limits import Limit
-from liveserver.domain.errors import Forbidden, Unauthorized
+from liveserver.domain.errors import Conflict, Forbidden, Unauthorized
 from liveserver.domain.ids import now
 from liveserver.domain.people.user import AGENT_MAX, NAME_MAX, JoinLink, LinkKind, Session, User, login_of
 from liveserver.store.repositories.people.credentials import Credential
@@ -148,6 +148,19 @@ class SignIn:
         """
         principal = actor.actor.principal
         await self._check_password(principal.name, old, client)
+        check_new(new, principal.name)
+        hashed = await self.passwords.hash(new)
+        await self._store.credentials.change(principal, Credential(password=hashed), now())
+
+    async def add_password(self, actor: DeskActor, new: str) -> None:
+        """Set a password of a user who has none. The user's other sessions end.
+
+        Raises NotConfirmed, Conflict if there is a password already, BadPassword, and Busy.
+        """
+        check_confirmed(actor)
+        principal = actor.actor.principal
+        if await self._store.credentials.password_of(principal.name) is not None:
+            raise Conflict("there is a password already: change it")
         check_new(new, principal.name)
         hashed = await self.passwords.hash(new)
         await self._store.credentials.change(principal, Credential(password=hashed), now())

@@ -116,7 +116,7 @@ def users_role(
 
     user = _on_user(settings, name, change)
     where = "on the whole site" if liveblog is None else f"on {liveblog}"
-    typer.echo(f"{user.name} is {chosen.value} {where}." if chosen else f"{user.name} has no role {where}.")
+    typer.echo(f"{user.name} is {chosen.value} {where}" if chosen else f"{user.name} has no role {where}")
 
 
 @app.command("disable")
@@ -125,10 +125,12 @@ def users_disable(settings: Settings, name: Name) -> None:
     """Sign somebody out everywhere, and let them sign in no more. What they wrote stays."""
     from liveserver.store.repositories.people.users import UserChange
 
-    async def disable(store: Store, user: User) -> int:
-        return len((await store.users.edit(user.id, UserChange(disabled=True), COMMAND, now()))[1])
+    async def disable(store: Store, user: User) -> tuple[str, int]:
+        user, ended = await store.users.edit(user.id, UserChange(disabled=True), COMMAND, now())
+        return user.name, len(ended)
 
-    typer.echo(f"Disabled {name}. {_sessions(_on_user(settings, name, disable))}")
+    name, ended = _on_user(settings, name, disable)
+    typer.echo(f"{name} is disabled{_sessions(ended)}")
 
 
 @app.command("enable")
@@ -141,7 +143,7 @@ def users_enable(settings: Settings, name: Name) -> None:
         return (await store.users.edit(user.id, UserChange(disabled=False), COMMAND, now()))[0]
 
     user = _on_user(settings, name, enable)
-    typer.echo(f"Enabled {user.name}.")
+    typer.echo(f"{user.name} is enabled")
     if user.state is UserState.INVITED:
         tell(f"{user.name} hasn't joined, and needs a new link: liveserver users reset")
 
@@ -155,16 +157,15 @@ def users_reset(settings: Settings, name: Name) -> None:
     """
     from liveserver.access.people.sign_in import new_link
 
-    async def reset(store: Store, user: User) -> tuple[str, int]:
+    async def reset(store: Store, user: User) -> tuple[str, str, int]:
         kind = LinkKind.JOIN if user.state is UserState.INVITED else LinkKind.RESET
         token, link = new_link(user.id, kind, now())
         _, ended = await store.credentials.reset(user.id, token.digest, link, COMMAND)
-        return token.token, len(ended)
+        return token.token, user.name, len(ended)
 
-    token, ended = _on_user(settings, name, reset)
-    _print_link(
-        settings, token, f"The password and the passkeys of {name} are void. {_sessions(ended)} A link for new ones"
-    )
+    token, name, ended = _on_user(settings, name, reset)
+    typer.echo(f"The password and the passkeys of {name} are void{_sessions(ended)}", err=True)
+    _print_link(settings, token, "A link for new ones")
 
 
 def _role(text: str) -> Role:
@@ -183,7 +184,7 @@ def _on_user(settings: Settings, name: str, work: Callable[[Store, User], Awaita
 
 
 def _sessions(count: int) -> str:
-    return "One session has ended." if count == 1 else f"{count} sessions have ended."
+    return "" if count == 0 else ": one session has ended" if count == 1 else f": {count} sessions have ended"
 
 
 def _print_link(settings: Settings, token: str, title: str) -> None:

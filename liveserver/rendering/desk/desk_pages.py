@@ -130,7 +130,7 @@ class DeskPages:
         """Return the page for a request that isn't served. `name`: `refused` or `too_large`, the name of a text."""
         return self._page("refused.html", language, name=name, user=None)
 
-    def _page(self, file: str, language: str, **values: Any) -> str:
+    def _page(self, file: str, language: str, /, **values: Any) -> str:
         texts = texts_for(language)
 
         def tell(message: Message) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liveserver.access.people.passwords import BadPassword
-from liveserver.access.people.sign_in import WrongPassword
+from liveserver.access.people.sign_in import NotConfirmed, WrongPassword
 from liveserver.domain.errors import Busy, Conflict, NotFound, TooManyRequests
 from liveserver.domain.ids import now
 from liveserver.http.container import services
@@ -50,12 +50,20 @@ async def account_page(request: Request) -> Response:
 
 @desk_page
 async def change_password(request: Request) -> Response:
-    """Set a new password, if the old one is right. The user's other sessions end."""
+    """Set a new password, if the old one is right. The user's other sessions end.
+
+    A user without a password sets one within some minutes after signing in.
+    """
     actor, form = await signed_in(request), await form_of(request)
     sign_in, headers = services(request).sign_in, dict[str, str]()
     try:
-        await sign_in.set_password(actor, form.get("old", ""), form.get("new", ""), client_of(request))
-    except WrongPassword:
+        if "old" in form:
+            await sign_in.set_password(actor, form["old"], form.get("new", ""), client_of(request))
+        else:
+            await sign_in.add_password(actor, form.get("new", ""))
+    except NotConfirmed:
+        error, status = Message("account.confirm"), 403
+    except (WrongPassword, Conflict):
         error, status = Message("account.wrong"), 403
     except BadPassword as bad:
         error, status = why(bad), 422

@@ -43,6 +43,8 @@ async def join(request: Request) -> Response:
     parts, language, client = services(request), language_of(request), client_of(request)
     form = await form_of(request)
     token, password = _token_in(form.get("link", "")), form.get("password")
+    if token is None:
+        return page(parts.desk_pages.link(language, error=BAD_LINK), 401)
     try:
         if password is not None:
             return await enter(request, await parts.sign_in.join_with_password(token, password, client), "/desk")
@@ -75,9 +77,7 @@ async def _found(request: Request, token: str) -> tuple[JoinLink, User]:
     return await services(request).store.credentials.link(digest_of(token))
 
 
-def _token_in(text: str) -> str:
-    """Return the token in a link, or in the token alone. Raises Unauthorized if there is none."""
+def _token_in(text: str) -> str | None:
+    """Return the token in a link, or in the token alone; None if there is none."""
     token = text.rpartition("#")[2].strip()
-    if not _TOKEN.fullmatch(token):
-        raise Unauthorized("the link has no token")
-    return token
+    return token if _TOKEN.fullmatch(token) else None

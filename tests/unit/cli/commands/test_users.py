@@ -109,7 +109,7 @@ def test_a_bad_invitation_names_every_mistake(desk: Desk) -> None:
 
 
 def test_the_address_in_the_link(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Is the public URL; without one, what the other commands use; host and port on the command line come before that."""
+    """Is the public URL; without one, what the other commands use, unless the command line has another port."""
     monkeypatch.setenv("LIVESERVER_URL", "http://localhost:8001/")
     assert desk.link("invite", "A", "--role", "viewer").startswith("http://localhost:8001/desk/join#")
     assert desk.link("reset", "A", "--port", "8901").startswith("http://localhost:8901/desk/join#")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from liveserver.access.people import sign_in
 from liveserver.access.people.desk_sessions import digest_of, new_token
 from liveserver.domain.ids import now
 from liveserver.domain.people.principal import Principal, PrincipalKind
+from liveserver.domain.people.user import LinkKind
 from liveserver.store.repositories.people.credentials import Credential, NewPasskey
 from tests.support.desk_visitor import PASSWORD, cookie_of, invitation, leads_to, member, told, visitor
 from tests.support.documents import Document
@@ -155,6 +158,25 @@ async def test_the_last_way_to_sign_in_stays(site: Site) -> None:
     assert answer.status_code == 409
     assert told(answer).startswith("This is your only way to sign in.")
     assert "You have no password." in answer.text
+
+
+async def test_a_first_password(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is set without an old one, within some minutes after signing in; and never in place of one that there is."""
+    token = await invitation(site, "Demo", kind=LinkKind.SIGN_IN)
+    browser = await visitor(site)
+    assert leads_to(await browser.post("/desk/join", data={"link": token})) == "/desk"
+    assert "You have no password." in (await browser.get("/desk/account")).text
+    with monkeypatch.context() as patch:
+        patch.setattr(sign_in, "CONFIRMED_FOR", timedelta(0))
+        answer = await browser.post("/desk/account/password", data={"new": NEW})
+        assert (answer.status_code, told(answer)) == (403, "To do this, sign out first, and in again.")
+    answer = await browser.post("/desk/account/password", data={"new": "short"})
+    assert answer.status_code == 422
+    answer = await browser.post("/desk/account/password", data={"new": NEW})
+    assert leads_to(answer) == "/desk/account?done=password"
+    answer = await browser.post("/desk/account/password", data={"new": PASSWORD})
+    assert (answer.status_code, told(answer)) == (403, "The current password is wrong.")
+    await signed_in_again(site, "Demo", NEW)
 
 
 async def test_only_the_desk_says_that_something_was_done(site: Site) -> None:
