@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from click.testing import Result
+    from typer.testing import Result
 
 T = TypeVar("T")
 

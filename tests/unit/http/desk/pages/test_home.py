@@ -45,7 +45,7 @@ async def test_a_role_on_the_whole_site_shows_every_live_blog(site: Site, monkey
     assert listed(page.text) == ["Le <vent>", "Les marées"]
     assert "Viewer on the whole site" in page.text
     assert "Editor</p>" in page.text, "by the membership"
-    assert Document(page.text).one("a", href=f"http://live.test/live/{SLUG}")
+    assert Document(page.text).one("a", href=f"http://live.test/live/{SLUG}").text == "Les marées"
     monkeypatch.setattr(home, "LIVEBLOGS_SHOWN", 1)
     first = await browser.get("/desk")
     assert listed(first.text) == ["Le <vent>"]

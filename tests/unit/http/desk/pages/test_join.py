@@ -26,7 +26,7 @@ async def test_from_the_link_to_the_desk(site: Site) -> None:
     """Without a script: the link is pasted, the password chosen."""
     token = await invitation(site, "Ada", Role.EDITOR)
     browser = await visitor(site)
-    assert Document((await browser.get("/desk/join")).text).one("input", name="link")
+    assert Document((await browser.get("/desk/join")).text).one("input", name="link")["autocomplete"] == "off"
     page = await browser.post("/desk/join", data={"link": f" http://live.test/desk/join#{token}\n"})
     assert page.status_code == 200
     assert "Welcome, Ada" in page.text
