@@ -18,6 +18,7 @@ const BELOW = {
   reader: ["model/", "stream/", "dom/", "worker/protocol.js"],
   widget: ["model/", "stream/", "dom/"],
   worker: [],
+  desk: [],
 };
 
 /** Forbids every import from outside of the folder but these. A folder that isn't listed above may import from no other. */

@@ -24,7 +24,7 @@ from liveserver.cli.commands import (
     tail,
     takedown,
 )
-from liveserver.cli.commands.people import audit
+from liveserver.cli.commands.people import audit, users
 from liveserver.cli.interruption import INTERRUPTED, leave_on_interrupt
 from liveserver.cli.options import LOGGING
 from liveserver.cli.terminal import tell
@@ -91,6 +91,7 @@ for command in (
     bench.bench,
 ):
     app.command()(command)
+app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
 app.add_typer(partners.app, name="partners")
 

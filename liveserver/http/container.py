@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from liveserver.realtime.bus import Bus
     from liveserver.realtime.history import StoreHistory
     from liveserver.realtime.hub import Hub
+    from liveserver.rendering.desk.desk_pages import DeskPages
     from liveserver.rendering.page_renderer import PageRenderer
     from liveserver.rendering.widget_renderer import WidgetRenderer
     from liveserver.settings import Settings
@@ -52,6 +53,7 @@ class Container:
     publisher: Publisher
     presenter: Presenter
     pages: PageRenderer
+    desk_pages: DeskPages
     page_cache: PageCache
     index: IndexCache
     metrics: Metrics

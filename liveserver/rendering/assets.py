@@ -15,7 +15,7 @@ NOT_BUILT = "the front end is not built: run make web"
 
 @dataclass(frozen=True, slots=True)
 class Assets:
-    """The paths, below `/static/`, of the files that the reader's pages load."""
+    """The paths, below `/static/`, of the files that pages load: the reader's pages, or those of the desk."""
 
     script: str = "reader.js"
     styles: tuple[str, ...] = ("reader.css",)
@@ -23,10 +23,19 @@ class Assets:
 
     @classmethod
     def built(cls) -> Assets:
-        """Read the names of the files from Vite's manifest. Raises SettingsError if the front end isn't built."""
-        manifest = files("liveserver.rendering") / "static" / ".vite" / "manifest.json"
+        """Read the names of the reader's files from Vite's manifest. Raises SettingsError if there is none."""
+        return cls._of("manifest.json", "src/reader/main.ts")
+
+    @classmethod
+    def of_desk(cls) -> Assets:
+        """Read the names of the desk's files from Vite's manifest. Raises SettingsError if there is none."""
+        return cls._of("desk.json", "src/desk/pages.ts")
+
+    @classmethod
+    def _of(cls, name: str, source: str) -> Assets:
+        manifest = files("liveserver.rendering") / "static" / ".vite" / name
         try:
-            entry = json.loads(manifest.read_text("utf-8"))["src/reader/main.ts"]
+            entry = json.loads(manifest.read_text("utf-8"))[source]
         except FileNotFoundError:
             raise SettingsError(NOT_BUILT) from None
         return cls(script=entry["file"], styles=tuple(entry.get("css", ())))

@@ -155,7 +155,7 @@ class PageRenderer:
             text_direction=text_direction,
         )
 
-    def fill(self, name: str, language: str, **values: Any) -> str:
+    def fill(self, name: str, language: str, /, **values: Any) -> str:
         """Return the HTML of the template file `name`, filled with `values` and with the values that every page needs.
 
         Every page needs, among others, our texts in `language` and the addresses of its scripts and styles.

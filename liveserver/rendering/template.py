@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def template(name: str) -> Template:
-    """Return the compiled template of a file. `name`: the file's name in `rendering/templates`."""
+    """Return the compiled template of a file.
+
+    `name`: the file's name in `rendering/templates`, or `desk/` and the file's name in `rendering/desk`.
+    """
     return _environment().get_template(name)
 
 
@@ -26,9 +29,15 @@ def _environment() -> Environment:
 
     Compiling the templates takes longer than everything else that an application does when it starts.
     """
-    templates = (files("liveserver.rendering") / "templates").iterdir()
+    rendering = files("liveserver.rendering")
+    sources = {
+        f"{prefix}{file.name}": file.read_text("utf-8")
+        for prefix, folder in (("", "templates"), ("desk/", "desk"))
+        for file in (rendering / folder).iterdir()
+        if file.name.endswith(".html")
+    }
     return Environment(
-        loader=DictLoader({file.name: file.read_text("utf-8") for file in templates if file.name.endswith(".html")}),
+        loader=DictLoader(sources),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

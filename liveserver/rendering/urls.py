@@ -41,6 +41,7 @@ class Urls:
         self.media = media_url or public_url + MEDIA_PATH
         """The address below which the files of pictures are. It has no slash at the end."""
         self.static_path = f"{self._base_path}/static/"
+        self.desk_path = f"{self._base_path}/desk"
 
     def liveblog(self, slug: str) -> str:
         """Return the address of a live blog's page."""

@@ -20,6 +20,7 @@ from liveserver.http.api.openapi.docs import DOCS_ROUTES
 from liveserver.http.api.routes import API_ROUTES
 from liveserver.http.cached_answers import EXPOSED_HEADERS
 from liveserver.http.desk.api_routes import DESK_API_ROUTES
+from liveserver.http.desk.pages.routes import DESK_PAGE_ROUTES
 from liveserver.http.middleware.host_check import HostCheck, PublicName
 from liveserver.http.middleware.page_limits import PageLimits
 from liveserver.http.middleware.request_metrics import RequestMetrics
@@ -77,6 +78,7 @@ def create_app(settings: Settings) -> Starlette:
         routes=[
             Mount("/api/v1", api, middleware=[readers_anywhere]),
             Mount("/desk/api/v1", desk_api),
+            *DESK_PAGE_ROUTES,
             *OPERATOR_ROUTES,
             *DOCS_ROUTES,
             *FILE_ROUTES,

@@ -11,6 +11,7 @@ from liveserver.access.api_keys import ApiKeys
 from liveserver.access.body_budget import json_budget, upload_budget
 from liveserver.access.partner_admission import PartnerAdmission
 from liveserver.access.people.desk_sessions import DeskSessions
+from liveserver.access.people.passwords import LENGTH_MAX, LENGTH_MIN
 from liveserver.access.people.sign_in import SignIn
 from liveserver.access.request_limits import RequestLimits
 from liveserver.content.embed_providers import EmbedProviders
@@ -37,6 +38,7 @@ from liveserver.realtime.hub import Hub
 from liveserver.realtime.pending_confirmations import PendingConfirmations
 from liveserver.realtime.topics.partner_editions import PartnerEditions
 from liveserver.realtime.topics.topic_bus import TopicBus
+from liveserver.rendering.desk.desk_pages import DeskPages, PasswordLengths
 from liveserver.rendering.entry_renderer import EntryRenderer
 from liveserver.rendering.page_renderer import PageRenderer
 from liveserver.rendering.urls import Urls
@@ -136,6 +138,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             publisher=publisher,
             presenter=presenter,
             pages=pages,
+            desk_pages=DeskPages(pages, PasswordLengths(LENGTH_MIN, LENGTH_MAX)),
             page_cache=page_cache,
             index=index,
             metrics=Metrics(hub, bus, page_cache, sign_in, desk_sessions),

@@ -298,3 +298,41 @@ async def test_secrets_are_the_same_for_all(store: Store, other: Store) -> None:
     values = await asyncio.gather(*((store, other)[n % 2].secrets.get("challenges", now()) for n in range(20)))
     assert len(set(values)) == 1
     assert len(values[0]) == 43
+
+
+async def test_when_people_were_last_seen(store: Store) -> None:
+    """By their sessions, and after these by what they did last. People who never came aren't among them."""
+    ada, bob = await joined(store, "Ada"), await joined(store, "Bob")
+    never = await invited(store, a_user("Eve"), "token")
+    await store.sessions.seen(ada.session or "", now() + timedelta(hours=1))
+    session = await store.sessions.find(ada.session or "")
+    await store.sessions.end_all(bob, now())
+    seen = await store.sessions.last_seen()
+    assert session is not None
+    assert seen[ada.id] == session.seen_at
+    acts, _ = await store.acts.page(ActFilter(principal_id=bob.id), limit=1)
+    assert seen[bob.id] == acts[0].at
+    assert never.id not in seen
+
+
+async def test_only_the_server_makes_links_that_sign_in(store: Store) -> None:
+    """Not even an owner, who could sign in as somebody else. Password and sessions stay."""
+    owner, ada = await joined(store, "Grace", Role.OWNER), await joined(store, "Ada")
+    user = await store.users.find(ada.id)
+    link = a_link(user, LinkKind.SIGN_IN)
+    with pytest.raises(Forbidden):
+        await store.credentials.offer_sign_in(ada.id, "digest", link, owner)
+    assert (await store.credentials.offer_sign_in(ada.id, "digest", link, NEWSROOM)).name == "Ada"
+    assert (await store.credentials.link("digest"))[0].kind is LinkKind.SIGN_IN
+    assert await store.credentials.password_of("Ada") is not None
+    assert await store.sessions.find(ada.session or "") is not None
+    assert (await actions(store))[0] == "user.link_made"
+
+
+async def test_live_blogs_by_their_slugs(store: Store) -> None:
+    """Newest first; slugs that no live blog has are left out."""
+    for number, slug in enumerate(("un", "deux", "trois")):
+        await store.liveblogs.create(replace(a_liveblog(slug), created_at=at(number)), NEWSROOM)
+    found = await store.liveblogs.named(["un", "trois", "rien", "\x00", "Un"])
+    assert [liveblog.slug for liveblog in found] == ["trois", "un"]
+    assert await store.liveblogs.named([]) == []

@@ -166,7 +166,16 @@ LINES = (
     Line("DELETE", "/session", "signed-in", desk=True),
 )
 
-ELSEWHERE: frozenset[tuple[str, str]] = frozenset()
+ELSEWHERE: frozenset[tuple[str, str]] = frozenset(
+    {
+        ("POST", "/desk/account/passkeys"),
+        ("POST", "/desk/account/password"),
+        ("POST", "/desk/account/sessions"),
+        ("POST", "/desk/join"),
+        ("POST", "/desk/signin"),
+        ("POST", "/desk/signout"),
+    }
+)
 """Methods and paths of unsafe requests outside of both APIs. Each has tests of its own."""
 
 

@@ -40,18 +40,22 @@ _COMMON = frozenset(
 )
 
 
+class BadPassword(InvalidInput):
+    """The new password is too easy to guess. `reason`: `length`, `guessable` or `name`, for pages in any language."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__([FieldError("/password", detail)])
+        self.reason = reason
+
+
 def check_new(password: str, name: str) -> None:
-    """Raise InvalidInput, with the reason, if a password is too easy to guess. `name`: the user's name."""
+    """Raise BadPassword, with the reason, if a password is too easy to guess. `name`: the user's name."""
     if not LENGTH_MIN <= len(password) <= LENGTH_MAX:
-        raise _bad(f"must have {LENGTH_MIN} to {LENGTH_MAX} characters: a sentence is a good one")
+        raise BadPassword("length", f"must have {LENGTH_MIN} to {LENGTH_MAX} characters: a sentence is a good one")
     if len(set(password)) < DISTINCT_MIN or password.casefold() in _COMMON:
-        raise _bad("is too easy to guess")
+        raise BadPassword("guessable", "is too easy to guess")
     if login_of(name) in login_of(password) and len(password) < 2 * len(name):
-        raise _bad("must not be the name")
-
-
-def _bad(detail: str) -> InvalidInput:
-    return InvalidInput([FieldError("/password", detail)])
+        raise BadPassword("name", "must not be the name")
 
 
 class Passwords:

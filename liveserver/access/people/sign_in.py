@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from liveserver.access.people.desk_sessions import digest_of, new_token
 from liveserver.access.people.passwords import LENGTH_MAX, Passwords, check_new
 from liveserver.access.request_limits import Limit
-from liveserver.domain.errors import Forbidden, TooManyRequests, Unauthorized
+from liveserver.domain.errors import Conflict, Forbidden, TooManyRequests, Unauthorized
 from liveserver.domain.ids import now
 from liveserver.domain.people.user import AGENT_MAX, NAME_MAX, JoinLink, LinkKind, Session, User, login_of
 from liveserver.store.repositories.people.credentials import Credential
@@ -71,6 +71,13 @@ class SignedIn(NamedTuple):
     token: str
 
 
+class WrongPassword(Unauthorized):
+    """There is no user with this name and password."""
+
+    def __init__(self) -> None:
+        super().__init__(WRONG)
+
+
 class NotConfirmed(Forbidden):
     """The act needs a proof, not older than `CONFIRMED_FOR`, that the user is who they are."""
 
@@ -106,7 +113,10 @@ class SignIn:
         self._by_name = Limit("sign-in-names", everywhere, TRIES_OF_ALL / TRIES_SECONDS, clock, TRIES_SECONDS)
 
     async def with_password(self, name: str, password: str, client: Client) -> SignedIn:
-        """Sign in by name and password. Raises Unauthorized if they are wrong, TooManyRequests, and Busy."""
+        """Sign in by name and password. Raises WrongPassword, TooManyRequests, and Busy.
+
+        Raises Unauthorized if the user may not sign in.
+        """
         with self.refusals_counted(SignInWay.PASSWORD):
             user_id = await self._check_password(name, password, client)
         return await self.begin(user_id, client, way="password")
@@ -135,7 +145,7 @@ class SignIn:
             return await self._store.credentials.link(digest_of(token))
 
     async def join_with_password(self, token: str, password: str, client: Client) -> SignedIn:
-        """Use a link: set a password, and sign in. Raises InvalidInput if the password is too easy to guess.
+        """Use a link: set a password, and sign in. Raises BadPassword if the password is too easy to guess.
 
         Raises Unauthorized if the link isn't valid, TooManyRequests, and Busy.
         """
@@ -169,10 +179,23 @@ class SignIn:
     async def set_password(self, actor: DeskActor, old: str, new: str, client: Client) -> None:
         """Replace the acting user's password. The user's other sessions end.
 
-        Raises Unauthorized if the old one is wrong, InvalidInput if the new one is too easy to guess, and Busy.
+        Raises WrongPassword if the old one is wrong, BadPassword if the new one is too easy to guess, and Busy.
         """
         principal = actor.actor.principal
         await self._check_password(principal.name, old, client)
+        check_new(new, principal.name)
+        hashed = await self.passwords.hash(new)
+        await self._store.credentials.change(principal, Credential(password=hashed), now())
+
+    async def add_password(self, actor: DeskActor, new: str) -> None:
+        """Set a password of a user who has none. The user's other sessions end.
+
+        Raises NotConfirmed, Conflict if there is a password already, BadPassword, and Busy.
+        """
+        check_confirmed(actor)
+        principal = actor.actor.principal
+        if await self._store.credentials.password_of(principal.name) is not None:
+            raise Conflict("there is a password already: change it")
         check_new(new, principal.name)
         hashed = await self.passwords.hash(new)
         await self._store.credentials.change(principal, Credential(password=hashed), now())
@@ -181,12 +204,12 @@ class SignIn:
         """Return the id of the user with this name and password. Each try is counted, the good ones, too."""
         self._limits.sign_in(client.peer)
         if len(name) > 2 * NAME_MAX or len(password) > LENGTH_MAX:
-            raise Unauthorized(WRONG)
+            raise WrongPassword
         login = login_of(name)
         self._by_name_here.take((login, self._limits.prefix_of(client.peer)))
         self._by_name.take(login)
         found = await self._store.credentials.password_of(name)
         if not await self.passwords.verify(password, found[1] if found else None) or found is None:
             audit_log.done("user.refused", name=name[:NAME_MAX], address=client.address)
-            raise Unauthorized(WRONG)
+            raise WrongPassword
         return found[0]

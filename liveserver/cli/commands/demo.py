@@ -10,10 +10,11 @@ import typer
 
 from liveserver.cli.options import with_settings
 from liveserver.cli.terminal import tell
-from liveserver.domain.errors import SettingsError, Unauthorized
-from liveserver.domain.ids import now
+from liveserver.domain.errors import NotFound, SettingsError, Unauthorized
+from liveserver.domain.ids import new_user_id, now
 from liveserver.domain.people.principal import COMMAND
-from liveserver.domain.people.rights import SCOPES, KeyRights
+from liveserver.domain.people.rights import SCOPES, KeyRights, Role
+from liveserver.domain.people.user import LinkKind, User, UserState
 from liveserver.settings import load
 from liveserver.utils import private_files
 
@@ -22,10 +23,15 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 
+OWNER = "Demo"
+"""The name of the user whom the demo makes."""
+
 WELCOME = """
   A live blog is being written.
 
     Reader's page   {url}/live/{slug}
+    Desk            {desk}
+                    (signs in once; each start makes a new one)
     API             {url}/api/v1      (described at {url}/docs)
     API key         {key}
                     (also in {keyfile})
@@ -84,10 +90,12 @@ def demo(
         # get them, and the earlier server would keep its key.
         await newsroom.open()
         key = await keep_or_make_key(parts.store, directory / "key")
+        token = await sign_in_link(parts.store)
         typer.echo(
             WELCOME.format(
                 url=parts.settings.base_url,
                 slug=newsroom.slug,
+                desk=f"{parts.settings.base_url}/desk/join#{token}",
                 key=key,
                 keyfile=directory / "key",
                 minutes=max(1, round(newsroom.seconds / 60)),
@@ -97,6 +105,29 @@ def demo(
 
     run(settings, beside=write)
     typer.echo("The demo has ended.")
+
+
+async def sign_in_link(store: Store) -> str:
+    """Make the demo's owner, unless there is one, and return the token of a link that signs in as this owner.
+
+    Earlier links of the demo are void. Its sessions go on.
+    """
+    from liveserver.access.people.sign_in import new_link
+    from liveserver.store.repositories.people.users import NewUser, UserChange
+
+    at = now()
+    try:
+        user = await store.users.find_by_name(OWNER)
+    except NotFound:
+        user = User(new_user_id(), OWNER, Role.OWNER, UserState.INVITED, at, at, 1)
+        token, link = new_link(user.id, LinkKind.SIGN_IN, at)
+        await store.users.invite(NewUser(user, token.digest, link), COMMAND)
+        return token.token
+    # Somebody who tried the commands may have taken the role away, or disabled the user.
+    await store.users.edit(user.id, UserChange(role=Role.OWNER, disabled=False), COMMAND, at)
+    token, link = new_link(user.id, LinkKind.SIGN_IN, at)
+    await store.credentials.offer_sign_in(user.id, token.digest, link, COMMAND)
+    return token.token
 
 
 async def keep_or_make_key(store: Store, path: Path) -> str:

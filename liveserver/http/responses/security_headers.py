@@ -127,6 +127,22 @@ REACH = {
 }
 """The headers of the page of a live blog's reach. That page is opened by a signed link, and has no script."""
 
+DESK = {
+    # The desk's scripts write no HTML: they need no policy of Trusted Types.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'",
+    "Cross-Origin-Opener-Policy": KEPT_APART,
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": ", ".join(
+        f"{feature}={'(self)' if feature.startswith('publickey-credentials-') else '()'}" for feature in UNUSED
+    ),
+    # The desk's own pages are told as referrers to the desk only. Without any referrer, browsers would send forms with
+    # the origin `null`, and `http/desk/same_site.py` would refuse them.
+    "Referrer-Policy": "same-origin",
+}
+"""The headers of the desk's pages, on which people sign in. Passkeys may be used there."""
+
 DOCS = {
     # Swagger UI sets style attributes, shows its icons from data: URLs, and writes HTML (with DOMPurify).
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "

@@ -27,6 +27,9 @@ class Liveblogs(QueryGroup):
     The live blog that was created last comes first. Raises InvalidInput for a bad cursor.
     """
 
+    named = Read(liveblogs.named)
+    """Return the live blogs with these slugs, without those that don't exist. The one created last comes first."""
+
     edit = Write(liveblogs.edit)
     """Replace the live blog's own fields by the result of a function.
 

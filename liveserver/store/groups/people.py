@@ -83,6 +83,12 @@ class Credentials(QueryGroup):
     The returned sessions are those that ended. Raises NotFound, and Conflict if the user is disabled.
     """
 
+    offer_sign_in = Write(credentials.offer_sign_in)
+    """Insert a link that signs in without a password, and return the user. Password, passkeys and sessions stay.
+
+    Raises NotFound, and Forbidden unless the principal is a part of the server.
+    """
+
     change = Write(credentials.change)
     """Set the acting user's own password, or add a passkey or an identity. Return the other sessions, if they ended.
 
@@ -126,6 +132,9 @@ class Sessions(QueryGroup):
 
     of_user = Read(sessions.of_user)
     """Return a user's sessions that aren't over. The one that was used last comes first."""
+
+    last_seen = Read(sessions.last_seen)
+    """Return the times when the users were last seen, by user id. A user who was never seen is left out."""
 
     end = Write(sessions.end)
     """End one session of a user. Raises NotFound if the user has no such session."""

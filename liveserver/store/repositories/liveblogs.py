@@ -198,6 +198,18 @@ def edit(
     return new, LiveblogChanged(seq, new)
 
 
+def named(connection: Connection, slugs: Collection[str]) -> list[Liveblog]:
+    """Return the live blogs with these slugs. The one that was created last comes first.
+
+    A slug that no live blog has is left out.
+    """
+    found: list[Liveblog] = []
+    for chunk in chunks([slug for slug in slugs if _is_slug(slug)]):
+        rows = connection.execute(select(_t).where(_t.c.slug.in_(chunk))).mappings()
+        found += [liveblog_from(row) for row in rows]
+    return sorted(found, key=lambda liveblog: (liveblog.created_at, liveblog.slug), reverse=True)
+
+
 def positions(connection: Connection, slugs: Collection[str]) -> dict[str, Position]:
     """Return the positions of live blogs, by slug. A slug that no live blog has is left out."""
     valid = [slug for slug in slugs if _is_slug(slug)]

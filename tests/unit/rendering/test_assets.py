@@ -27,6 +27,10 @@ class TestAssets:
         )
         monkeypatch.setattr(assets, "files", lambda _package: tmp_path)
         assert Assets.built() == Assets(script="assets/r.js", styles=("assets/r.css",))
+        with pytest.raises(SettingsError, match="make web"):
+            Assets.of_desk()
+        (folder / "desk.json").write_text('{"src/desk/pages.ts": {"file": "assets/d.js", "css": ["assets/d.css"]}}')
+        assert Assets.of_desk() == Assets(script="assets/d.js", styles=("assets/d.css",))
 
 
 def test_missing_widget(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

@@ -9,8 +9,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from liveserver.access.people.desk_sessions import digest_of
+from liveserver.domain.ids import now
+from liveserver.domain.people.principal import Principal, PrincipalKind
+from liveserver.domain.people.rights import Role
+from liveserver.domain.people.user import Membership
+from liveserver.rendering.desk.desk_pages import Message, Provider
+from liveserver.store.repositories.people.credentials import Credential, NewPasskey
 from tests.support.api.site import LIVEBLOG, SLUG, database_away, started
 from tests.support.checkout import ROOT
+from tests.support.desk_visitor import PASSWORD, cookie_of, invitation, member, visitor
 from tests.support.documents import PAGES
 from tests.support.images import quarters, saved
 from tests.support.services import lacking
@@ -141,6 +149,45 @@ async def test_pages_of_failures(settings: Settings, monkeypatch: pytest.MonkeyP
     found["no live blog"] = PAGES.index_page([])
     [configured] = re.findall(r"'(<!DOCTYPE html>.*?)'", (ROOT / "deploy/nginx.conf").read_text(), re.DOTALL)
     found["no server"] = configured
+    assert complaints(found) == []
+
+
+async def test_every_page_of_the_desk(site: Site) -> None:
+    """Signed out and in, with errors, with and without live blogs, passkeys and other sessions."""
+    await site.open_liveblog("vent", title="Le <vent>", status="ended")
+    ada = await member(site, "Ada", Role.OWNER, Membership(SLUG, Role.EDITOR))
+    eve, stranger = await member(site, "Eve", None), await visitor(site)
+    again = {"name": "Ada", "password": PASSWORD}
+    user = await site.parts.store.users.find_by_name("Ada")
+    by = Principal(PrincipalKind.USER, user.id, "Ada", digest_of(cookie_of(ada) or ""))
+    for number in range(2):
+        credential = Credential(passkey=NewPasskey(f"id{number}", "key", 0, "Téléphone <b>"))
+        await site.parts.store.credentials.change(by, credential, now())
+    await site.parts.store.credentials.used_passkey("id1", 1, now())
+    await (await visitor(site)).post("/desk/signin", data=again)
+    link = await invitation(site, "Bob")
+    answers = {
+        "desk": await ada.get("/desk"),
+        "no roles": await eve.get("/desk"),
+        "account": await ada.get("/desk/account"),
+        "another account": await eve.get("/desk/account?done=password"),
+        "wrong old": await ada.post("/desk/account/password", data={"old": "a", "new": "b"}),
+        "bad new": await eve.post("/desk/account/password", data={"old": PASSWORD, "new": "b"}),
+        "sign in": await stranger.get("/desk/signin"),
+        "wrong": await stranger.post("/desk/signin", data={**again, "password": "a"}),
+        "link": await stranger.get("/desk/join"),
+        "bad link": await stranger.post("/desk/join", data={"link": "a"}),
+        "join": await stranger.post("/desk/join", data={"link": link}),
+        "bad password": await stranger.post("/desk/join", data={"link": link, "password": "a"}),
+        "refused": await stranger.post("/desk/signin", headers={"Sec-Fetch-Site": "cross-site"}),
+    }
+    found = {name: answer.text for name, answer in answers.items()}
+    pages, texts = site.parts.desk_pages, ("sign_in.too_many", {"minutes": "3"})
+    found["provider"] = pages.sign_in(
+        "fr", destination="/desk", name="Ada", error=Message(*texts), provider=Provider("Clavier & Cie", "/desk/oidc")
+    )
+    found["too large"] = pages.refused("fr", "too_large")
+    assert all("<title>" in html for html in found.values())
     assert complaints(found) == []
 
 

@@ -34,7 +34,7 @@ async def body_of(request: Request, kind: type[InputType], actor: Actor, *, conf
     parts = services(request)
     limit = parts.settings.max_body_size
     with parts.bodies.room(actor.ref, min(expected_size(request, limit), limit)):
-        raw = await _read(request, limit)
+        raw = await read_body(request, limit)
     if not confirms:
         await confirm(request, actor)
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
@@ -49,7 +49,7 @@ async def simple_body_of(request: Request, kind: type[InputType], *, limit: int)
     Any media type is accepted. So a page of another origin can send `text/plain` without the preflight request of CORS.
     Raises TooLarge if the body has more than `limit` bytes, and InvalidInput, which names every field that isn't valid.
     """
-    return _parsed(await _read(request, limit), kind)
+    return _parsed(await read_body(request, limit), kind)
 
 
 def _parsed(raw: bytearray, kind: type[InputType]) -> InputType:
@@ -85,7 +85,8 @@ def expected_size(request: Request, limit: int) -> int:
     return int(declared) if len(declared) <= _DIGITS else limit + 1
 
 
-async def _read(request: Request, limit: int) -> bytearray:
+async def read_body(request: Request, limit: int) -> bytearray:
+    """Return a body of at most `limit` bytes. Raises TooLarge if it has more."""
     if expected_size(request, limit) > limit:
         raise TooLarge(f"at most {limit} bytes")
     # The chunks aren't collected in a list, as small chunks would take many times more memory than their bytes.

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from liveserver.domain.errors import Conflict, NotFound, Unauthorized
+from liveserver.domain.errors import Conflict, Forbidden, NotFound, Unauthorized
 from liveserver.domain.ids import now
+from liveserver.domain.people.principal import PrincipalKind
 from liveserver.domain.people.rights import Verb
 from liveserver.domain.people.user import JoinLink, LinkKind, UserState, login_of
 from liveserver.store import tables
@@ -172,6 +173,20 @@ def reset(connection: Connection, user_id: str, digest: str, new: JoinLink, by: 
     users.put_link(connection, digest, new)
     acts.record(connection, by, "user.link_made", new.created_at, user=user_id, user_name=user.name, kind=new.kind)
     return user, ended
+
+
+def offer_sign_in(connection: Connection, user_id: str, digest: str, new: JoinLink, by: Principal) -> User:
+    """Insert a link that signs in without a password, in place of the user's earlier links. Return the user.
+
+    Password, passkeys and sessions stay as they are. Raises NotFound if there is no such user. Raises Forbidden unless
+    the principal `by` is a part of the server: nobody else may sign in as somebody else.
+    """
+    if by.kind is not PrincipalKind.SERVER:
+        raise Forbidden("only the server itself makes links that sign in")
+    user = users.find(connection, user_id)
+    users.put_link(connection, digest, new)
+    acts.record(connection, by, "user.link_made", new.created_at, user=user_id, user_name=user.name, kind=new.kind)
+    return user
 
 
 def change(connection: Connection, by: Principal, credential: Credential, at: datetime) -> list[Ended]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from liveserver.domain.errors import NotFound, Unauthorized
 from liveserver.domain.ids import now
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _t = tables.sessions
 _users = tables.users
+_acts = tables.acts
 
 IDLE = timedelta(hours=12)
 """A session ends this long after its last request."""
@@ -136,6 +137,19 @@ def of_user(connection: Connection, user_id: str) -> list[Session]:
     at = now()
     rows = connection.execute(select(_t).where(_t.c.user_id == user_id).order_by(_t.c.seen_at.desc())).mappings()
     return [session for session in map(_session, rows) if not _is_over(session, at)]
+
+
+def last_seen(connection: Connection) -> dict[str, datetime]:
+    """Return the times when the users were last seen, by user id. A user who was never seen is left out.
+
+    A user was last seen when a session of theirs was last used, or, if all have ended, when they last did something
+    that the audit log has.
+    """
+    last_use = select(func.max(_t.c.seen_at)).where(_t.c.user_id == _users.c.id).scalar_subquery()
+    last_act = select(_acts.c.at).where(_acts.c.principal_id == _users.c.id).order_by(_acts.c.id.desc()).limit(1)
+    query = select(_users.c.id, last_use.label("used"), last_act.scalar_subquery().label("acted"))
+    times = ((row.id, [at for at in (row.used, row.acted) if at is not None]) for row in connection.execute(query))
+    return {user_id: max(found) for user_id, found in times if found}
 
 
 def end(connection: Connection, user_id: str, session_id: str, by: Principal, at: datetime) -> Ended:

@@ -8,11 +8,15 @@ import pytest
 import pytest_asyncio
 
 from liveserver.access.api_keys import ApiKeys, new_key
-from liveserver.cli.commands.demo import keep_or_make_key
+from liveserver.access.people.desk_sessions import digest_of
+from liveserver.cli.commands.demo import OWNER, keep_or_make_key, sign_in_link
 from liveserver.domain.errors import Unauthorized
 from liveserver.domain.ids import now
-from liveserver.domain.people.rights import SCOPES, KeyRights
+from liveserver.domain.people.rights import SCOPES, KeyRights, Role
+from liveserver.domain.people.user import LinkKind, UserState
 from liveserver.store import Store
+from liveserver.store.repositories.people.users import UserChange
+from tests.support.people_samples import a_session
 from tests.support.principals import NEWSROOM
 
 if TYPE_CHECKING:
@@ -77,3 +81,20 @@ async def test_a_file_that_cannot_be_written(store: Store, tmp_path: Path, capsy
     assert capsys.readouterr().err == (
         f"liveserver: can't write {tmp_path}/key: Is a directory; the key is shown here only\n"
     )
+
+
+async def test_each_start_makes_a_link_that_signs_in(store: Store) -> None:
+    """The earlier link is void, and the sessions that began with it go on. The owner is one again, and enabled."""
+    first = digest_of(await sign_in_link(store))
+    link, user = await store.credentials.link(first)
+    assert (link.kind, user.name, user.role) == (LinkKind.SIGN_IN, OWNER, Role.OWNER)
+    await store.credentials.join(first, None, "session", a_session(user))
+    unused = digest_of(await sign_in_link(store))
+    assert await store.sessions.find("session") is not None
+    await store.users.edit(user.id, UserChange(role=Role.VIEWER, disabled=True), NEWSROOM, now())
+    last = digest_of(await sign_in_link(store))
+    with pytest.raises(Unauthorized):
+        await store.credentials.link(unused)
+    _, user = await store.credentials.link(last)
+    assert (user.role, user.state) == (Role.OWNER, UserState.ACTIVE)
+    await store.credentials.join(last, None, "another", a_session(user))

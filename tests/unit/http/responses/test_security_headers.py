@@ -40,6 +40,7 @@ def test_nothing_is_allowed_by_default() -> None:
         security_headers.frame(urls),
         security_headers.REACH,
         security_headers.DOCS,
+        security_headers.DESK,
     ):
         assert directives(headers)["default-src"] == "'none'"
         assert directives(headers)["base-uri"] == "'none'"
@@ -60,6 +61,7 @@ async def test_documents_are_kept_apart(site: Site) -> None:
         f"/embed/{SLUG}": None,
         f"/reach/{SLUG}": security_headers.KEPT_APART,
         "/docs": security_headers.KEPT_APART,
+        "/desk/signin": security_headers.KEPT_APART,
     }.items():
         response = await site.reader.get(path)
         assert response.headers.get(opener) == expected, path

@@ -1,0 +1,135 @@
+"""The parts that all of the desk's pages have in common: headers, language, the session, and answers to refusals."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import wraps
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from liveserver.access.people.sign_in import Client
+from liveserver.content.translations import FALLBACK
+from liveserver.domain.errors import Forbidden, InvalidInput, NotFound, TooManyRequests, Unauthorized
+from liveserver.domain.ids import now
+from liveserver.http.container import services
+from liveserver.http.desk.same_site import check_origin
+from liveserver.http.problems import KINDS, TooLarge, UnsupportedMediaType
+from liveserver.http.rejections import refused, slow_down, waiting
+from liveserver.http.responses import security_headers
+from liveserver.http.responses.reader_language import reader_language
+from liveserver.http.responses.session_cookie import set_cookie
+from liveserver.rendering.desk.desk_pages import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from liveserver.access.people.desk_sessions import DeskActor
+    from liveserver.access.people.sign_in import SignedIn
+    from liveserver.domain.errors import LiveserverError
+
+    Endpoint = Callable[[Request], Awaitable[Response]]
+
+HEADERS = {**security_headers.DESK, "Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
+
+
+def desk_page(endpoint: Endpoint) -> Endpoint:
+    """Return an endpoint that serves requests from the desk's own pages only, and answers refusals with a page.
+
+    If the session ends while a request is under way, the answer leads to the page for signing in.
+    """
+
+    @wraps(endpoint)
+    async def serve(request: Request) -> Response:
+        try:
+            check_origin(request, services(request).settings.base_url, request.method)
+            return await endpoint(request)
+        except Unauthorized:
+            return to_sign_in(request)
+        except (Forbidden, InvalidInput, TooLarge, UnsupportedMediaType) as error:
+            refused(request.scope, error)
+            name = "too_large" if isinstance(error, TooLarge) else "refused"
+            status = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS).status
+            return page(services(request).desk_pages.refused(language_of(request), name), status)
+
+    return serve
+
+
+def language_of(request: Request) -> str:
+    """Return the language in which to answer: the person's, if we have texts in it, and English otherwise."""
+    return reader_language(request.headers.get("accept-language")) or FALLBACK
+
+
+def client_of(request: Request) -> Client:
+    """Return the client that signs in."""
+    return Client(request.scope.get("client"), request.headers.get("user-agent", ""))
+
+
+async def desk_actor(request: Request) -> DeskActor | None:
+    """Return the user who sent a request, with the session; None if nobody is signed in."""
+    return await services(request).desk_sessions.authenticate(request.headers.get("cookie"), None)
+
+
+async def signed_in(request: Request) -> DeskActor:
+    """Return the user who sent a request, with the session. Raises Unauthorized if nobody is signed in."""
+    actor = await desk_actor(request)
+    if actor is None:
+        raise Unauthorized("this needs somebody who is signed in at the desk")
+    return actor
+
+
+def page(html: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return an answer with a page."""
+    return HTMLResponse(html, status, {**HEADERS, **(headers or {})})
+
+
+def redirect(request: Request, path: str) -> Response:
+    """Return an answer that leads to a page of the desk. `path`: as the routes have it, beginning with `/desk`.
+
+    The answer names no host, as a client may send any Host header.
+    """
+    base = services(request).pages.urls.desk_path.removesuffix("/desk")
+    return RedirectResponse(base + path, 303, HEADERS)
+
+
+def to_sign_in(request: Request) -> Response:
+    """Return an answer that leads to the page for signing in, and from there back to the page that was asked for.
+
+    After a form that wasn't taken, it leads to the account, where the forms are.
+    """
+    wanted = request.url.path if request.method in {"GET", "HEAD"} else "/desk/account"
+    return redirect(request, f"/desk/signin?next={quote(wanted, safe='/')}")
+
+
+async def enter(request: Request, user: SignedIn, path: str) -> Response:
+    """Return the answer that begins a session: it sets the cookie, and leads to a page of the desk.
+
+    The session that the browser had before, if any, ends. So nobody goes on in a session that others may know.
+    """
+    parts = services(request)
+    previous = await desk_actor(request)
+    if previous is not None:
+        by = previous.actor.principal
+        # It may have ended in the meantime.
+        with suppress(NotFound):
+            await parts.store.sessions.end(by.id, previous.session.id, by, now())
+    response = redirect(request, path)
+    set_cookie(response, parts.desk_sessions, user.token)
+    return response
+
+
+def too_many(request: Request, error: LiveserverError) -> tuple[Message, int, dict[str, str]]:
+    """Return the message, the status and the headers for a try to sign in that isn't begun.
+
+    `error`: TooManyRequests, or Busy.
+    """
+    refused(request.scope, error)
+    slow_down(request.scope)
+    if isinstance(error, TooManyRequests):
+        minutes = -(-error.retry_after // 60)
+        return Message("sign_in.too_many", {"minutes": str(minutes)}), 429, waiting(error)
+    return Message("sign_in.busy"), 503, {"Retry-After": "2"}

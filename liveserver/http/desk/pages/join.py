@@ -1,0 +1,83 @@
+"""The page to which invitations lead, `/desk/join#TOKEN`. It serves links for new passwords, too.
+
+The token is in the fragment, which browsers send to no server and name in no referrer. So it gets into no log. A script
+moves it into the page's form; without scripts, people paste the link into the form.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from liveserver.access.people.desk_sessions import digest_of
+from liveserver.access.people.passwords import LENGTH_MAX, LENGTH_MIN, BadPassword
+from liveserver.domain.errors import Busy, TooManyRequests, Unauthorized
+from liveserver.domain.people.user import LinkKind
+from liveserver.http.container import services
+from liveserver.http.desk.pages.answers import client_of, desk_page, enter, language_of, page, too_many
+from liveserver.http.desk.pages.form import form_of
+from liveserver.rendering.desk.desk_pages import Message
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from liveserver.domain.people.user import JoinLink, User
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+BAD_LINK = Message("join.bad_link")
+
+
+@desk_page
+async def link_page(request: Request) -> Response:
+    """Answer with the page that asks for the link. Its script takes the link out of the page's own address."""
+    return page(services(request).desk_pages.link(language_of(request)))
+
+
+@desk_page
+async def join(request: Request) -> Response:
+    """Answer a link with the page on which its user sets a password. Answer a link and a password by signing in.
+
+    A link of the kind `sign-in` signs in at once.
+    """
+    parts, language, client = services(request), language_of(request), client_of(request)
+    form = await form_of(request)
+    token, password = _token_in(form.get("link", "")), form.get("password")
+    if token is None:
+        return page(parts.desk_pages.link(language, error=BAD_LINK), 401)
+    try:
+        if password is not None:
+            return await enter(request, await parts.sign_in.join_with_password(token, password, client), "/desk")
+        link, user = await parts.sign_in.link(token, client)
+        if link.kind is LinkKind.SIGN_IN:
+            return await enter(request, await parts.sign_in.join(token, user, None, client), "/desk")
+        return page(parts.desk_pages.join(language, link.kind, user, token))
+    except Unauthorized:
+        return page(parts.desk_pages.link(language, error=BAD_LINK), 401)
+    except BadPassword as bad:
+        error, status, headers = why(bad), 422, dict[str, str]()
+    except (TooManyRequests, Busy) as refusal:
+        error, status, headers = too_many(request, refusal)
+        if password is None:
+            return page(parts.desk_pages.link(language, error=error), status, headers)
+    # The try was counted already, so the link is looked up without counting it again.
+    try:
+        link, user = await _found(request, token)
+    except Unauthorized:
+        return page(parts.desk_pages.link(language, error=BAD_LINK), 401)
+    return page(parts.desk_pages.join(language, link.kind, user, token, error=error), status, headers)
+
+
+def why(bad: BadPassword) -> Message:
+    """Return the sentence that says why a new password isn't taken."""
+    return Message(f"join.{bad.reason}", {"least": str(LENGTH_MIN), "most": str(LENGTH_MAX)})
+
+
+async def _found(request: Request, token: str) -> tuple[JoinLink, User]:
+    return await services(request).store.credentials.link(digest_of(token))
+
+
+def _token_in(text: str) -> str | None:
+    """Return the token in a link, or in the token alone; None if there is none."""
+    token = text.rpartition("#")[2].strip()
+    return token if _TOKEN.fullmatch(token) else None

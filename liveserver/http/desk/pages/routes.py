@@ -1,0 +1,46 @@
+"""The routes of the desk's pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.routing import Route
+
+from liveserver.http.desk.pages.account import account_page, change_password, end_sessions, remove_passkey
+from liveserver.http.desk.pages.answers import redirect
+from liveserver.http.desk.pages.home import home_page
+from liveserver.http.desk.pages.join import join, link_page
+from liveserver.http.desk.pages.sign_in import sign_in, sign_in_page, sign_out
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from liveserver.http.desk.pages.answers import Endpoint
+
+
+def _page_with_form(path: str, page: Endpoint, form: Endpoint) -> Route:
+    """Return one route for a page and for the form that is sent to its address, so that a 405 can name all methods."""
+
+    async def endpoint(request: Request) -> Response:
+        return await (form if request.method == "POST" else page)(request)
+
+    return Route(path, endpoint, methods=["GET", "POST"])
+
+
+async def without_slash(request: Request) -> Response:
+    """Redirect `/desk/` to the desk's first page."""
+    return redirect(request, "/desk")
+
+
+DESK_PAGE_ROUTES = [
+    Route("/desk", home_page),
+    Route("/desk/", without_slash),
+    _page_with_form("/desk/signin", sign_in_page, sign_in),
+    Route("/desk/signout", sign_out, methods=["POST"]),
+    _page_with_form("/desk/join", link_page, join),
+    Route("/desk/account", account_page),
+    Route("/desk/account/password", change_password, methods=["POST"]),
+    Route("/desk/account/sessions", end_sessions, methods=["POST"]),
+    Route("/desk/account/passkeys", remove_passkey, methods=["POST"]),
+]

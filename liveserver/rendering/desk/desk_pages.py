@@ -1,0 +1,162 @@
+"""The pages by which people come to the desk: signing in, joining by a link, the account, and the desk's first page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from liveserver.content.translations import text_direction, texts_for
+from liveserver.rendering.assets import Assets
+from liveserver.rendering.desk.browser_names import browser_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from liveserver.content.translations import Translations
+    from liveserver.domain.liveblog import Liveblog
+    from liveserver.domain.people.rights import Role
+    from liveserver.domain.people.user import LinkKind, Session, User
+    from liveserver.rendering.page_renderer import PageRenderer
+
+
+class Message(NamedTuple):
+    """A sentence for the person at the page: the name of a text of ours, and the values in it."""
+
+    text: str
+    values: Mapping[str, str] = {}
+
+
+class Provider(NamedTuple):
+    """An OpenID provider with which people may sign in: its name, and the path of the page that leads to it."""
+
+    name: str
+    path: str
+
+
+class PasskeyRow(NamedTuple):
+    """A passkey as the account's page lists it."""
+
+    id: str
+    label: str
+    created_at: datetime
+    used_at: datetime | None
+
+
+class AccountView(NamedTuple):
+    """What the account's page shows."""
+
+    user: User
+    has_password: bool
+    passkeys: Sequence[PasskeyRow]
+    sessions: Sequence[Session]
+    """The user's sessions. The one that was used last comes first."""
+    current: str
+    """The id of the session from which the page was asked for."""
+
+
+class HomeView(NamedTuple):
+    """What the desk's first page shows."""
+
+    user: User
+    liveblogs: Sequence[Liveblog]
+    next_cursor: str | None
+    """The cursor of the page with older live blogs; None if there are none."""
+
+
+class PasswordLengths(NamedTuple):
+    """The least and the greatest length of a password, in characters."""
+
+    least: int
+    most: int
+
+
+@dataclass(frozen=True)
+class DeskPages:
+    """Renders the desk's pages, each in the language of the person who asks for it. It does no I/O."""
+
+    pages: PageRenderer
+    lengths: PasswordLengths
+    assets: Assets = field(default_factory=Assets.of_desk)
+
+    def sign_in(
+        self,
+        language: str,
+        *,
+        destination: str,
+        name: str = "",
+        error: Message | None = None,
+        provider: Provider | None = None,
+    ) -> str:
+        """Return the page for signing in. `destination`: the path to which a sign-in leads. `name`: what was typed."""
+        return self._page(
+            "sign_in.html", language, error=error, destination=destination, name=name, provider=provider, user=None
+        )
+
+    def link(self, language: str, *, error: Message | None = None) -> str:
+        """Return the page that asks for the link by which somebody joins."""
+        return self._page("link.html", language, error=error, user=None)
+
+    def join(self, language: str, kind: LinkKind, joining: User, token: str, *, error: Message | None = None) -> str:
+        """Return the page on which the user of a link sets a password."""
+        return self._page("join.html", language, error=error, kind=kind.value, joining=joining, token=token, user=None)
+
+    def account(
+        self, language: str, view: AccountView, *, done: Message | None = None, error: Message | None = None
+    ) -> str:
+        """Return the page of a user's account. `error`: why the old password, or the new one, wasn't taken."""
+        texts = texts_for(language)
+        return self._page(
+            "account.html",
+            language,
+            view=view,
+            user=view.user,
+            sessions=[(session, _name(texts, session)) for session in view.sessions],
+            done=done,
+            error=error,
+        )
+
+    def home(self, language: str, view: HomeView) -> str:
+        """Return the desk's first page, with the user's roles and live blogs."""
+        memberships: dict[str, Role] = dict(view.user.memberships)
+        liveblogs = [
+            (liveblog, self.pages.urls.liveblog(liveblog.slug), memberships.get(liveblog.slug))
+            for liveblog in view.liveblogs
+        ]
+        return self._page("home.html", language, user=view.user, liveblogs=liveblogs, next_cursor=view.next_cursor)
+
+    def refused(self, language: str, name: str) -> str:
+        """Return the page for a request that isn't served. `name`: `refused` or `too_large`, the name of a text."""
+        return self._page("refused.html", language, name=name, user=None)
+
+    def _page(self, file: str, language: str, /, **values: Any) -> str:
+        texts = texts_for(language)
+
+        def tell(message: Message) -> str:
+            return texts.text(message.text, **message.values)
+
+        def when(moment: datetime) -> str:
+            return texts.text("desk.utc", when=texts.short_date_time(moment.astimezone(UTC)))
+
+        return self.pages.fill(
+            f"desk/{file}",
+            texts.language,
+            assets=self.assets,
+            desk=self.pages.urls.desk_path,
+            base=self.pages.urls.desk_path.removesuffix("/desk"),
+            site_name=self.pages.entries.site_name,
+            text_direction=text_direction,
+            lengths=self.lengths,
+            tell=tell,
+            when=when,
+            **values,
+        )
+
+
+def _name(texts: Translations, session: Session) -> str:
+    """Return a name for a session by which its user recognises it: `Firefox on Linux`."""
+    browser, system = browser_name(session.agent)
+    if browser and system:
+        return texts.text("account.browser_on", browser=browser, system=system)
+    return browser or system or texts.text("account.unknown_browser")

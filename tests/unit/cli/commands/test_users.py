@@ -1,0 +1,188 @@
+"""`liveserver users …`: which links it prints, and what it does to people."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+from typer.testing import CliRunner
+
+from liveserver.access.people.desk_sessions import digest_of
+from liveserver.cli.app import app
+from liveserver.domain.errors import Conflict, InvalidInput, NotFound, Unauthorized
+from liveserver.domain.people.rights import Role
+from liveserver.domain.people.user import LinkKind, Membership, UserState
+from liveserver.store import Store
+from liveserver.store.repositories.people.acts import ActFilter
+from liveserver.store.repositories.people.credentials import Credential
+from tests.support.people_samples import a_session
+from tests.support.principals import NEWSROOM
+from tests.support.store_samples import a_liveblog
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from typer.testing import Result
+
+T = TypeVar("T")
+
+
+class Desk:
+    """The commands, on a database of their own, as a newcomer runs them in an empty folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = f"sqlite:///{folder}/live.db"
+
+    def run(self, *arguments: str) -> Result:
+        """Run `liveserver users …`; errors of ours are raised, as `cli/app.py: main` gets them."""
+        command = ["users", *arguments, "--database", self.url]
+        return CliRunner().invoke(app, command, catch_exceptions=False)
+
+    def link(self, *arguments: str) -> str:
+        """Run a command that prints a link, and nothing else on standard output."""
+        result = self.run(*arguments)
+        assert result.exit_code == 0, result.output
+        [line] = result.stdout.splitlines()
+        return line
+
+    def on_store(self, work: Callable[[Store], Awaitable[T]]) -> T:
+        async def run() -> T:
+            store = await Store.open(self.url)
+            try:
+                return await work(store)
+            finally:
+                await store.close()
+
+        return asyncio.run(run())
+
+    def joined(self, name: str, role: str = "reporter") -> None:
+        """Invite somebody, who joins."""
+        digest = digest_of(self.link("invite", name, "--role", role).rpartition("#")[2])
+
+        async def join(store: Store) -> None:
+            _, user = await store.credentials.link(digest)
+            await store.credentials.join(digest, Credential(password="hash"), digest_of(name), a_session(user))
+
+        self.on_store(join)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    monkeypatch.chdir(tmp_path)
+    for name in ("LIVESERVER_URL", "LIVESERVER_PUBLIC_URL", "LIVESERVER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    return Desk(tmp_path)
+
+
+def test_an_invitation(desk: Desk) -> None:
+    """Prints the link alone on standard output. The link is good for 72 hours, and the database has only its hash."""
+    link = desk.link("invite", " Ada  Lovelace ", "--role", "owner")
+    address, _, token = link.partition("#")
+    assert address == "http://localhost:8000/desk/join"
+    assert len(token) == 43
+    found, user = desk.on_store(lambda store: store.credentials.link(digest_of(token)))
+    assert (found.kind, (found.expires_at - found.created_at).total_seconds()) == (LinkKind.JOIN, 72 * 3600)
+    assert (user.name, user.role, user.state) == ("Ada  Lovelace", Role.OWNER, UserState.INVITED)
+    acts, _ = desk.on_store(lambda store: store.acts.page(ActFilter(), limit=9))
+    assert [(act.action, act.name) for act in acts] == [("user.invited", "command line")]
+    assert token not in str(acts)
+    with pytest.raises(Conflict, match="already a user"):
+        desk.run("invite", "ADA LOVELACE", "--role", "viewer")
+
+
+def test_an_invitation_to_one_live_blog(desk: Desk) -> None:
+    """Gives no role on the whole site."""
+    with pytest.raises(NotFound):
+        desk.run("invite", "Bob", "--role", "editor", "--liveblog", "match")
+    desk.on_store(lambda store: store.liveblogs.create(a_liveblog("match"), NEWSROOM))
+    desk.link("invite", "Bob", "--role", "editor", "--liveblog", "match")
+    user = desk.on_store(lambda store: store.users.find_by_name("bob"))
+    assert (user.role, user.memberships) == (None, (Membership("match", Role.EDITOR),))
+
+
+def test_a_bad_invitation_names_every_mistake(desk: Desk) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        desk.run("invite", "a\nb", "--role", "boss", "--liveblog", "Not a slug")
+    assert [error.pointer for error in caught.value.errors] == ["the name", "--role", "--liveblog"]
+
+
+def test_the_address_in_the_link(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is the public URL; without one, what the other commands use, unless the command line has another port."""
+    monkeypatch.setenv("LIVESERVER_URL", "http://localhost:8001/")
+    assert desk.link("invite", "A", "--role", "viewer").startswith("http://localhost:8001/desk/join#")
+    assert desk.link("reset", "A", "--port", "8901").startswith("http://localhost:8901/desk/join#")
+    monkeypatch.setenv("LIVESERVER_PUBLIC_URL", "https://live.example.org")
+    result = desk.run("reset", "A")
+    assert result.stdout.startswith("https://live.example.org/desk/join#")
+    assert "LIVESERVER_PUBLIC_URL" not in result.stderr
+
+
+def test_the_list(desk: Desk) -> None:
+    desk.joined("Ada", "owner")
+    desk.on_store(lambda store: store.liveblogs.create(a_liveblog("match"), NEWSROOM))
+    desk.link("invite", "Bob", "--role", "editor", "--liveblog", "match")
+    assert desk.run("disable", "ada").stdout == "Ada is disabled: one session has ended\n"
+    head, ada, bob = desk.run("list").stdout.splitlines()
+    assert head.split() == ["NAME", "ROLE", "LIVE", "BLOGS", "STATE", "LAST", "SEEN"]
+    assert ada.split()[:4] == ["Ada", "owner", "-", "disabled"]
+    assert ada.split()[4] != "never", "although the session has ended"
+    assert bob.split() == ["Bob", "none", "match:editor", "invited", "never"]
+
+
+def test_roles(desk: Desk) -> None:
+    desk.joined("Ada")
+    desk.on_store(lambda store: store.liveblogs.create(a_liveblog("match"), NEWSROOM))
+    for arguments, said in (
+        (("editor",), "Ada is editor on the whole site"),
+        (("none",), "Ada has no role on the whole site"),
+        (("owner", "--liveblog", "match"), "Ada is owner on match"),
+        (("none", "--liveblog", "match"), "Ada has no role on match"),
+    ):
+        assert desk.run("role", "ada", *arguments).stdout == f"{said}\n"
+    assert desk.run("role", "Ada", "boss").exit_code == 2
+    with pytest.raises(NotFound):
+        desk.run("role", "Eve", "editor")
+
+
+def test_somebody_who_leaves(desk: Desk) -> None:
+    """Is signed out at once. Enabled again, they have the password that they had."""
+    desk.joined("Ada")
+    assert desk.on_store(lambda store: store.sessions.find(digest_of("Ada"))) is not None
+    desk.run("disable", "Ada")
+    assert desk.on_store(lambda store: store.sessions.find(digest_of("Ada"))) is None
+    with pytest.raises(Conflict, match="enable the user first"):
+        desk.run("reset", "Ada")
+    assert desk.run("enable", "Ada").stdout == "Ada is enabled\n"
+    assert desk.on_store(lambda store: store.credentials.password_of("Ada")) is not None
+
+
+def test_somebody_who_never_joined_needs_a_new_link_after_all(desk: Desk) -> None:
+    link = desk.link("invite", "Ada", "--role", "viewer")
+    desk.run("disable", "Ada")
+    assert "needs a new link" in desk.run("enable", "Ada").stderr
+    with pytest.raises(Unauthorized):
+        desk.on_store(lambda store: store.credentials.link(digest_of(link.rpartition("#")[2])))
+    token = desk.link("reset", "Ada").rpartition("#")[2]
+    assert desk.on_store(lambda store: store.credentials.link(digest_of(token)))[0].kind is LinkKind.JOIN
+
+
+def test_a_reset(desk: Desk) -> None:
+    """Voids the password and all sessions at once, and prints a link."""
+    desk.joined("Ada")
+    result = desk.run("reset", "ada")
+    assert "The password and the passkeys of Ada are void: one session has ended" in result.stderr
+    assert desk.on_store(lambda store: store.credentials.password_of("Ada")) is None
+    assert desk.on_store(lambda store: store.sessions.find(digest_of("Ada"))) is None
+    token = result.stdout.strip().rpartition("#")[2]
+    assert desk.on_store(lambda store: store.credentials.link(digest_of(token)))[0].kind is LinkKind.RESET
+
+
+def test_no_database_is_made_by_mistake(desk: Desk, tmp_path: Path) -> None:
+    """But by an invitation, which says so."""
+    for arguments in (("list",), ("role", "A", "none"), ("disable", "A"), ("enable", "A"), ("reset", "A")):
+        with pytest.raises(Exception, match="there is no database"):
+            desk.run(*arguments)
+    assert not (tmp_path / "live.db").exists()
+    assert "made a new one" in desk.run("invite", "Ada", "--role", "owner").stderr
