@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from liveserver.access.body_budget import BodyBudget
     from liveserver.access.partner_admission import PartnerAdmission
     from liveserver.access.people.desk_sessions import DeskSessions
+    from liveserver.access.people.passkeys import Passkeys
+    from liveserver.access.people.provider_sign_in import ProviderSignIn
     from liveserver.access.people.sign_in import SignIn
     from liveserver.access.request_limits import RequestLimits
     from liveserver.content.media.library import MediaLibrary
@@ -47,6 +49,10 @@ class Container:
     api_keys: ApiKeys
     desk_sessions: DeskSessions
     sign_in: SignIn
+    passkeys: Passkeys | None
+    """None if the site offers no passkeys: its package isn't installed, or its address is none for passkeys."""
+    provider: ProviderSignIn | None
+    """The OpenID provider by which people may sign in; None if the settings name none."""
     bus: Bus
     hub: Hub
     history: StoreHistory

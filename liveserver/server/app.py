@@ -21,6 +21,8 @@ from liveserver.http.api.routes import API_ROUTES
 from liveserver.http.cached_answers import EXPOSED_HEADERS
 from liveserver.http.desk.api_routes import DESK_API_ROUTES
 from liveserver.http.desk.pages.routes import DESK_PAGE_ROUTES
+from liveserver.http.desk.passkey_routes import PASSKEY_ROUTES
+from liveserver.http.desk.provider_routes import PROVIDER_ROUTES
 from liveserver.http.middleware.host_check import HostCheck, PublicName
 from liveserver.http.middleware.page_limits import PageLimits
 from liveserver.http.middleware.request_metrics import RequestMetrics
@@ -78,6 +80,8 @@ def create_app(settings: Settings) -> Starlette:
         routes=[
             Mount("/api/v1", api, middleware=[readers_anywhere]),
             Mount("/desk/api/v1", desk_api),
+            *PASSKEY_ROUTES,
+            *PROVIDER_ROUTES,
             *DESK_PAGE_ROUTES,
             *OPERATOR_ROUTES,
             *DOCS_ROUTES,

@@ -13,6 +13,7 @@ from liveserver.access.partner_admission import PartnerAdmission
 from liveserver.access.people.desk_sessions import DeskSessions
 from liveserver.access.people.passwords import LENGTH_MAX, LENGTH_MIN
 from liveserver.access.people.sign_in import SignIn
+from liveserver.access.people.ways import passkeys_of, provider_of
 from liveserver.access.request_limits import RequestLimits
 from liveserver.content.embed_providers import EmbedProviders
 from liveserver.content.media import storage
@@ -113,6 +114,10 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
         desk_sessions = DeskSessions(store, secure=settings.base_url.startswith("https://"))
         parts.push_async_callback(desk_sessions.close)
         sign_in = SignIn(store, limits)
+        passkeys = passkeys_of(settings, store, sign_in)
+        provider = provider_of(settings, store, sign_in)
+        if provider is not None:
+            parts.push_async_callback(provider.close)
         publisher = Publisher(store, hub, presenter, takedowns)
         syndication = SyndicationCoordinator(store, publisher, library, settings, node=hub.node)
         parts.push_async_callback(syndication.close)
@@ -132,13 +137,20 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             api_keys=ApiKeys(store),
             desk_sessions=desk_sessions,
             sign_in=sign_in,
+            passkeys=passkeys,
+            provider=provider,
             bus=bus,
             hub=hub,
             history=history,
             publisher=publisher,
             presenter=presenter,
             pages=pages,
-            desk_pages=DeskPages(pages, PasswordLengths(LENGTH_MIN, LENGTH_MAX)),
+            desk_pages=DeskPages(
+                pages,
+                PasswordLengths(LENGTH_MIN, LENGTH_MAX),
+                passkeys=passkeys is not None,
+                provider=None if provider is None else provider.name,
+            ),
             page_cache=page_cache,
             index=index,
             metrics=Metrics(hub, bus, page_cache, sign_in, desk_sessions),

@@ -161,6 +161,17 @@ class Settings(BaseSettings):
         "127.0.0.0/8,::1",
         description="Addresses and networks that no limit by address holds for, beside trusted proxies",
     )
+    oidc_issuer: str | None = Field(
+        None,
+        description="An OpenID provider by which people may sign in at the desk, by its issuer's URL "
+        "(pip install 'liveserver[oidc]')",
+    )
+    oidc_client_id: str | None = Field(None, description="The id that this site has at the provider")
+    oidc_client_secret: str | None = Field(None, repr=False, description="The secret that goes with it, if it has one")
+    oidc_role: Literal["", "viewer", "reporter", "editor"] = Field(
+        "", description="Role of people whom only the provider knows; without it, only users of ours may sign in by it"
+    )
+    oidc_name: str | None = Field(None, description="The provider's name, as the sign-in page has it")
     io_uring: bool = Field(True, description="Write to many viewers in one call (io_uring), where Linux allows it")
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: JSON unless at a terminal")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least to be logged")
@@ -222,7 +233,20 @@ class Settings(BaseSettings):
             raise ValueError("must be like s3://bucket or s3://bucket/prefix")
         return value.rstrip("/")
 
-    @field_validator("tls_certificate", "tls_key", "media_dir", "media_region", "media_access_key", "media_secret_key")
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer(cls, value: str | None) -> str | None:
+        if value is None or value == "":
+            return None
+        # Not changed in any way: the provider's tokens have the very same text.
+        if not is_private_to_others(value) or urlsplit(value).query:
+            raise ValueError("must be an https URL without query, as the provider itself writes it")
+        return value
+
+    @field_validator(
+        *("tls_certificate", "tls_key", "media_dir", "media_region", "media_access_key", "media_secret_key"),
+        *("oidc_client_id", "oidc_client_secret", "oidc_name"),
+    )
     @classmethod
     def _given(cls, value: str | None) -> str | None:
         return value or None
@@ -273,6 +297,12 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _issuer_and_client(self) -> Settings:
+        if (self.oidc_issuer is None) != (self.oidc_client_id is None):
+            raise ValueError("LIVESERVER_OIDC_ISSUER and LIVESERVER_OIDC_CLIENT_ID go together")
+        return self
+
+    @model_validator(mode="after")
     def _certificate_and_key(self) -> Settings:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("LIVESERVER_TLS_CERTIFICATE and LIVESERVER_TLS_KEY go together")
@@ -314,6 +344,19 @@ class Settings(BaseSettings):
     def redacted(self) -> dict[str, Any]:
         """Return the values of all settings, by name, with `***` in place of passwords and the bucket's secret key."""
         return {name: redacted_value(name, value) for name, value in self.model_dump().items()}
+
+
+def is_private_to_others(url: str) -> bool:
+    """Return True if nobody else can read what is sent to an address: it is https, or http on this very machine."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    if "@" in parts.netloc or parts.fragment or not url.isprintable() or " " in url:
+        return False
+    here = {"localhost", "127.0.0.1", "::1"}
+    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in here))
 
 
 def _listed(value: str) -> list[str]:

@@ -27,8 +27,8 @@ def hide_password(url: str) -> str:
 def redacted_value(name: str, value: Any) -> Any:
     """Return the value of a setting, with `***` in place of a secret.
 
-    A secret key is replaced as a whole. In a URL, only the password is replaced.
+    A secret key and a client's secret are replaced as a whole. In a URL, only the password is replaced.
     """
-    if value and name.endswith("_secret_key"):
+    if value and name.endswith(("_secret_key", "_client_secret")):
         return "***"
     return hide_password(value) if value and name.endswith("_url") else value

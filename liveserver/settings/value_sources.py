@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DOTENV = Path(".env")
 """The file with settings in the working directory."""
 
-SECRETS = ("database_url", "redis_url", "media_secret_key")
+SECRETS = ("database_url", "redis_url", "media_secret_key", "oidc_client_secret")
 """The names of the settings that may come from a secret file."""
 
 

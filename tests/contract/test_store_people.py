@@ -300,6 +300,36 @@ async def test_secrets_are_the_same_for_all(store: Store, other: Store) -> None:
     assert len(values[0]) == 43
 
 
+async def test_a_passkey_s_counter_goes_up_or_the_use_is_refused(store: Store) -> None:
+    user = a_user("Ada")
+    await invited(store, user, "t")
+    key = Credential(passkey=NewPasskey("id", "key", 0, "Mac"))
+    await store.credentials.join(digest_of("t"), key, digest_of("s"), a_session(user))
+    for count in (0, 0, 3, 4):
+        await store.credentials.used_passkey("id", count, now())
+    for count in (4, 2, 0):
+        with pytest.raises(Unauthorized):
+            await store.credentials.used_passkey("id", count, now())
+    with pytest.raises(Unauthorized):
+        await store.credentials.used_passkey("other", 9, now())
+
+
+async def test_a_person_whom_a_provider_knows_is_admitted_once(store: Store) -> None:
+    identity = ("https://id.example.org", "4711")
+    await joined(store, "ADA")
+    first, second = a_user("Ada"), a_user("Ada")
+    admitted = await store.credentials.admit(first, identity, digest_of("1"), a_session(first))
+    assert (admitted.name, admitted.state, admitted.role) == ("Ada 2", UserState.ACTIVE, Role.REPORTER)
+    with pytest.raises(Conflict):
+        await store.credentials.admit(second, identity, digest_of("2"), a_session(second))
+    # Neither a user nor a session is left of the second try.
+    assert len(await store.users.all()) == 2
+    assert await store.sessions.find(digest_of("2")) is None
+    assert await store.credentials.user_of_identity(*identity) == first.id
+    acts, _ = await store.acts.page(ActFilter(principal_id=first.id), limit=10)
+    assert [act.action for act in acts] == ["session.began", "user.admitted"]
+
+
 async def test_when_people_were_last_seen(store: Store) -> None:
     """By their sessions, and after these by what they did last. People who never came aren't among them."""
     ada, bob = await joined(store, "Ada"), await joined(store, "Bob")

@@ -127,6 +127,10 @@ class SignIn:
         await self._check_password(principal.name, password, client)
         await self._store.sessions.confirmed(principal.session or "", principal, now(), way="password")
 
+    def count(self, client: Client) -> None:
+        """Count a try to sign in by something that can't be guessed. Raises TooManyRequests if there are too many."""
+        self._limits.sign_in(client.peer)
+
     async def begin(self, user_id: str, client: Client, *, way: str) -> SignedIn:
         """Begin a session of a user who has proved to be who they are. Raises Unauthorized if the user may not sign in.
 
@@ -155,9 +159,17 @@ class SignIn:
 
     async def join(self, token: str, user: User, credential: Credential | None, client: Client) -> SignedIn:
         """Use a user's link with a credential, and sign in. Raises Unauthorized if the link isn't valid."""
+        return await self.join_by_digest(digest_of(token), user, credential, client)
+
+    async def join_by_digest(
+        self, link_digest: str, user: User, credential: Credential | None, client: Client
+    ) -> SignedIn:
+        """Use the link whose token has this hash. See `join`."""
         new, session = new_token(), new_session(user.id, client, now())
         with self._counted(SignInWay.LINK):
-            joined = await self._store.credentials.join(digest_of(token), credential, new.digest, session)
+            joined = await self._store.credentials.join(link_digest, credential, new.digest, session)
+        way = credential.way if credential else "link"
+        audit_log.done("user.signed_in", user=joined.id, name=joined.name, way=way, address=client.address)
         return SignedIn(joined, new.token)
 
     @contextmanager

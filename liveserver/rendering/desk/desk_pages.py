@@ -28,13 +28,6 @@ class Message(NamedTuple):
     values: Mapping[str, str] = {}
 
 
-class Provider(NamedTuple):
-    """An OpenID provider with which people may sign in: its name, and the path of the page that leads to it."""
-
-    name: str
-    path: str
-
-
 class PasskeyRow(NamedTuple):
     """A passkey as the account's page lists it."""
 
@@ -78,6 +71,10 @@ class DeskPages:
 
     pages: PageRenderer
     lengths: PasswordLengths
+    passkeys: bool = False
+    """True if the site offers passkeys."""
+    provider: str | None = None
+    """The name of the OpenID provider with which people may sign in; None if there is none."""
     assets: Assets = field(default_factory=Assets.of_desk)
 
     def sign_in(
@@ -87,12 +84,17 @@ class DeskPages:
         destination: str,
         name: str = "",
         error: Message | None = None,
-        provider: Provider | None = None,
     ) -> str:
         """Return the page for signing in. `destination`: the path to which a sign-in leads. `name`: what was typed."""
-        return self._page(
-            "sign_in.html", language, error=error, destination=destination, name=name, provider=provider, user=None
-        )
+        return self._page("sign_in.html", language, error=error, destination=destination, name=name, user=None)
+
+    def departure(self, language: str, address: str) -> str:
+        """Return the page that leads to the provider. `address`: the address there."""
+        return self._page("departure.html", language, address=address, user=None)
+
+    def provider_problem(self, language: str, message: Message) -> str:
+        """Return the page that says what went wrong with the provider, and leads to the page for signing in."""
+        return self._page("provider_problem.html", language, message=message, user=None)
 
     def link(self, language: str, *, error: Message | None = None) -> str:
         """Return the page that asks for the link by which somebody joins."""
@@ -148,6 +150,8 @@ class DeskPages:
             site_name=self.pages.entries.site_name,
             text_direction=text_direction,
             lengths=self.lengths,
+            passkeys=self.passkeys,
+            provider=self.provider,
             tell=tell,
             when=when,
             **values,

@@ -103,7 +103,10 @@ class Credentials(QueryGroup):
     """Return the passkey with this id; None if there is none."""
 
     used_passkey = Write(credentials.used_passkey)
-    """Note that a passkey was used at a moment, and its new signature counter."""
+    """Note that a passkey was used at a moment, and its new signature counter.
+
+    Raises Unauthorized if the passkey was removed meanwhile, or if its counter doesn't go up.
+    """
 
     remove_passkey = Write(credentials.remove_passkey)
     """Remove one of the acting user's own passkeys.
@@ -113,6 +116,13 @@ class Credentials(QueryGroup):
 
     user_of_identity = Read(credentials.user_of_identity)
     """Return the id of the user whom a provider knows by this subject; None if there is none."""
+
+    admit = Write(credentials.admit)
+    """Insert a user whom nobody invited, but whom a provider knows, and begin a session. Return the user.
+
+    Raises Conflict if the identity belongs to a user, if the name was taken at this very moment, or if there are too
+    many users.
+    """
 
 
 class Sessions(QueryGroup):

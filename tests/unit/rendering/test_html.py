@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +14,8 @@ from liveserver.access.people.desk_sessions import digest_of
 from liveserver.domain.ids import now
 from liveserver.domain.people.principal import Principal, PrincipalKind
 from liveserver.domain.people.rights import Role
-from liveserver.domain.people.user import Membership
-from liveserver.rendering.desk.desk_pages import Message, Provider
+from liveserver.domain.people.user import LinkKind, Membership
+from liveserver.rendering.desk.desk_pages import AccountView, Message
 from liveserver.store.repositories.people.credentials import Credential, NewPasskey
 from tests.support.api.site import LIVEBLOG, SLUG, database_away, started
 from tests.support.checkout import ROOT
@@ -182,10 +183,13 @@ async def test_every_page_of_the_desk(site: Site) -> None:
         "refused": await stranger.post("/desk/signin", headers={"Sec-Fetch-Site": "cross-site"}),
     }
     found = {name: answer.text for name, answer in answers.items()}
-    pages, texts = site.parts.desk_pages, ("sign_in.too_many", {"minutes": "3"})
-    found["provider"] = pages.sign_in(
-        "fr", destination="/desk", name="Ada", error=Message(*texts), provider=Provider("Clavier & Cie", "/desk/oidc")
-    )
+    pages = replace(site.parts.desk_pages, passkeys=True, provider="Clavier & Cie")
+    message = Message("sign_in.too_many", {"minutes": "3"})
+    found["all ways"] = pages.sign_in("fr", destination="/desk", name="Ada", error=message)
+    found["all ways to join"] = pages.join("fr", LinkKind.JOIN, user, "a")
+    found["all ways of an account"] = pages.account("fr", AccountView(user, False, [], [], ""))
+    found["departure"] = pages.departure("fr", "https://id.example.org/?a=1&b=2;c")
+    found["provider"] = pages.provider_problem("fr", Message("provider.down"))
     found["too large"] = pages.refused("fr", "too_large")
     assert all("<title>" in html for html in found.values())
     assert complaints(found) == []

@@ -39,6 +39,10 @@ def test_the_redacted_settings_are_all_of_them_without_passwords() -> None:
     hidden = load(media_access_key="a", media_secret_key="s3cret")
     assert hidden.redacted()["media_secret_key"] == "***"
     assert "s3cret" not in repr(hidden)
+    hidden = load(oidc_issuer="https://id.example.org/", oidc_client_id="a", oidc_client_secret="s3cret")
+    assert hidden.redacted()["oidc_client_secret"] == "***"
+    assert "s3cret" not in repr(hidden)
+    assert hidden.oidc_issuer == "https://id.example.org/"
 
 
 def test_passwords_are_not_in_what_a_traceback_shows() -> None:

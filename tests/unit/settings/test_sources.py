@@ -29,7 +29,12 @@ SECRET = "postgresql://live:s3cret@db/live"
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("database_url", SECRET), ("redis_url", "redis://:s3cret@cache"), ("media_secret_key", "s3cret ")],
+    [
+        ("database_url", SECRET),
+        ("redis_url", "redis://:s3cret@cache"),
+        ("media_secret_key", "s3cret "),
+        ("oidc_client_secret", "s3cret"),
+    ],
 )
 def test_a_password_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str) -> None:
     """Its last line's end isn't part of it; what shows the settings shows no more than it ever does."""

@@ -33,6 +33,8 @@ DONE = {
     "session": Message("account.done_session"),
     "others": Message("account.done_others"),
     "passkey": Message("account.done_passkey"),
+    "passkey-made": Message("account.done_passkey_made"),
+    "provider": Message("account.done_provider"),
     "gone": Message("account.gone"),
 }
 """The sentences that say what a form has done, by the word in the address to which the form's answer leads."""

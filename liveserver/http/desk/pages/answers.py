@@ -88,12 +88,16 @@ def page(html: str, status: int = 200, headers: dict[str, str] | None = None) ->
 
 
 def redirect(request: Request, path: str) -> Response:
-    """Return an answer that leads to a page of the desk. `path`: as the routes have it, beginning with `/desk`.
+    """Return an answer that leads to a page of the desk. `path`: as the routes have it, beginning with `/desk`."""
+    return RedirectResponse(path_below(request, path), 303, HEADERS)
 
-    The answer names no host, as a client may send any Host header.
+
+def path_below(request: Request, path: str) -> str:
+    """Return a path of the routes as browsers need it: behind the path of the site's public address, if it has one.
+
+    No host is named, as a client may send any Host header.
     """
-    base = services(request).pages.urls.desk_path.removesuffix("/desk")
-    return RedirectResponse(base + path, 303, HEADERS)
+    return services(request).pages.urls.desk_path.removesuffix("/desk") + path
 
 
 def to_sign_in(request: Request) -> Response:
@@ -106,7 +110,14 @@ def to_sign_in(request: Request) -> Response:
 
 
 async def enter(request: Request, user: SignedIn, path: str) -> Response:
-    """Return the answer that begins a session: it sets the cookie, and leads to a page of the desk.
+    """Return the answer that begins a session: it sets the cookie, and leads to a page of the desk."""
+    response = redirect(request, path)
+    await begin(request, response, user)
+    return response
+
+
+async def begin(request: Request, response: Response, user: SignedIn) -> None:
+    """Let a response begin a session: it sets the cookie.
 
     The session that the browser had before, if any, ends. So nobody goes on in a session that others may know.
     """
@@ -117,9 +128,7 @@ async def enter(request: Request, user: SignedIn, path: str) -> Response:
         # It may have ended in the meantime.
         with suppress(NotFound):
             await parts.store.sessions.end(by.id, previous.session.id, by, now())
-    response = redirect(request, path)
     set_cookie(response, parts.desk_sessions, user.token)
-    return response
 
 
 def too_many(request: Request, error: LiveserverError) -> tuple[Message, int, dict[str, str]]:

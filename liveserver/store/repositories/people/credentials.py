@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
@@ -214,9 +215,15 @@ def passkey(connection: Connection, passkey_id: str) -> Passkey | None:
 
 
 def used_passkey(connection: Connection, passkey_id: str, sign_count: int, at: datetime) -> None:
-    """Note that a passkey was used at a moment, and its new signature counter."""
-    query = update(_passkeys).where(_passkeys.c.id == passkey_id)
-    connection.execute(query.values(sign_count=sign_count, used_at=at))
+    """Note that a passkey was used at a moment, and its new signature counter.
+
+    Raises Unauthorized if the passkey was removed meanwhile, or if its counter doesn't go up: another request has used
+    the same answer, or the passkey was copied. A passkey that doesn't count says 0 every time.
+    """
+    counts = (_passkeys.c.sign_count < sign_count) | ((_passkeys.c.sign_count == 0) & (sign_count == 0))
+    query = update(_passkeys).where(_passkeys.c.id == passkey_id, counts)
+    if not connection.execute(query.values(sign_count=sign_count, used_at=at)).rowcount:
+        raise Unauthorized("this passkey was used or removed meanwhile: try again")
 
 
 def remove_passkey(connection: Connection, by: Principal, passkey_id: str, at: datetime) -> None:
@@ -240,3 +247,27 @@ def user_of_identity(connection: Connection, issuer: str, subject: str) -> str |
     """Return the id of the user whom a provider knows by this subject; None if there is none."""
     query = select(_identities.c.user_id).where(_identities.c.issuer == issuer, _identities.c.subject == subject)
     return connection.execute(query).scalar_one_or_none()
+
+
+def admit(connection: Connection, user: User, identity: tuple[str, str], session_digest: str, session: Session) -> User:
+    """Insert a user whom nobody invited, but whom a provider knows, and begin a session. Return the user.
+
+    If the name is taken, the user's has a number at its end. Raises Conflict if the identity belongs to a user, if the
+    name was taken at this very moment, or if there are USERS_MAX users.
+    """
+    name = _free_name(connection, user.name)
+    users.insert_user(connection, replace(user, name=name), joined_at=user.created_at)
+    put(connection, user.id, Credential(identity=identity), user.created_at)
+    by = sessions.principal_of(user.id, name, session_digest)
+    acts.record(connection, by, "user.admitted", user.created_at, role=user.role, issuer=identity[0])
+    sessions.begin(connection, session_digest, session, by, way="provider")
+    return users.find(connection, user.id)
+
+
+def _free_name(connection: Connection, name: str) -> str:
+    """Return the name, with the lowest number from 2 on that makes it differ from the names of all users."""
+    for number in range(1, users.USERS_MAX + 2):
+        free = name if number == 1 else f"{name} {number}"
+        if connection.execute(select(_t.c.id).where(_t.c.login == login_of(free))).first() is None:
+            return free
+    raise Conflict(f"there are too many users of the name {name!r}")

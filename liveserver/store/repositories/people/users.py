@@ -90,22 +90,7 @@ def invite(connection: Connection, new: NewUser, by: Principal) -> User:
     """
     permissions.confirm(connection, by, Verb.ADMINISTER, None)
     user, at = new.user, new.user.created_at
-    if connection.execute(select(func.count()).select_from(_t)).scalar_one() >= USERS_MAX:
-        raise Conflict(f"there are {USERS_MAX} users, as many as there may be")
-    try:
-        connection.execute(
-            insert(_t).values(
-                id=user.id,
-                name=user.name,
-                login=login_of(user.name),
-                role=user.role,
-                created_at=at,
-                updated_at=at,
-                version=1,
-            )
-        )
-    except IntegrityError as error:
-        raise Conflict(f"there is already a user {user.name!r}") from error
+    insert_user(connection, user)
     for slug, role in user.memberships:
         blog = liveblogs.find(connection, slug)
         _check_members(connection, slug, blog.id)
@@ -122,6 +107,30 @@ def invite(connection: Connection, new: NewUser, by: Principal) -> User:
         role=user.role or (user.memberships[0].role if user.memberships else None),
     )
     return user
+
+
+def insert_user(connection: Connection, user: User, *, joined_at: datetime | None = None) -> None:
+    """Insert a user without memberships. The caller records the act. `joined_at`: None if the user hasn't joined yet.
+
+    Raises Conflict if there is a user of this name already, or if there are USERS_MAX users.
+    """
+    if connection.execute(select(func.count()).select_from(_t)).scalar_one() >= USERS_MAX:
+        raise Conflict(f"there are {USERS_MAX} users, as many as there may be")
+    try:
+        connection.execute(
+            insert(_t).values(
+                id=user.id,
+                name=user.name,
+                login=login_of(user.name),
+                role=user.role,
+                joined_at=joined_at,
+                created_at=user.created_at,
+                updated_at=user.created_at,
+                version=1,
+            )
+        )
+    except IntegrityError as error:
+        raise Conflict(f"there is already a user {user.name!r}") from error
 
 
 def put_link(connection: Connection, digest: str, link: JoinLink) -> None:

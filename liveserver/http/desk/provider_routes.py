@@ -1,0 +1,151 @@
+"""The way to the OpenID provider, `/desk/signin/provider`, and the way back, `/desk/signin/provider/callback`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.routing import Route
+
+from liveserver.access.people.provider_errors import (
+    LinkGone,
+    NotFresh,
+    NotOneOfUs,
+    ProviderDenied,
+    ProviderDown,
+    ProviderRefused,
+    UserOff,
+)
+from liveserver.access.people.sign_in import NotConfirmed
+from liveserver.access.people.signed_state import Purpose
+from liveserver.access.people.ways import CALLBACK
+from liveserver.domain.errors import (
+    Busy,
+    Conflict,
+    FieldError,
+    Forbidden,
+    InvalidInput,
+    LiveserverError,
+    NotFound,
+    TooManyRequests,
+    Unauthorized,
+)
+from liveserver.http.container import services
+from liveserver.http.desk.pages.answers import (
+    client_of,
+    desk_actor,
+    desk_page,
+    enter,
+    language_of,
+    page,
+    redirect,
+    too_many,
+)
+from liveserver.http.desk.pages.destination import HOME, destination
+from liveserver.http.desk.pages.form import form_of
+from liveserver.http.desk.state_cookie import StateCookie
+from liveserver.http.problems import KINDS
+from liveserver.http.rejections import refused
+from liveserver.rendering.desk.desk_pages import Message
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from liveserver.access.people.provider_sign_in import ProviderSignIn
+
+ACCOUNT = "/desk/account?done=provider"
+
+_MESSAGES: dict[type[LiveserverError], str] = {
+    ProviderDown: "down",
+    ProviderDenied: "denied",
+    ProviderRefused: "failed",
+    NotOneOfUs: "unknown",
+    NotFresh: "not_fresh",
+    NotConfirmed: "not_confirmed",
+    UserOff: "off",
+    LinkGone: "link",
+    Conflict: "taken",
+    Unauthorized: "expired",
+    Forbidden: "failed",
+}
+"""The texts that tell a person what went wrong. Nothing of what the provider says gets into a page."""
+
+
+@desk_page
+async def depart(request: Request) -> Response:
+    """Answer a form with a page that leads to the provider.
+
+    The page leads there by itself (`refresh`). A redirect wouldn't: after a form, browsers follow one to other sites
+    only if `form-action` of the Content-Security-Policy names them.
+    """
+    provider, form = _provider(request), await form_of(request)
+    try:
+        purpose = Purpose(form.get("for", Purpose.SIGN_IN))
+    except ValueError:
+        raise InvalidInput([FieldError("/for", f"must be one of {', '.join(Purpose)}")]) from None
+    # The fields of the pages' own forms: `next` of signing in, `link` of joining.
+    path = {Purpose.SIGN_IN: destination(form.get("next")), Purpose.JOIN: HOME}.get(purpose, ACCOUNT)
+    token = form.get("link", "").rpartition("#")[2]
+    try:
+        departure = await provider.depart(
+            purpose, client_of(request), token=token, actor=await desk_actor(request), destination=path
+        )
+    except LiveserverError as error:
+        return _told(request, error)
+    response = page(services(request).desk_pages.departure(language_of(request), departure.address))
+    _cookie(request, provider).set(response, departure.state)
+    return response
+
+
+async def arrive(request: Request) -> Response:
+    """Answer a browser that the provider has sent back: with a session, or a page that says what went wrong."""
+    provider = _provider(request)
+    cookie = _cookie(request, provider)
+    try:
+        arrival = await provider.arrive(
+            cookie.of(request), request.query_params, await desk_actor(request), client_of(request)
+        )
+    except LiveserverError as error:
+        return _told(request, error)
+    if arrival.signed_in is None:
+        response = redirect(request, arrival.destination)
+    else:
+        response = await enter(request, arrival.signed_in, arrival.destination)
+    cookie.remove(response)
+    return response
+
+
+def _provider(request: Request) -> ProviderSignIn:
+    provider = services(request).provider
+    if provider is None:
+        raise NotFound("there is no provider here")
+    return provider
+
+
+def _cookie(request: Request, provider: ProviderSignIn) -> StateCookie:
+    return StateCookie("provider", provider.lifetime, secure=services(request).desk_sessions.secure)
+
+
+def _told(request: Request, error: LiveserverError) -> Response:
+    """Return a page that says what went wrong, and leads to the page for signing in.
+
+    Raises any other error again, such as StoreUnavailable.
+    """
+    error = refused(request.scope, error)
+    headers: dict[str, str] = {}
+    if isinstance(error, TooManyRequests | Busy):
+        message, status, headers = too_many(request, error)
+    else:
+        found = next((cls for cls in type(error).__mro__ if cls in _MESSAGES), None)
+        if found is None:
+            raise error
+        message = Message(f"provider.{_MESSAGES[found]}")
+        status = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS).status
+    return page(services(request).desk_pages.provider_problem(language_of(request), message), status, headers)
+
+
+PROVIDER_ROUTES = [
+    Route("/desk/signin/provider", depart, methods=["POST"]),
+    Route(CALLBACK, arrive),
+]
+"""The routes of the provider."""

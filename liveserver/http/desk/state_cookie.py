@@ -1,0 +1,39 @@
+"""The cookie with the state of a sign-in under way, by a passkey or a provider. Its end, or its time, removes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+
+class StateCookie:
+    """One such cookie. No script can read it, and no other host gets it."""
+
+    def __init__(self, name: str, lifetime: timedelta, *, secure: bool) -> None:
+        """`secure`: True if the site's public address begins with https."""
+        # With the prefix, browsers take the cookie from no other host of the same domain.
+        self._name = f"__Host-liveserver-{name}" if secure else f"liveserver-{name}"
+        self._lifetime = int(lifetime.total_seconds())
+        self._secure = secure
+
+    def of(self, request: Request) -> str | None:
+        """Return the state that a browser has sent; None if it has sent none."""
+        return request.cookies.get(self._name)
+
+    def set(self, response: Response, state: str) -> None:
+        """Let a response set the cookie.
+
+        Lax: the browser sends it as it comes back from the provider's site by a link or a redirect.
+        """
+        response.set_cookie(
+            self._name, state, max_age=self._lifetime, path="/", secure=self._secure, httponly=True, samesite="lax"
+        )
+
+    def remove(self, response: Response) -> None:
+        """Let a response remove the cookie."""
+        response.delete_cookie(self._name, path="/", secure=self._secure, httponly=True, samesite="lax")

@@ -1,0 +1,278 @@
+"""The endpoints of passkeys and of the provider: from the desk's own pages only, by cookies that no script can read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx2
+import pytest
+
+from liveserver.access.people.desk_sessions import new_token
+from liveserver.domain.people.rights import Role
+from liveserver.http.desk.passkey_routes import BODY_MAX
+from tests.support.api.site import Site, started
+from tests.support.documents import Document
+from tests.support.openid_server import CLIENT_ID, CLIENT_SECRET, OpenIdServer, openid_server
+from tests.support.people_samples import a_user, invited
+from tests.support.soft_authenticator import SoftPasskey
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from liveserver.settings import Settings
+
+ORIGIN = "https://live.test"
+OWN = {"Sec-Fetch-Site": "same-origin"}
+SIGN_IN, JOIN, ADD, CONFIRM = (f"/desk/signin/passkey/{name}" for name in ("sign-in", "join", "add", "confirm"))
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[OpenIdServer]:
+    async with openid_server() as running:
+        yield running
+
+
+@pytest.fixture
+async def desk(settings: Settings, provider: OpenIdServer) -> AsyncIterator[Site]:
+    changed = {
+        "public_url": f"{ORIGIN}/news",
+        "oidc_issuer": provider.issuer,
+        "oidc_client_id": CLIENT_ID,
+        "oidc_client_secret": CLIENT_SECRET,
+        "oidc_name": "Acme & <Co>",
+    }
+    async with started(settings.model_copy(update=changed)) as running:
+        yield running
+
+
+class Browser:
+    """A browser on the desk's pages."""
+
+    def __init__(self, site: Site) -> None:
+        self.http = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(site._asgi), base_url=ORIGIN, headers={"Accept-Language": "en"}
+        )
+        self.site = site
+        self.passkey = SoftPasskey(ORIGIN, "live.test")
+
+    async def post(self, path: str, content: Any, **headers: str) -> httpx2.Response:
+        return await self.http.post(path, json=content, headers={**OWN, **headers})
+
+    async def joined(self, name: str) -> httpx2.Response:
+        """The answer to a new user, who has joined with a passkey."""
+        token = await link(self.site, name)
+        options = await self.post(f"{JOIN}/options", {"token": token})
+        return await self.post(JOIN, {"token": token, "answer": self.passkey.made(options.json())})
+
+    async def signed_in(self, **content: str) -> httpx2.Response:
+        """The answer to signing in."""
+        options = await self.post(f"{SIGN_IN}/options", {})
+        return await self.post(SIGN_IN, {"answer": self.passkey.signed(options.json()), **content})
+
+    async def departed(self, **form: str) -> httpx2.Response:
+        """The page that leads to the provider."""
+        return await self.http.post("/desk/signin/provider", data={"for": "sign-in", **form}, headers=OWN)
+
+    async def arrived(self, page: httpx2.Response) -> httpx2.Response:
+        """The answer to what the provider has sent the browser back with."""
+        address = page.text.partition('content="0;url=')[2].partition('"')[0].replace("&amp;", "&")
+        async with httpx2.AsyncClient() as http:
+            back = urlsplit((await http.get(address)).headers["location"])
+        assert f"{back.scheme}://{back.netloc}{back.path}" == f"{ORIGIN}/news/desk/signin/provider/callback"
+        return await self.http.get(
+            f"/desk/signin/provider/callback?{back.query}", headers={"Sec-Fetch-Site": "cross-site"}
+        )
+
+
+@pytest.fixture
+async def browser(desk: Site) -> AsyncIterator[Browser]:
+    browser = Browser(desk)
+    yield browser
+    await browser.http.aclose()
+
+
+async def link(site: Site, name: str) -> str:
+    """The token of a new user's link."""
+    token = new_token().token
+    await invited(site.parts.store, a_user(name, Role.EDITOR), token)
+    return token
+
+
+def cookie(response: httpx2.Response, name: str) -> str:
+    """The cookie that an answer sets."""
+    [found] = [each for each in response.headers.get_list("set-cookie") if each.startswith(f"{name}=")]
+    return found
+
+
+async def test_a_passkey_s_challenge_is_in_a_cookie_for_five_minutes_that_no_script_reads(browser: Browser) -> None:
+    response = await browser.post(f"{SIGN_IN}/options", {})
+    assert response.headers["cache-control"] == "no-store"
+    parts = cookie(response, "__Host-liveserver-passkey").split("; ")
+    assert {"HttpOnly", "Max-Age=300", "Path=/", "SameSite=lax", "Secure"} == set(parts[1:])
+
+
+async def test_pages_have_the_buttons_which_the_script_shows(browser: Browser) -> None:
+    page = Document((await browser.http.get("/desk/signin")).text)
+    assert "hidden" in page.one("button", **{"data-passkey": "sign-in"}).attributes
+    token = await link(browser.site, "Ada")
+    page = Document((await browser.http.post("/desk/join", data={"link": token}, headers=OWN)).text)
+    assert "hidden" in page.one("button", **{"data-passkey": "join"}).attributes
+    await browser.joined("Bob")
+    page = Document((await browser.http.get("/desk/account")).text)
+    assert "hidden" in page.one("button", **{"data-passkey": "add"}).attributes
+
+
+async def test_joining_and_signing_in_begin_sessions_below_the_site_s_path(browser: Browser) -> None:
+    joined = await browser.joined("Ada")
+    assert joined.json() == {"next": "/news/desk"}
+    assert "HttpOnly" in cookie(joined, "__Host-liveserver")
+    assert "Max-Age=0" in cookie(joined, "__Host-liveserver-passkey")
+    assert (await browser.http.get("/desk/account")).status_code == 200
+    assert (await browser.signed_in(next="/desk/account?x=1")).json() == {"next": "/news/desk/account?x=1"}
+
+
+@pytest.mark.parametrize("wanted", ["https://evil.example/", "//evil.example", "/desk/../evil", "/desk/signout"])
+async def test_a_sign_in_leads_to_the_desk_only(browser: Browser, wanted: str) -> None:
+    await browser.joined("Ada")
+    assert (await browser.signed_in(next=wanted)).json() == {"next": "/news/desk"}
+
+
+async def test_a_sign_in_ends_the_session_that_the_browser_had(browser: Browser) -> None:
+    before = cookie(await browser.joined("Ada"), "__Host-liveserver").partition(";")[0]
+    after = cookie(await browser.signed_in(), "__Host-liveserver").partition(";")[0]
+    assert before != after
+    sessions = browser.site.parts.desk_sessions
+    assert await sessions.authenticate(before, None) is None
+    assert await sessions.authenticate(after, None) is not None
+
+
+@pytest.mark.parametrize("path", [f"{path}{end}" for path in (SIGN_IN, JOIN, ADD, CONFIRM) for end in ("/options", "")])
+async def test_other_sites_pages_can_use_no_passkey(browser: Browser, path: str) -> None:
+    await browser.joined("Ada")
+    for headers in (
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {},
+    ):
+        response = await browser.http.post(path, json={"token": "x", "answer": {}}, headers=headers)
+        assert response.status_code == 403
+        assert "set-cookie" not in response.headers
+
+
+async def test_a_passkey_is_added_and_confirms_in_a_session_only(browser: Browser) -> None:
+    for path in (ADD, CONFIRM):
+        assert (await browser.post(f"{path}/options", {})).status_code == 401
+        assert (await browser.post(path, {"answer": {}})).status_code == 401
+    await browser.joined("Ada")
+    options = await browser.post(f"{CONFIRM}/options", {})
+    confirmed = await browser.post(CONFIRM, {"answer": browser.passkey.signed(options.json())})
+    assert confirmed.json() == {}
+    options = await browser.post(f"{ADD}/options", {})
+    added = await browser.post(ADD, {"answer": SoftPasskey(ORIGIN, "live.test").made(options.json())})
+    assert added.json() == {"next": "/news/desk/account?done=passkey-made"}
+    assert (
+        "The passkey was added."
+        in (await browser.http.get(added.json()["next"].removeprefix("/news"), headers=OWN)).text
+    )
+
+
+async def test_bad_bodies_are_refused(browser: Browser) -> None:
+    assert (await browser.post(SIGN_IN, {"answer": {}, "x": 1})).status_code == 422
+    assert (await browser.post(SIGN_IN, {})).status_code == 422
+    assert (await browser.post(SIGN_IN, {"answer": {"x": "x" * BODY_MAX}})).status_code == 413
+    assert (await browser.post(f"{JOIN}/options", {"token": "x"})).status_code == 401
+    assert (await browser.http.get(f"{SIGN_IN}/options")).status_code == 405
+
+
+async def test_a_site_whose_address_is_none_for_passkeys_offers_none(site: Site) -> None:
+    browser = Browser(site)
+    assert (await browser.post(f"{SIGN_IN}/options", {})).status_code == 404
+    assert (await browser.departed()).status_code == 404
+    assert "data-passkey" not in (await browser.http.get("/desk/signin")).text
+    await browser.http.aclose()
+
+
+async def test_a_user_joins_and_signs_in_by_the_provider(browser: Browser) -> None:
+    page = await browser.departed(
+        **{"for": "join", "link": f"{ORIGIN}/news/desk/join#{await link(browser.site, 'Ada')}"}
+    )
+    assert page.status_code == 200
+    assert "Acme &amp; &lt;Co&gt;" in page.text
+    parts = cookie(page, "__Host-liveserver-provider").split("; ")
+    assert {"HttpOnly", "Max-Age=600", "Path=/", "SameSite=lax", "Secure"} == set(parts[1:])
+    arrived = await browser.arrived(page)
+    assert (arrived.status_code, arrived.headers["location"]) == (303, "/news/desk")
+    assert "Max-Age=0" in cookie(arrived, "__Host-liveserver-provider")
+    browser.http.cookies.clear()
+    for wanted, path in (("/desk/account", "/news/desk/account"), ("https://evil.example", "/news/desk")):
+        arrived = await browser.arrived(await browser.departed(next=wanted))
+        assert arrived.headers["location"] == path
+
+
+async def test_a_user_connects_the_provider_and_confirms_by_it(browser: Browser) -> None:
+    await browser.joined("Ada")
+    for purpose in ("add", "confirm"):
+        arrived = await browser.arrived(await browser.departed(**{"for": purpose}))
+        assert arrived.headers["location"] == "/news/desk/account?done=provider"
+        assert not [each for each in arrived.headers.get_list("set-cookie") if each.startswith("__Host-liveserver=")]
+
+
+async def test_a_flow_begins_in_the_desk_s_own_pages_only(browser: Browser) -> None:
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {}):
+        response = await browser.http.post("/desk/signin/provider", data={"for": "sign-in"}, headers=headers)
+        assert response.status_code == 403
+        assert "set-cookie" not in response.headers
+    assert (await browser.http.get("/desk/signin/provider")).status_code == 405
+    assert (await browser.departed(**{"for": "anything"})).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "text"),
+    [
+        ({}, 403, "Nobody here is connected"),
+        ({"refuses": "<b>"}, 401, "sent you back"),
+        ({"claims": {"nonce": "x"}}, 401, "wasn’t right"),
+    ],
+    ids=["unknown", "denied", "bad token"],
+)
+async def test_what_went_wrong_is_told_in_our_words(
+    browser: Browser, provider: OpenIdServer, change: dict[str, Any], status: int, text: str
+) -> None:
+    for name, value in change.items():
+        setattr(provider, name, value)
+    arrived = await browser.arrived(await browser.departed())
+    assert arrived.status_code == status
+    assert text in arrived.text
+    assert "555" not in arrived.text
+    assert "<b>" not in arrived.text
+    assert "frame-ancestors 'none'" in arrived.headers["content-security-policy"]
+
+
+async def test_a_link_to_the_way_back_alone_does_nothing(browser: Browser) -> None:
+    response = await browser.http.get("/desk/signin/provider/callback?code=x&state=y")
+    assert response.status_code == 401
+    assert "Begin again" in response.text
+
+
+async def test_a_provider_that_is_away_is_told_and_passwords_are_offered(
+    browser: Browser, provider: OpenIdServer
+) -> None:
+    provider.status = 500
+    response = await browser.departed()
+    assert response.status_code == 503
+    assert "can’t be reached" in response.text
+    assert 'href="/news/desk/signin"' in response.text
+
+
+async def test_nothing_of_the_flow_is_in_the_address_but_what_has_to_be(browser: Browser) -> None:
+    page = await browser.departed()
+    address = page.text.partition('content="0;url=')[2].partition('"')[0].replace("&amp;", "&")
+    query = dict(parse_qsl(urlsplit(address).query))
+    assert query["code_challenge_method"] == "S256"
+    assert set(query) == {
+        *("response_type", "client_id", "redirect_uri", "scope", "state", "nonce"),
+        *("code_challenge", "code_challenge_method"),
+    }
+    assert CLIENT_SECRET not in page.text
