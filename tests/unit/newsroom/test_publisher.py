@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
 from liveserver.content.sanitiser import safe
@@ -18,6 +19,7 @@ from liveserver.domain.inputs.models import EntryInput, EntryPatch, LiveblogInpu
 from liveserver.domain.inputs.parsing import parse
 from liveserver.domain.liveblog import LiveblogStatus
 from liveserver.newsroom import publisher
+from liveserver.newsroom.desk.work_hints import WorkHints
 from liveserver.newsroom.publisher import Publisher
 from liveserver.newsroom.scheduler import Scheduler
 from liveserver.store import ApiKey
@@ -53,8 +55,14 @@ class Newsroom:
         self.parts = site.parts
         self.clock = Clock()
         self.heard: list[ChangeFrame] = []
+        self.hints: list[tuple[str, Any]] = []
         self.publisher = Publisher(
-            self.parts.store, self.parts.hub, self.parts.presenter, self.parts.takedowns, clock=self.clock
+            self.parts.store,
+            self.parts.hub,
+            self.parts.presenter,
+            self.parts.takedowns,
+            WorkHints(lambda slug, message: self.hints.append((slug, orjson.loads(message)))),
+            clock=self.clock,
         )
         monkeypatch.setattr(type(self.parts.hub), "publish", lambda _hub, _slug, frame: self.heard.append(frame))
 
