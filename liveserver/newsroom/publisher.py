@@ -57,7 +57,8 @@ class Publisher:
         self._hub = hub
         self._presenter = presenter
         self._takedowns = takedowns
-        self._hints = hints
+        self.hints = hints
+        """Tells desks of unpublished work that was written, and of notes."""
         self._sanitising = SanitiserPool()
         self._clock = clock
         self._commit = AfterCommit()
@@ -233,7 +234,7 @@ class Publisher:
             if confirm and written.change is not None:
                 takedown = self._takedowns.begin(slug, entry_id, written.change.seq)
             self._announce(written.liveblog, written.change)
-            self._hints.written(written, by)
+            self.hints.written(written, by)
 
         await self._commit(
             self._store.entries.delete(
@@ -302,7 +303,7 @@ class Publisher:
     async def _write(self, writing: Coroutine[Any, Any, Written], by: Principal) -> Written:
         def announce(written: Written) -> None:
             self._announce(written.liveblog, written.change)
-            self._hints.written(written, by)
+            self.hints.written(written, by)
             if written.entry.status is EntryStatus.SCHEDULED:
                 self.has_scheduled.set()
 
