@@ -45,8 +45,10 @@ Desks aren't limited by address: a newsroom has one address for all its editors.
 DESKS_AGAIN = 10
 """Seconds of `Retry-After` for one desk too many: nobody knows when another one is closed."""
 PAUSE = 0.25
-"""Seconds for which changes of presence are gathered before desks and nodes are told. With two hundred editors,
-somebody begins to write at any moment, and each list goes to all of them."""
+"""Seconds for which changes of presence are gathered before desks and the other nodes are told of them."""
+CROWD = 20
+"""With more people than this, desks are told after twice `PAUSE`. With two hundred, somebody begins to write at any
+moment, and each list goes to all of them. A change is still seen everywhere within a second."""
 
 _MARK = b'{"desk":'
 """The beginning of each announcement to desks. Others needn't be parsed."""
@@ -92,8 +94,10 @@ class DeskRooms:
         self._to_read: set[str] = set()
         """The slugs whose boards' tags the next query reads."""
         self._tags = FreshFlight(self._read_tags)
-        self._changed: dict[str, asyncio.TimerHandle] = {}
-        """The timers of live blogs whose people have changed, by slug: others are told when the timer has run."""
+        self._announcing: dict[str, asyncio.TimerHandle] = {}
+        """The timers of live blogs whose people have changed here, by slug: then the other nodes are told."""
+        self._telling: dict[str, asyncio.TimerHandle] = {}
+        """The timers of live blogs whose people have changed anywhere, by slug: then the desks here are told."""
         self._tasks = BackgroundTasks()
         self.check_sessions = asyncio.Event()
         """Set this when sessions may have ended, or roles may have changed: desks are then checked at once."""
@@ -207,9 +211,10 @@ class DeskRooms:
 
     async def close(self) -> None:
         """Tell the other nodes of the last changes, and stop all work."""
-        for slug, timer in list(self._changed.items()):
+        for timer in self._telling.values():
             timer.cancel()
-            self._tell_people(slug)
+        for slug in list(self._announcing):
+            self._announce_people(slug)
         await asyncio.gather(*self._tasks.cancel(), *self._tags.cancel(), return_exceptions=True)
 
     # The hub's calls
@@ -231,8 +236,8 @@ class DeskRooms:
             case {"desk": "people", "liveblog": str(slug), "node": str(node), "people": list(people)}:
                 before = self._presence.people(slug, _now())
                 self._presence.take(slug, node, people, _now())
-                if slug in self._rooms and self._presence.people(slug, _now()) != before:
-                    self._people_changed(slug)
+                if self._presence.people(slug, _now()) != before:
+                    self._tell_soon(slug)
 
     def came(self, slug: str, viewer: Viewer, /) -> None:
         """Do nothing: the figures are read again and again."""
@@ -254,13 +259,19 @@ class DeskRooms:
             self._people_changed(desk.slug)
 
     def _people_changed(self, slug: str) -> None:
-        if slug not in self._changed:
-            self._changed[slug] = asyncio.get_running_loop().call_later(PAUSE, self._tell_people, slug)
+        """Have the other nodes, and the desks here, told of a change at a desk of this node."""
+        if slug not in self._announcing:
+            self._announcing[slug] = asyncio.get_running_loop().call_later(PAUSE, self._announce_people, slug)
+        self._tell_soon(slug)
+
+    def _tell_soon(self, slug: str) -> None:
+        room = self._rooms.get(slug)
+        if room is not None and slug not in self._telling:
+            pause = PAUSE if len(room.people or ()) <= CROWD else 2 * PAUSE
+            self._telling[slug] = asyncio.get_running_loop().call_later(pause, self._tell_people, slug)
 
     def _tell_people(self, slug: str) -> None:
-        """Tell the desks of a live blog, and the other nodes, of the people who are there now."""
-        del self._changed[slug]
-        self._announce_people(slug)
+        del self._telling[slug]
         if (room := self._rooms.get(slug)) is not None:
             self._refresh_people(slug, room)
 
@@ -270,6 +281,8 @@ class DeskRooms:
             room.send(desk_messages.presence(people))
 
     def _announce_people(self, slug: str) -> None:
+        if (timer := self._announcing.pop(slug, None)) is not None:
+            timer.cancel()
         self._announce("people", slug, people=self._presence.announcement(slug, _now()))
 
     def _announce(self, kind: str, slug: str, **fields: Any) -> None:

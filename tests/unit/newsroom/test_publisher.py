@@ -385,3 +385,19 @@ async def test_what_makes_too_much_work_is_refused(newsroom: Newsroom, piece: st
             await newsroom.edit(entry.id, **given)
     with pytest.raises(InvalidInput, match=r"^/body: is too much Markdown"):
         await newsroom.create(body="![" * 50_000, format="markdown")
+
+
+async def test_desks_are_told_of_every_write_of_unpublished_work(newsroom: Newsroom) -> None:
+    """After the commit; by whom; of nothing that was refused."""
+    draft = (await newsroom.create(status="draft")).entry
+    await newsroom.edit(draft.id, heading="Autre")
+    with pytest.raises(InvalidInput):
+        await newsroom.edit(draft.id, status="scheduled")
+    await newsroom.publisher.delete_entry(SLUG, draft.id, named("Ada"), version=None)
+    await newsroom.create()
+    assert [(slug, hint["id"], hint["version"], hint["status"]) for slug, hint in newsroom.hints] == [
+        (SLUG, draft.id, 1, "draft"),
+        (SLUG, draft.id, 2, "draft"),
+        (SLUG, draft.id, 3, "deleted"),
+    ]
+    assert newsroom.hints[-1][1]["by"]["name"] == "Ada"
