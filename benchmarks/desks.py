@@ -2,8 +2,8 @@
 
     python -m benchmarks.desks --desks 200 --viewers 2000 --rounds 5
 
-Starts a liveserver with a new database. `liveserver bench` measures readers of one live blog, in turn without desks, with
-as many further readers, and with desks of as many editors. The further readers and the desks are held by this process,
+Starts a liveserver with a new database. `liveserver bench` measures readers of one live blog: in turn alone, with more
+readers, and with desks of as many editors. The further readers and the desks are held by this process,
 which takes a part of the machine, too. Each desk says every ten seconds where its editor is; every third time that is
 another entry. Prints the medians.
 """
