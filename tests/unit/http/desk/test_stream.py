@@ -110,8 +110,10 @@ async def test_hints_tell_of_unpublished_work_without_its_text(live_site: LiveSi
         assert [(hint["version"], hint["status"]) for hint in told] == [(2, "draft"), (3, "scheduled"), (4, "deleted")]
         shown = await live_site.publish()
         await live_site.delete(shown)
-        kinds = [(await stream.next())["type"] for _ in range(2)]
-        assert kinds == ["entry", "delete"]
+        kinds = []
+        while kinds[-1:] != ["delete"]:
+            kinds.append((await stream.next())["type"])
+        assert [kind for kind in kinds if kind in {"work", "entry", "delete"}] == ["entry", "delete"]
 
 
 async def test_the_board_has_another_tag_after_every_change(live_site: LiveSite) -> None:
