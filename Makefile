@@ -107,25 +107,32 @@ clean: ## Remove what make made: the environment, the front end's bundle, caches
 # What is newer than pip's options used here comes with the environment's own pip.
 $(VENV)/created:
 	@python=$$(scripts/find-python) && echo "Making $(VENV) with $$python" && "$$python" -m venv $(VENV)
+	@echo 'Updating its pip'
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@touch $@
 
 $(VENV)/installed: $(VENV)/created pyproject.toml hatch_build.py liveserver/__init__.py $(WEB) \
 		$(if $(wildcard $(STATIC)),,ALWAYS)
-	@echo 'Installing liveserver and building its front end'
-	@$(BIN)/python -m pip install --quiet --editable .
+	@echo 'Installing what builds the front end: Node and hatchling'
+	@$(BIN)/python -m pip install --quiet --group web
+	@$(BIN)/python hatch_build.py bundle
+	@echo 'Installing liveserver and the packages that it needs'
+	@# With the Node that is there: pip would get another one, for itself alone.
+	@$(BIN)/python -m pip install --quiet --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/developed: $(VENV)/installed
 	@echo 'Installing the tools for tests and checks'
-	@$(BIN)/python -m pip install --quiet --group test --group lint --group web
+	@$(BIN)/python -m pip install --quiet --group test --group lint
 	@touch $@
 
 $(VENV)/covered: $(VENV)/developed
+	@echo 'Installing what measures the coverage'
 	@$(BIN)/python -m pip install --quiet --group coverage
 	@touch $@
 
 $(VENV)/fuzzed: $(VENV)/developed
+	@echo 'Installing what sends odd requests'
 	@$(BIN)/python -m pip install --quiet --group fuzz
 	@touch $@
 

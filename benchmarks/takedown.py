@@ -9,8 +9,6 @@ instead, and some never answer. Meanwhile, requests to /healthz show for how lon
 
 from __future__ import annotations
 
-from tests.support.principals import NEWSROOM
-
 import argparse
 import asyncio
 import json
@@ -24,10 +22,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from liveserver.access.api_keys import new_key
-from liveserver.domain.people.rights import SCOPES
 from liveserver.client import Client
+from liveserver.domain.people.rights import SCOPES
 from liveserver.protocol.messages import gone_answer
 from liveserver.store import Store
+from tests.support.principals import NEWSROOM
 
 SLUG = "takedown"
 HANDSHAKE = (

@@ -1,4 +1,4 @@
-"""The module that operators name to uvicorn: `uvicorn --ws liveserver.viewer_protocol:ViewerProtocol`.
+"""The public names of our protocols, for uvicorn's options: `uvicorn --ws liveserver.viewer_protocol:ViewerProtocol`.
 
 It exports liveserver's own implementations of uvicorn's protocols: one for HTTP, and one for viewers' WebSockets.
 """

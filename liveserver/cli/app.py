@@ -24,6 +24,7 @@ from liveserver.cli.commands import (
     tail,
     takedown,
 )
+from liveserver.cli.commands.people import audit
 from liveserver.cli.interruption import INTERRUPTED, leave_on_interrupt
 from liveserver.cli.options import LOGGING
 from liveserver.cli.terminal import tell
@@ -35,7 +36,7 @@ GC_THRESHOLD = 50_000
 With Python's own threshold, the collector examined these objects again and again. That took a fourteenth of the
 server's start-up time."""
 NOBODY = ": start it (`liveserver serve`), or give another address with --url (LIVESERVER_URL)"
-"""Advice for the user, added to the error message if the server doesn't answer."""
+"""Advice for the user, appended to the error message if the server doesn't answer."""
 
 app = typer.Typer(
     name="liveserver",
@@ -85,6 +86,7 @@ for command in (
     publish.publish,
     takedown.takedown,
     reach.reach,
+    audit.audit,
     tail.tail,
     bench.bench,
 ):
@@ -94,10 +96,10 @@ app.add_typer(partners.app, name="partners")
 
 
 def main() -> None:
-    """Run the command that the command line names.
+    """Run the command that the user typed.
 
-    An error of ours (LiveserverError) becomes one line on standard error, and an exit status: 2 if it is a
-    SettingsError, otherwise 1.
+    An error of ours (LiveserverError) isn't raised: it is printed as one line on standard error. Then the exit status
+    is 2 for a SettingsError, and 1 for any other LiveserverError.
     """
     leave_on_interrupt(INTERRUPTED)
     gc.set_threshold(GC_THRESHOLD)

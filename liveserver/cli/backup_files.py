@@ -1,4 +1,5 @@
-"""Backup files: the functions that write and restore them, and the lines that the commands print afterwards."""
+"""Backup files: functions that back up a database to a file, or restore a database from a file. They return the lines
+that the commands print."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from liveserver.settings import hide_password
 from liveserver.store.backup.dump import backup
 from liveserver.store.backup.restore import restore
 from liveserver.store.backup.sections import describe
-from liveserver.store.sqlite_file import alone, check
+from liveserver.store.sqlite_file import check, locked
 from liveserver.utils import private_files
 
 if TYPE_CHECKING:
@@ -33,11 +34,12 @@ restored."""
 
 
 def write_backup(address: str, path: Path, *, force: bool) -> str:
-    """Back up the database at `address` to a file, and return the line to print about it.
+    """Back up a database to a file, and return the line that tells the user the result.
 
-    The file appears under its name only when it is complete. `force`: True to replace a file of this name. Raises
-    SettingsError if the database can't be opened or the file can't be written. Raises Conflict if the file exists and
-    `force` is False. Raises StoreUnavailable if the database doesn't answer.
+    `address`: the database's URL. `path`: the file, which gets this name only when it is complete; `PIPE` for standard
+    output. `force`: True to replace an existing file. Raises SettingsError if the database can't be opened or has no
+    tables, or if the file can't be written. Raises Conflict if the file exists and `force` is False, or if `path`
+    is a directory or a device. Raises StoreUnavailable if the database doesn't answer.
     """
     with _output(path, force=force) as file:
         manifest = interruption.run(backup(address, file))
@@ -46,15 +48,16 @@ def write_backup(address: str, path: Path, *, force: bool) -> str:
 
 
 def restore_backup(address: str, path: Path, *, force: bool) -> str:
-    """Restore the database at `address` from a backup file, and return the line to print about it.
+    """Restore a database from a backup file, and return the line that tells the user the result.
 
-    `force`: True to replace the live blogs in the database. Raises BadBackup if the file isn't a complete backup.
-    Raises Conflict if the database has live blogs and `force` is False. Raises SettingsError if the database can't be
-    used, or if it is SQLite and a server runs on it. Raises StoreUnavailable if the database doesn't answer.
+    `address`: the database's URL. `path`: the backup file; `PIPE` for standard input. `force`: True to replace the live
+    blogs in the database. Raises BadBackup if the file isn't a valid backup. Raises Conflict if the database has live
+    blogs and `force` is False. Raises SettingsError if the database can't be opened or has an old
+    schema (PostgreSQL), or if a server runs on it (SQLite). Raises StoreUnavailable if the database doesn't answer.
     """
     check(address)
     busy = f"a server runs on {address}: stop it, restore, and start it again"
-    with alone(address, busy), _input(path) as file:
+    with locked(address, busy), _input(path) as file:
         restored = interruption.run(restore(address, file, replace=force, safe=as_kept))
     line = f"Restored {hide_password(address)}: {describe(restored.now)}."
     return f"{line} Replaced: {describe(restored.replaced)}." if restored.replaced.liveblogs else line
@@ -72,12 +75,12 @@ def about_pictures(settings: Settings, advice: str) -> str:
 
 @contextmanager
 def _output(path: Path, *, force: bool) -> Iterator[BinaryIO]:
-    """Yield the file to write a backup to. The file gets the name `path` when this context ends without an error.
+    """Yield the open file to write a backup to; if `path` is `PIPE`, yield standard output.
 
-    Only the file's owner may read it, as a backup has drafts and the hashes of the API keys. Raises SettingsError if
-    the file can't be written, or if `path` is `PIPE` and standard output is a terminal. Raises Conflict if there is a
-    file of this name and `force` is False. Raises Conflict also if `path` is anything else than a regular file, such as
-    a directory.
+    The file is new, and gets the name `path` when this context ends without an error. Only the file's owner may read
+    it, as a backup has drafts and the hashes of the API keys. Raises SettingsError if the file can't be written,
+    or if standard output is a terminal. Raises Conflict if the file exists and `force` is False, or if `path` is a
+    directory or a device.
     """
     if path == PIPE:
         if sys.stdout.isatty():
@@ -115,9 +118,9 @@ def _sync_directory(path: Path) -> None:
 
 @contextmanager
 def _input(path: Path) -> Iterator[Path]:
-    """Yield the path of a file with the backup to restore. The caller reads the file twice, to verify and to restore.
+    """Yield the path of the backup file to restore: `path`, or a temporary copy of standard input if `path` is `PIPE`.
 
-    Standard input can be read only once, so its content is copied to a temporary file.
+    The copy is needed because the caller reads the file twice: first to verify the backup, then to restore it.
     """
     if path != PIPE:
         yield path

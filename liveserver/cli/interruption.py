@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 INTERRUPTED = 130
-"""The exit status of a command that a signal has ended. Shells use the same status for Ctrl+C."""
+"""The usual exit status of a command that Ctrl+C ends; within `interruptible`, also of a command that SIGTERM ends.
+Shells use the same status for Ctrl+C."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def leave_on_interrupt(status: int) -> None:
-    """From now on, let Ctrl+C end the process immediately and silently, with the exit status `status`.
+    """Make Ctrl+C end the process immediately and silently, with the exit status `status`.
 
     Nothing needs to be saved first: the server has committed all that it confirmed. `liveserver serve` replaces this
     signal handler by its own handler.
@@ -45,7 +46,8 @@ def leave_on_interrupt(status: int) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGINT and SIGTERM raise SystemExit within this context. Use the context in the main thread only."""
+    """Make SIGINT and SIGTERM raise SystemExit with the status `INTERRUPTED` within this context. Use the context in
+    the main thread only."""
     former = [signal.getsignal(number) for number in SIGNALS]
     _handle(_leave)
     try:

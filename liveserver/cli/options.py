@@ -33,9 +33,10 @@ def with_settings(*names: str, **defaults: str) -> Callable[[Callable[..., None]
 
     The command's parameter `settings` gets the settings in force. A value on the command line has priority over the
     environment, and the environment has priority over `.env`. If the command has a parameter `flags` instead, `flags`
-    gets only the values on the command line, by the name of the setting. `defaults`: texts for the help, by the name of
-    the setting. Each text describes the command's own default for the setting. The command uses this default and
-    ignores the environment and `.env`.
+    gets only the values on the command line, by the name of the setting.
+
+    `defaults`: for each setting that has another default in this command, a text for the help that describes this
+    default, by the name of the setting. The text is only shown: the command itself must apply the default.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -81,9 +82,10 @@ def _flag(name: str, own: str | None) -> Any:
 
 
 def required_key(key: str | None) -> str:
-    """Return the API key to send to a server: `key`, or the key in the file that LIVESERVER_KEY_FILE names.
+    """Return the API key to send to a server: `key`, or else the key in the file that LIVESERVER_KEY_FILE names.
 
-    If there is no key, prints an error message and raises typer.Exit.
+    `key`: the value of the option `ServerKey`. If there is no key, prints a message and raises typer.Exit with the
+    status 2. Raises SettingsError as `key_of` does.
     """
     api_key = key_of(key)
     if api_key is None:

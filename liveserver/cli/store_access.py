@@ -7,7 +7,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from liveserver.cli.terminal import attended, tell
+from liveserver.cli.terminal import tell
 from liveserver.domain.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -61,9 +61,10 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
     from liveserver.server import log_config
     from liveserver.store import Store
 
-    # The log on standard error reports changes, as a server's log does. At a terminal, it has warnings only, as the
-    # command's own output is enough.
-    log_config.configure(settings.model_copy(update={"log_level": "warning"}) if attended() else settings)
+    # The command's own output tells what it changed. The log on standard error has warnings only, unless somebody has
+    # asked for more.
+    asked = "log_level" in settings.model_fields_set
+    log_config.configure(settings if asked else settings.model_copy(update={"log_level": "warning"}))
     store = await Store.open(settings.database_url)
     try:
         yield store

@@ -27,6 +27,11 @@ def attended() -> bool:
     return sys.stderr.isatty()
 
 
+def is_read_here() -> bool:
+    """True if standard output is a terminal, and not a pipe, a file, or a variable of a shell."""
+    return sys.stdout.isatty()
+
+
 def tell(message: str) -> None:
     """Print a message on standard error, as a line that begins with `liveserver:`."""
     typer.echo(f"liveserver: {message}", err=True)
@@ -51,7 +56,10 @@ def fail(message: str, status: int) -> NoReturn:
 
 
 def print_table(rows: Sequence[Sequence[str]], *, figures: bool = False) -> None:
-    """Print rows of cells in columns. `figures`: True if all columns except the first are aligned to the right."""
+    """Print rows of cells on standard output, in columns that are aligned to the left.
+
+    `figures`: True to align all columns except the first to the right.
+    """
     for line in aligned(rows, figures=figures):
         typer.echo(line)
 
@@ -62,5 +70,6 @@ def print_json(value: Any) -> None:
 
 
 def expiry(expires_at: datetime) -> str:
-    """Return the text `expired TIME` or `expires TIME`, whichever is true now."""
+    """Return `expired TIME` if the time `expires_at` has come, otherwise `expires TIME`. TIME is in the format of RFC
+    3339."""
     return f"{'expired' if expires_at <= now() else 'expires'} {timestamp(expires_at)}"

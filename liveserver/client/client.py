@@ -24,17 +24,17 @@ class Client:
     """A client for one server. Use it as an asynchronous context manager.
 
     Its methods raise ClientError if the server refuses a request, Unreachable if the server doesn't answer, and Broken
-    if an answer breaks the protocol of a liveserver. The client repeats a request that gets no answer, or an answer
-    with the status 429 or 503. After a few attempts, it raises the error. If the server asks for a pause in seconds
-    (`Retry-After`), the client waits that long, but at most 60 seconds. A repeated request doesn't publish an entry
-    twice, as all repetitions have the same Idempotency-Key.
+    if an answer breaks the protocol of a liveserver. The client sends a request that gets no answer, or an answer with
+    the status 429 or 503, up to five times before it raises the error. Between two attempts, it waits a random time of
+    at most 4 seconds. If the server asks for a pause in seconds (`Retry-After`), this pause, cut to 60 seconds, is
+    added. A repeated request doesn't publish an entry twice, as all repetitions have the same Idempotency-Key.
 
     `key`: the API key; reading needs none. `partner`: the client reads live blogs as the partner with this id. `gate`:
-    decides to which addresses the client may connect. `throttle`: limits how fast the client reads the server's
-    messages, if the server isn't trusted. Messages that come faster wait at the server. A message that would need much
-    time to parse raises Broken. `on_wait`: called before a pause that the server asked for, with the reason and the
-    seconds. `on_silence`: called with the server's address when a request gets no answer. If the request is repeated,
-    `on_silence` isn't called again.
+    decides to which addresses the client may connect; None: to all. `throttle`: limits how fast the client reads the
+    messages of a server that isn't trusted; None: no limit. Messages that come faster wait at the server. With a
+    throttle, a message that would need much time to parse raises Broken. `on_wait`: called before a pause that the
+    server asked for, with the reason and the seconds. `on_silence`: called with the server's address when an attempt
+    gets no answer and another attempt follows; at most once for each request.
     """
 
     def __init__(
@@ -109,9 +109,10 @@ class Client:
     async def take_down(self, slug: str, entry_id: str, *, again: bool = True) -> Message | None:
         """Delete an entry, and ask viewers to confirm the deletion. Return the takedown (its counts of confirmations).
 
-        Returns None if no reader ever saw the entry. If the entry was taken down before, returns the present takedown.
-        With `again=False`, raises ClientError with the status 410 instead. An earlier request may have deleted the
-        entry, although its answer was lost.
+        Returns None if no reader ever saw the entry. If the entry is deleted already, returns its present takedown;
+        raises ClientError with the status 404 if it has none. With `again=False`, raises ClientError with the status
+        410 if the entry is deleted already. This happens also if this call deleted the entry, but the server's answer
+        was lost and the client repeated the request.
         """
         try:
             answer = await self._requests.send("DELETE", _entry(slug, entry_id), params={"confirm": "true"})
@@ -123,7 +124,7 @@ class Client:
         return takedown
 
     async def reach(self, slug: str, **query: str) -> Message:
-        """Return the reach of a live blog. `query`: the parameters of the API's request: `from`, `to`, `partner`."""
+        """Return the reach of a live blog. `query`: the query parameters `from`, `to` (dates) and `partner`."""
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/reach", params=query)
 
     async def reach_link(self, slug: str, *, days: int) -> Message:
@@ -152,7 +153,8 @@ class Client:
         """Return the changes of a live blog after a position, as an object with a list `events`.
 
         If there are more changes than fit into one answer, the answer has the earliest changes, and its field `more` is
-        true. `limit`: the greatest number of changes in the answer; None: the server's default.
+        true. If the server can't continue from the position, the answer has no list, and its field `reset` is true.
+        `limit`: the greatest number of changes in the answer; None: the server's default.
         """
         query = {"after": str(after), **({} if limit is None else {"limit": limit}), **self._reading}
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/changes", params=query)
@@ -173,9 +175,9 @@ class Client:
         return response.content
 
     async def take_turn(self, size: int = 0) -> None:
-        """Wait until the throttle permits a message of `size` bytes. The throttle counts the message.
+        """Have the throttle count a message of `size` bytes, and wait until the throttle permits the message.
 
-        Without a throttle, return immediately.
+        Every message counts, even without bytes. Without a throttle, return immediately.
         """
         await self._requests.take_turn(size)
 
@@ -203,7 +205,7 @@ class Client:
 
         `confirm`: True to confirm deletions if the server asks for confirmations. In this case, the caller must have
         removed a deleted entry before it asks for the next message. `known`: the ids of the entries that the caller has
-        before the first message.
+        before the first message. `sleep`: waits for a number of seconds before a new connection.
 
         Raises ClientError if a new connection would be useless: with the status 403 if the partner isn't admitted, or
         404 if no live blog has this slug. Raises Broken if the server breaks the protocol.

@@ -16,7 +16,6 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 
 from liveserver.client.deletion_reports import DeletionReporter
 from liveserver.client.errors import Broken, ClientError
-from liveserver.client.requests import BACKOFF_FIRST
 from liveserver.client.throttled_connection import ThrottledConnection
 from liveserver.client.tls_context import client_context
 from liveserver.client.tracker import Step, Tracker
@@ -31,22 +30,27 @@ if TYPE_CHECKING:
     from liveserver.client.tracker import Message
 
 
-BACKOFF_MAX = 30.0
+BACKOFF_FIRST = 1.0
+"""The greatest number of seconds before the first new connection. It doubles each time, up to BACKOFF_MAX."""
+BACKOFF_MAX = 15.0
+STABLE = 5.0
+"""How many seconds after its `hello` a connection ends at the earliest for BACKOFF_FIRST to count again. A server that
+ends each connection soon isn't asked more and more often."""
 MESSAGE_MAX = 2 * 1024 * 1024
 """The greatest number of bytes of a message of the stream; Broken is raised if a message is longer. A liveserver sends
 messages of at most half this size: the longest messages contain the body of an entry twice."""
 CONNECTION_MESSAGES = 100
-"""The throttle counts a new connection like this number of messages. So a follower doesn't connect again and again,
-without pauses, to a server that ends each connection immediately."""
+"""How many messages the throttle counts for each new connection. So a follower doesn't connect again and again, without
+pauses, to a server that ends each connection immediately."""
 QUEUE_MAX = 4
 """How many messages may wait in this process until they are read, if the client has a throttle. More messages wait at
 the server."""
 CLOSE_SECONDS = 2.0
 """The greatest number of seconds to wait for the answer to our close frame, if the client has a throttle."""
 ROUNDS_MAX = 10
-"""The greatest number of attempts to read, over HTTP, the changes that are missing before a message of the stream. One
-attempt isn't always enough, as a cache or a replica of the database may answer with older data. If changes are still
-missing after the last attempt, the message is ignored."""
+"""The greatest number of attempts to read missing changes over HTTP, when a message of the stream shows that some are
+missing. One attempt isn't always enough, as a cache or a replica of the database may answer with older data. An attempt
+that brings nothing new is the last. If changes are still missing then, the message is ignored."""
 BACK_AFTER_MAX = 600.0
 """The greatest number of seconds that a follower waits before it connects again, if the server's message `reconnect`
 names a number of seconds to wait. A greater number in the message is replaced by this limit."""
@@ -68,7 +72,7 @@ class Reader(Protocol):
         """Return a live blog's snapshot: its newest entries as of one position, and this position."""
 
     async def changes(self, slug: str, after: Position) -> Message:
-        """Return changes of a live blog after a position; the field `more` says whether there are more changes."""
+        """Return the earliest changes of a live blog after a position, in the form that `Client.changes` describes."""
 
     async def embed(self, slug: str) -> Message:
         """Return an object that says whether other sites may show the live blog. If they may not, `reason` says why."""
@@ -87,7 +91,7 @@ class LiveStream:
 
     `query`: parameters for the stream's address. `confirming`: the ids of the entries that the follower has at the
     beginning, if the follower confirms deletions; None if it doesn't confirm deletions. `sleep`: waits for a number of
-    seconds.
+    seconds before a new connection.
     """
 
     def __init__(
@@ -111,7 +115,10 @@ class LiveStream:
         self._reporter = None if confirming is None else DeletionReporter(confirming)
         self._sleep = sleep
         self._backoff = BACKOFF_FIRST
-        """The greatest number of seconds of the next pause between two connections. The pause has a random length."""
+        """The greatest number of seconds of the next random pause before a connection. Seconds that the server asks for
+        in `Retry-After` are added to the random pause."""
+        self._hello_at: float | None = None
+        """When this connection's `hello` came, on the event loop's clock. None if none has come."""
         self._back_at: float | None = None
         """When to connect again, as the server's message `reconnect` says: a time on the event loop's clock. None if no
         such message came on this connection."""
@@ -128,7 +135,7 @@ class LiveStream:
             raise self._unknown()
         clock = asyncio.get_running_loop().time
         while True:
-            self._back_at = None
+            self._back_at = self._hello_at = None
             pause = 0.0
             try:
                 async with await self._connected() as connection:
@@ -144,16 +151,19 @@ class LiveStream:
                 if self._reporter is not None:
                     self._reporter.stop()
             self._callbacks.on_state("lost")
+            if self._hello_at is not None and clock() - self._hello_at >= STABLE:
+                self._backoff = BACKOFF_FIRST
             if self._back_at is None:
                 await self._sleep(pause + random.uniform(0, self._backoff))
+                self._backoff = min(self._backoff * 2, BACKOFF_MAX)
             else:
                 await self._sleep(max(0.0, self._back_at - clock()))
-            self._backoff = min(self._backoff * 2, BACKOFF_MAX)
 
     async def _received(self, raw: bytes) -> AsyncIterator[Message]:
         message = await self._requests.read(raw)
-        self._backoff = BACKOFF_FIRST
         self._callbacks.on_message(message)
+        if message["type"] == "hello":
+            self._hello_at = asyncio.get_running_loop().time()
         if message["type"] == "reconnect":
             # The server goes on delivering on this connection until it ends.
             after = min(message["after_ms"] / 1000, BACK_AFTER_MAX)
@@ -256,10 +266,12 @@ class LiveStream:
 
 
 class _WithoutRedirects(connect):
-    """A connection that follows no redirects. A redirect could lead to an address that the gate doesn't permit."""
+    """A connection that follows no redirects. A redirect could lead to an address that the client's `Gate`
+    doesn't permit."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
-        """Return the error, so that the connection fails and the redirect isn't followed."""
+        """Return `exc`, the reason why connecting failed, even if it is a redirect. So the library `websockets` raises
+        `exc`, and doesn't follow the redirect."""
         return exc
 
 

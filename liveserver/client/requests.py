@@ -27,7 +27,7 @@ TIMEOUT = 10.0
 TRIES = 5
 BACKOFF_FIRST = 0.5
 RETRY_AFTER_MAX = 60.0
-"""The greatest number of seconds that we wait if a server asks for a pause in `Retry-After`."""
+"""The longest pause, in seconds, that a server may ask for in `Retry-After`. A longer pause is cut to this one."""
 AGAIN = frozenset({429, 503})
 """The statuses after which a request is repeated: 429 Too Many Requests, 503 Service Unavailable. Both statuses say
 that the server hasn't carried out the request."""
@@ -51,7 +51,7 @@ class Gate(Protocol):
         permitted."""
 
     def transport(self) -> httpx2.AsyncBaseTransport:
-        """Return the transport for HTTP requests, which connects to permitted addresses only."""
+        """Return a transport for HTTP requests. The transport connects to permitted addresses only."""
 
 
 class Requests:
@@ -59,7 +59,7 @@ class Requests:
 
     If a request gets no answer, or an answer with the status 429 or 503, it is sent again, up to `TRIES` times in all.
     Before each new attempt, there is a pause of random length. The pauses grow from attempt to attempt. If the server
-    asks for a pause in seconds, these seconds are added to our pause, but at most `RETRY_AFTER_MAX`. `Client` describes
+    asks for a number of seconds as a pause, that pause, cut to `RETRY_AFTER_MAX`, is added to ours. `Client` describes
     the parameters.
     """
 
@@ -95,9 +95,10 @@ class Requests:
     async def send(self, method: str, path: str, **options: Any) -> Message:
         """Send a request to the API, and return the JSON object in the answer.
 
-        Returns an empty object if the answer has no content. Raises ClientError if the server refuses the request, even
-        if the content of the refusal isn't JSON. Raises Unreachable if the server doesn't answer, and Broken if the
-        content is no JSON object.
+        Returns an empty object if the server accepts the request, and its answer has no content. Raises ClientError if
+        the server refuses the request, even if the content of the refusal isn't JSON. Raises Broken if the server
+        accepts the request with content that isn't JSON, or if any answer is JSON, but no object. Also raises the
+        errors of `answer`, and Broken as `read` does.
         """
         response = await self.answer(method, path, **options)
         content = response.content
@@ -145,8 +146,8 @@ class Requests:
         raise AssertionError
 
     def asked_pause(self, status: int, headers: Mapping[str, str]) -> float:
-        """Return the seconds that an answer asks us to wait, and report the seconds to `on_wait`. Return 0 if the
-        answer doesn't ask us to wait."""
+        """Return the seconds that the `Retry-After` of an answer asks us to wait, at most `RETRY_AFTER_MAX`; 0 if it
+        asks for no pause. If it asks for one, call `on_wait` with the reason and the seconds."""
         seconds = _retry_after(headers)
         if seconds:
             busy = "too many requests of ours" if status == 429 else "no time for it now"
@@ -162,10 +163,10 @@ class Requests:
             await asyncio.sleep(self.throttle.spend(1 + size / MESSAGE_BYTES))
 
     async def read(self, text: bytes) -> Any:
-        """Wait until the throttle permits a text from the server. Decode the text as JSON, and return the value.
+        """Wait until the throttle permits a text that the server sent. Decode the text as JSON, and return the value.
 
-        Raises JSONDecodeError if the text isn't JSON. With a throttle, raises Broken if the text would need much time
-        to decode. Such a text has more than `VALUES_MAX` strings, commas, colons and opening brackets.
+        Raises JSONDecodeError if the text isn't JSON. With a throttle, raises Broken if decoding would need much time:
+        if the text has more than `VALUES_MAX` strings, commas, colons and opening brackets, counted together.
         """
         await self.take_turn(len(text))
         if self.throttle is not None and await has_too_many(text):
@@ -174,7 +175,8 @@ class Requests:
 
 
 def server_url(url: str) -> str:
-    """Return a server's URL without slashes at the end. Raises ClientError if `url` can't be the URL of a server."""
+    """Return a server's URL without slashes at the end. Raises ClientError if `url` isn't an HTTP(S) URL, or if its
+    host or port isn't valid."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -191,7 +193,7 @@ def server_url(url: str) -> str:
 def _retry_after(headers: Mapping[str, str]) -> float:
     """Return how many seconds a server asks us to wait (RFC 9110, 10.2.3), but at most `RETRY_AFTER_MAX`.
 
-    Returns 0 if the server doesn't ask us to wait, or names a date instead of seconds.
+    Returns 0 if the server doesn't ask us to wait, names a date instead of seconds, or writes more than eight digits.
     """
     text = headers.get("Retry-After", "")
     return min(float(text), RETRY_AFTER_MAX) if text.isascii() and text.isdigit() and len(text) < 9 else 0.0

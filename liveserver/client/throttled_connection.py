@@ -1,9 +1,9 @@
 """A WebSocket connection that reads only as fast as a throttle permits. Data that isn't read yet waits at the server.
 
-The library `websockets` parses all data from the socket in one step. This can be a quarter of a megabyte, which can
-contain a hundred thousand frames. The library also handles pings while nobody reads messages. This connection gives the
-library's parser a few kilobytes in each turn of the event loop. The parser gets no more data while too many messages
-are unread, and until the throttle permits the pings and fragments that were parsed before.
+The library `websockets` parses all data from the socket in one step: up to a quarter of a megabyte, with up to a
+hundred thousand frames. The library also answers pings while nobody reads messages. This connection gives the library's
+parser a slice of at most 2 KiB in each turn of the event loop. The parser gets no data in two cases: too many messages
+are unread, or the throttle doesn't yet permit the pings and fragments that are already parsed.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from liveserver.utils.limits.rate_limiter import Throttle
 
 MESSAGES = frozenset({Opcode.TEXT, Opcode.BINARY})
-"""The types of frames that begin a message. For these frames, the code that reads the message calls the throttle. For
-all other frames, the connection calls the throttle."""
+"""The types of frames that begin a message. `Requests.read` has the throttle count each message. For all other frames,
+the connection itself has the throttle count each frame."""
 
 SLICE = 2 * 1024
 """The greatest number of bytes that are parsed in one turn of the event loop. These bytes contain at most a thousand
@@ -30,9 +30,9 @@ frames. Parsing a thousand frames takes about 15 ms."""
 class ThrottledConnection(ClientConnection):
     """A client's connection. Its throttle counts not only messages, but also each frame that doesn't begin a message.
 
-    Parsing a ping or a fragment takes as long as parsing a message, even if the fragment is empty. An honest server is
-    hardly slowed down: a liveserver sends each message in one frame. If a proxy divides messages, each fragment has
-    kilobytes.
+    Parsing a ping or a fragment takes as long as parsing a message, even if the fragment is empty. An honest server
+    sends few such frames: a liveserver sends each message in one frame. If a proxy divides a message into fragments,
+    each fragment has several kilobytes.
     """
 
     def __init__(self, *args: Any, throttle: Throttle, **options: Any) -> None:
@@ -62,8 +62,9 @@ class ThrottledConnection(ClientConnection):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Add data from the server to the data that isn't parsed yet. Parse the first slice now, unless the call that
-        parses it is scheduled already. The other slices are parsed in later turns of the event loop."""
+        """Add data from the server to the data that isn't parsed yet. If no call that parses a slice is scheduled, and
+        the queue of unread messages isn't full, parse the first slice now. Later turns of the event loop parse the
+        other slices."""
         self._unread += data
         if self._next is None:
             self._go_on()

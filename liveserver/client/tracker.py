@@ -43,14 +43,15 @@ class Tracker:
         """The seq at which the stream's latest replay ends; -1 if there is none. Up to this seq, the seqs of messages
         may have gaps, as a replay has only the latest state of each entry."""
         self._gone: dict[str, None] = {}
-        """The ids of the entries that a message `gone` has withdrawn, oldest first. A stream with a delay withdraws an
-        entry before it delivers the deletion."""
+        """The ids of the last `GONE_MAX` entries that a message `gone` has withdrawn, in the order of withdrawal. In a
+        stream with a delay, the message `gone` comes before the message `delete` of the same entry."""
 
     def step(self, message: Message) -> Step:
         """Return what the follower has to do with a message of the stream.
 
         If the result is APPLY, `position` is now the message's position. A message `gone` has no position, and leaves
-        `position` unchanged.
+        `position` unchanged. With any other result, `position` is unchanged, too. Exception: if it is None, the first
+        `hello` sets it.
         """
         match message["type"]:
             case "hello":

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from liveserver.content.body_pictures import BodyPicture
 from liveserver.content.media.picture import Picture
+from liveserver.content.paragraphs import INLINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,18 +34,16 @@ _STRONG = re.compile(r"<strong>(.*?)</strong>", re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
 
-_INLINE = {
-    *("a", "em", "strong", "b", "i", "u", "s", "del", "ins", "sub", "sup", "small", "mark", "abbr", "cite", "q"),
-    *("code", "kbd", "time", "span", "bdi", "bdo", "br"),
-}
 _FIGURES = {"figure", "figcaption", "img"}
+_APART = "<p></p>"
 
 
 def normalised(html: str) -> str:
     """Return sanitised HTML with each typed block in the form that stored bodies have.
 
     Pictures of other sites are removed. Content of a figure that has no place in this form is moved behind the figure.
-    Applying this function to its own result changes nothing.
+    An empty paragraph is left on either side of such content, and in the place of a figure without content. It keeps
+    the words on both sides apart until `content/paragraphs.py` removes it.
     """
     if not _TYPED.search(html):
         return html
@@ -55,13 +54,13 @@ def normalised(html: str) -> str:
         match _open(tokens[at]):
             case "figure":
                 end = _end(tokens, at)
-                parts.append(_figure(tokens[at:end]))
+                parts.append(_APART + _figure(tokens[at:end]) + _APART)
             case "figcaption":
                 end = _end(tokens, at)
                 parts.append(f"<p>{_inline(tokens[at + 1 : end - 1])}</p>")
             case "p" if _holds_a_picture(tokens, at):
                 end = at + 3
-                parts.append(_lone_picture(tokens[at + 1]))
+                parts.append(_lone_picture(tokens[at + 1]) or _APART)
             case "img":
                 end = at + 1
                 parts.append(_picture(tokens[at]))
@@ -85,7 +84,8 @@ def _is_one_of(token: str, names: Iterable[str]) -> bool:
 
 
 def _end(tokens: Sequence[str], at: int) -> int:
-    """Return the index of the first token after the element whose opening tag is `tokens[at]`."""
+    """Return the index of the first token after the element whose opening tag is `tokens[at]`. If the element has no
+    end tag, return the number of all tokens."""
     name = _open(tokens[at])
     depth = 0
     for index in range(at, len(tokens)):
@@ -104,7 +104,7 @@ def _attributes(token: str) -> dict[str, str]:
 
 def _inline(tokens: Iterable[str]) -> str:
     """Return the content of a caption as HTML: its text and inline elements. Other tags are replaced by spaces."""
-    return "".join(t if not t.startswith("<") or _is_one_of(t, _INLINE) else " " for t in tokens).strip(" \t\r\n\f")
+    return "".join(t if not t.startswith("<") or _is_one_of(t, INLINE) else " " for t in tokens).strip(" \t\r\n\f")
 
 
 def _has_text(html: str) -> bool:
@@ -112,8 +112,8 @@ def _has_text(html: str) -> bool:
 
 
 def _picture(token: str) -> str:
-    """Return the stored form of an `<img>` tag. Return an empty string if the image's file isn't named as our picture
-    files are named. The host in the image's address doesn't matter."""
+    """Return the stored form of an `<img>` tag. Return an empty string if the file name in the image's address hasn't
+    the form of `Picture.name`. The host and the other parts of the path don't matter."""
     attributes = _attributes(token)
     path = re.split(r"[?#]", unescape(attributes.get("src", "")), maxsplit=1)[0]
     picture = Picture.parse(path.rpartition("/")[2])
@@ -127,8 +127,7 @@ def _holds_a_picture(tokens: Sequence[str], at: int) -> bool:
 
 def _lone_picture(token: str) -> str:
     """Return the figure for an `<img>` that is alone in a paragraph. A picture in Markdown becomes such a paragraph.
-    The caption is the attribute `title` of the `<img>`. Return an empty string if the picture's file isn't one of
-    ours."""
+    The caption is the attribute `title` of the `<img>`. Return an empty string if `_picture(token)` is empty."""
     return _with_caption("", _picture(token), _attributes(token).get("title", "")) if _picture(token) else ""
 
 

@@ -21,7 +21,8 @@ MEDIA_PATH = "/media"
 """The path under which this server serves pictures. The addresses of pictures in stored bodies begin with it."""
 
 IMG_PATTERN = rf'<img src="{MEDIA_PATH}/([^"]+)" alt="([^"]*)">'
-"""A regular expression for a picture in a stored body. Its groups: the file's name, and the description as HTML."""
+"""A regular expression for a picture in a stored body. Its groups: the file's name, and the description in the form
+of `BodyPicture.alt`."""
 
 _IMG = re.compile(IMG_PATTERN)
 
@@ -31,8 +32,8 @@ class BodyPicture(NamedTuple):
 
     picture: Picture
     alt: str
-    """The description as it is written in an HTML attribute: with character references, also in place of double
-    quotes."""
+    """The description as it stands in the HTML attribute `alt`: special characters, such as double quotes, are written
+    as character references."""
 
     @property
     def html(self) -> str:

@@ -31,12 +31,12 @@ _CAPTION = r"<figcaption>((?:[^<]|<(?!/?fig))*+)</figcaption>"
 # end tag.
 _ILLUSTRATION = re.compile(rf'(<figure class="gallery">)|{IMG_PATTERN}(?:{_CAPTION})?|</figure>{_CAPTION}</figure>')
 ILLUSTRATIONS_MAX = 20
-"""The greatest number of pictures that feeds and structured data list separately for one body. The body itself shows
-all of its pictures."""
+"""The greatest number of pictures of one body that feeds and structured data list, in addition to the body's HTML. The
+HTML itself contains all pictures of the body."""
 _ALONE = re.compile(r'<p(?: [^>]*)?>\s*(?:<a href="([^"]+)"[^>]*>([^<]+)</a>|(https?://[^<\s]+))\s*</p>')
 CARDS_MAX = 50
-"""The greatest number of embeds and addresses of one body that become cards. Beyond this number, they stay links. The
-HTML of a card is ten times as long as the HTML of a link."""
+"""The greatest number of cards in one body. Cards for embeds and cards for lone addresses are counted together. Further
+embeds and addresses stay as they are. The HTML of a card is ten times as long as the HTML of a link."""
 
 _SCHEME = re.compile(r"https?://(?:www\.)?", re.IGNORECASE)
 
@@ -54,7 +54,8 @@ class BodyRenderer:
     def shown(self, body: str, texts: Translations) -> str:
         """Return a body for readers: its pictures as complete `<img>` elements, its embeds as cards.
 
-        An address that is alone in its paragraph also becomes a card if a known provider of embeds has this address.
+        An embed becomes a card if `EmbedProviders` recognises its address. The same is true of an address that is alone
+        in its paragraph. There are at most CARDS_MAX cards.
         """
         body = self.with_pictures(body)
         if "://" not in body:
@@ -117,7 +118,8 @@ class BodyRenderer:
 
 
 def _bare(address: str) -> str:
-    """Return an address as editors' tools often show it: without scheme, `www.` and the last slash."""
+    """Return an address without its scheme, without `www.` after the scheme, and without a slash at the end. Editors'
+    tools often show addresses in this form."""
     return _SCHEME.sub("", address.strip()).removesuffix("/")
 
 

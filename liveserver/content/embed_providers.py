@@ -1,7 +1,7 @@
 """Providers of embeds: sites whose videos, posts and sounds we recognise by their addresses and show in a frame.
 
 The authors of entries write these addresses, so we parse them strictly: the host must be exactly one of the provider's
-hosts. Only ids, names and times of a known form are copied from an author's address to the frame's address.
+hosts. Only ids, names and start times of a known form are copied from an author's address to the frame's address.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ LANDSCAPE = "16 / 9"
 PORTRAIT = "9 / 16"
 
 _ADDRESS = re.compile(r"https?://[\x21-\x5b\x5d-\x7e]{1,480}", re.ASCII | re.IGNORECASE)
-"""A pattern of addresses that consist of visible ASCII characters. The backslash isn't allowed, as browsers read it as
-a slash."""
+"""A pattern of HTTP(S) addresses that have at most 480 characters after `://`, all of them visible ASCII characters.
+The backslash isn't allowed, as browsers read it as a slash."""
 _HOST = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*(?::443)?", re.ASCII)
 
 
@@ -67,7 +67,8 @@ class Provider(NamedTuple):
 
 
 class EmbedProviders:
-    """All providers that we recognise. `mastodon_hosts`: the hosts of more Mastodon servers, from the settings."""
+    """All providers that we recognise. `mastodon_hosts`: the hosts of Mastodon servers that the settings add to
+    MASTODON_HOSTS."""
 
     def __init__(self, mastodon_hosts: Collection[str] = ()) -> None:
         self._mastodon = frozenset({*MASTODON_HOSTS, *mastodon_hosts})
@@ -108,7 +109,8 @@ def _match(pattern: str, parts: SplitResult) -> re.Match[str] | None:
 
 
 def _query(parts: SplitResult, name: str, pattern: str) -> str | None:
-    """Return the value of a query parameter if it occurs once and its value matches the pattern; otherwise None."""
+    """Return the value of a query parameter. None if the parameter doesn't occur exactly once, if the pattern doesn't
+    match the whole value, or if the address has more than 30 parameters."""
     try:
         values = parse_qs(parts.query, max_num_fields=30).get(name, [])
     except ValueError:

@@ -1,8 +1,8 @@
 """The cost of parsing a body, estimated in one pass. A body that costs too much is refused before parsing.
 
 Parsers of HTML and Markdown need quadratic time for constructs that are left open (elements, emphasis, brackets).
-Somebody may send a hundred kilobytes of open constructs. A thread needs at most half a second to sanitise a body within
-the limits of this module. A newsroom's longest list of results needs as long.
+Somebody may send a hundred kilobytes of open constructs. To sanitise a body within the limits of this module takes a
+thread at most half a second. To sanitise a newsroom's longest list of results takes about half a second, too.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ _FORMATTING = frozenset(
 """The names of elements that parsers open again in the next block, if these elements are still open at the end of a
 block."""
 _IMPLIED = frozenset({"p", "li", "dt", "dd"})
-"""The names of elements without a compulsory end tag. Such an element ends where the next element of its kind begins,
-or where its parent ends."""
+"""The names of elements that need no end tag. Such an element ends, at the latest, where its parent ends, or where its
+parent's next element with the same name begins. `dt` also ends where `dd` begins, and `dd` where `dt` begins."""
 _BLOCKS = frozenset(
     {
         *("address", "article", "aside", "blockquote", "details", "div", "dl", "fieldset", "figcaption", "figure"),
@@ -66,8 +66,8 @@ _CROSSED = {
     **dict.fromkeys(_FORMATTING, _FORMATTING | {"p"}),
     **dict.fromkeys(_BLOCKS, _FORMATTING | _IMPLIED),
 }
-"""For each name of an element: the names of other elements that may still be open within this element at its end tag.
-The end tag closes the element even then, in every parser."""
+"""For each name of an element: the names of the elements that may be left open within it. If only such elements are
+open at the element's end tag, every parser closes the element there. Any other name has `_FORMATTING`."""
 _LOOK_BACK = 8
 
 _BEGINNING = re.compile(r"<[a-zA-Z]")
@@ -87,8 +87,12 @@ _SIGNS = "\r\n!#$%&*+-:<=>@[\\]^_`{}~"
 _DEAR = {"*": 1, "_": 1, "~": 1, "`": 1, "&": 1, "<": 8}
 """The extra points for some of the characters in `_SIGNS`, in addition to the usual one point. Each of these characters
 may become an element, a character reference, or a link."""
+_CELL = 3
+"""The points that a cell of a table costs. Cells that a short row lacks cost as much, as the parser adds them."""
+_DELIMITERS = re.compile(r"[ \t>]*+([-:|][-:| \t]*+)")
+"""The line below the heads of a table: `|---|---|`."""
 _LINE = 8
-"""The points that a line costs, as any line may be an item of a list."""
+"""The points that each line costs, in addition to its characters, as any line may be an item of a list."""
 _WORD = r"[ \t]+[^ \t\r\n]"
 # Open emphasis and open brackets end at a blank line, and at a line that is certain to begin an item of a list. A line
 # with a bullet, or the number 1, begins an item after any line. A line with another number begins an item only after an
@@ -106,6 +110,8 @@ class Markdown(NamedTuple):
     brackets: int
     """The cost of searching for closing brackets: for each opening bracket, the parser searches the rest of the
     paragraph."""
+    cells: int
+    """The cost of the cells of tables."""
 
     @property
     def total(self) -> int:
@@ -132,8 +138,9 @@ def check_markdown(text: str) -> None:
     if cost.total > MARKDOWN_MAX:
         raise _refusal(
             f"is too much Markdown for one entry: its lines come to {cost.lines:,} points ({_LINE} each), its signs "
-            f"(* [ - and the like) to {cost.signs:,}, brackets within one paragraph to {cost.brackets:,}. That is "
-            f"{cost.total:,}, and {MARKDOWN_MAX:,} are allowed: {_SPLIT}, or send it as HTML"
+            f"(* [ - and the like) to {cost.signs:,}, brackets within one paragraph to {cost.brackets:,}, cells of "
+            f"tables to {cost.cells:,} ({_CELL} each). That is {cost.total:,}, and {MARKDOWN_MAX:,} are allowed: "
+            f"{_SPLIT}, or send it as HTML"
         )
 
 
@@ -157,7 +164,21 @@ def markdown_cost(text: str) -> Markdown:
     """Estimate the cost of parsing some Markdown, without parsing it."""
     signs = sum(map(text.count, _SIGNS)) + sum(text.count(sign) * extra for sign, extra in _DEAR.items())
     lines = text.count("\n") + text.count("\r") - text.count("\r\n")
-    return Markdown(_LINE * lines, signs, sum(map(_bracket_cost, _paragraphs(text))) if "[" in text else 0)
+    brackets = sum(map(_bracket_cost, _paragraphs(text))) if "[" in text else 0
+    return Markdown(_LINE * lines, signs, brackets, _CELL * cells_of(text) if "|" in text else 0)
+
+
+def cells_of(text: str) -> int:
+    """Return an upper bound of how many cells the tables in some Markdown have."""
+    cells = rows = 0
+    below = ""
+    for line in reversed(text.replace("\r\n", "\n").replace("\r", "\n").split("\n")):
+        # A row is a line. A table ends at a blank line at the latest.
+        rows = rows + 1 if line.strip(" \t>") else 0
+        if "|" in line and "-" in below and (delimiters := _DELIMITERS.fullmatch(below)):
+            cells += rows * sum(map(bool, map(str.strip, delimiters[1].split("|"))))
+        below = line
+    return cells
 
 
 def _paragraphs(text: str) -> Iterator[str]:

@@ -13,13 +13,13 @@ BLOCK = re.compile(r"<(?:p|h[1-6]|ul|ol|dl|blockquote|figure|table|pre|hr|div|if
 # The rest of a tag after its name. A serialiser puts the values of attributes in double quotes; an angle bracket within
 # a tag can be in such a value only.
 _REST = r'[^>"]*+(?>"[^"]*+"[^>"]*+)*+>'
-_SEPARATING = re.compile(rf"</?(?:(?:br|li|cite|figcaption)\b|{BLOCK.pattern[1:]}){_REST}", re.IGNORECASE)
+_SEPARATING = re.compile(rf"</?(?:(?:br|li|dt|dd|cite|figcaption)\b|{BLOCK.pattern[1:]}){_REST}", re.IGNORECASE)
 _TAG = re.compile(rf"</?[a-z]{_REST}", re.IGNORECASE)
 _ALTERNATIVE = re.compile(r'<img\b(?>(?! alt=)[^>"]|"[^"]*+")*+ alt="([^"]+)"', re.IGNORECASE)
 
 _LINE_END = re.compile(
-    r"</(?:p|h[34]|ul|ol|dl|dt|dd|blockquote|pre|figure|figcaption)>|<br>|<hr>"
-    r"|(?=<(?:ul|ol|li|p|blockquote|figure|figcaption)\b)"
+    r"</(?:p|h[34]|ul|ol|li|dl|dt|dd|blockquote|pre|figure|figcaption)>|<br>|<hr>"
+    r"|(?=<(?:p|h[34]|ul|ol|li|dl|dt|dd|blockquote|pre|figure|figcaption)\b)"
 )
 
 # The character references that an HTML serialiser writes, except `&amp;`, and their characters.
@@ -75,8 +75,11 @@ def _line(html: str) -> str:
 
 
 def _unescaped(text: str) -> str:
-    """Replace the character references in HTML, as `html.unescape` does, but in a hundredth of the time:
-    `html.unescape` makes a Python call for each reference."""
+    """Replace the character references in HTML, as `html.unescape` does.
+
+    This takes a hundredth of the time of `html.unescape`, which makes a Python call for each reference. If the HTML has
+    references that a serialiser doesn't write, `html.unescape` is called.
+    """
     result = text
     for reference, character in _WRITTEN:
         result = result.replace(reference, character)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 import nh3
-from markdown_it import MarkdownIt
 
 from liveserver.content.blocks import normalised
+from liveserver.content.markdown import markdown_html
 from liveserver.content.markup_cost import check_clean, check_html, check_markdown, check_safe
+from liveserver.content.paragraphs import DISSOLVED, in_paragraphs
 from liveserver.content.plain_text import is_empty
 from liveserver.domain.errors import FieldError, InvalidInput
 from liveserver.domain.inputs.fields import CONTROL
@@ -37,16 +38,24 @@ DROPPED_WITH_CONTENT = {
 }
 SCHEMES = {"http", "https", "mailto", "tel"}
 
-# Elements that pasted texts often have, and the permitted elements that take their places. Headings in a body begin at
-# h3, as a page has the live blog's title and the entry's heading above them.
+# Elements that pasted texts often have, and the elements that take their places. Headings in a body begin at h3, as a
+# page has the live blog's title and the entry's heading above them. `content/paragraphs.py` makes paragraphs of a div.
 _RENAMED = {
-    "h1": "h3",
-    "h2": "h3",
-    "h5": "h4",
-    "h6": "h4",
-    **dict.fromkeys(("div", "section", "article", "header", "footer", "main", "aside", "address"), "p"),
+    **dict.fromkeys(("h1", "h2"), "h3"),
+    **dict.fromkeys(("h5", "h6"), "h4"),
+    **dict.fromkeys(("menu", "dir"), "ul"),
+    "listing": "pre",
+    **dict.fromkeys(("section", "article", "header", "footer", "main", "aside", "nav", "address", "hgroup"), "div"),
+    **dict.fromkeys(("search", "details", "summary", "dialog", "center", "fieldset", "legend", "marquee"), "div"),
+    **dict.fromkeys(("option", "optgroup"), "div"),
 }
-_RENAMED_TAG = re.compile(rf"(</?)({'|'.join(_RENAMED)})(?=[\s/>])", re.IGNORECASE)
+_TABLE_PARTS = DISSOLVED - {"div", "table"}
+_RENAMED_TAG = re.compile(rf"(</?)({'|'.join([*_RENAMED, 'table', *sorted(_TABLE_PARTS)])})(?=[\s/>])", re.IGNORECASE)
+_DISSOLVED_TAG = re.compile(r"<(?:div|table|figure)[\s/>]", re.IGNORECASE)
+_PARSES_MAX = 4
+"""How often a body with a table, a div or a figure is parsed at most. Two times are enough for bodies that aren't
+broken."""
+_PRE_LINE = re.compile(r"(<pre\b[^>]*>)(?=\n)")
 _EMPTY_PARAGRAPH = re.compile(r"<p>\s*</p>")
 
 _TAG = re.compile(r"<(/?)([a-z0-9]+)")
@@ -58,30 +67,31 @@ as blanks and line ends."""
 
 _CITABLE = ("https://", "http://")
 
-_markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("strikethrough")
-
 
 def sanitise(body: str, markup: str = "html") -> str:
     """Return a body as safe HTML. `markup`: `html` or `markdown`.
 
     Scripts, styles, frames, other sites' pictures, event handlers and `javascript:` URLs are removed. Text, links,
-    emphasis, lists and quotes are kept. Figures get the forms of `content/blocks.py`. Headings and blocks that aren't
-    permitted are replaced by permitted elements (`_RENAMED`). HTML without any tag is plain text: blank lines separate
-    paragraphs.
+    emphasis, lists and quotes are kept. Figures get the forms of `content/blocks.py`. Headings, blocks and tables that
+    aren't permitted are replaced by permitted elements (`_RENAMED`, `content/paragraphs.py`). HTML without any tag is
+    plain text: blank lines separate paragraphs.
 
     Raises InvalidInput if making the body safe would take too long. Also raises InvalidInput if the safe body is too
     long, or has too many tags or pictures (`content/markup_cost.py`).
     """
     if markup == "markdown":
         check_markdown(body)
-        body = _markdown.render(body).rstrip("\n")
+        body = markdown_html(body)
     check_html(body)
-    html = _RENAMED_TAG.sub(lambda match: match[1] + _RENAMED[match[2].lower()], body)
-    # The HTML serialiser writes U+00A0 as a reference (HTML, 13.3). French uses it a lot: restore the character.
-    clean = _cleaner.clean(html).replace("&nbsp;", "\u00a0")
-    check_clean(clean)
-    clean = normalised(CONTROL.sub("", clean))
-    clean = _paragraphs(_EMPTY_PARAGRAPH.sub("", clean))
+    html = _renamed(body)
+    clean = _cleaned(html)
+    if _DISSOLVED_TAG.search(html):
+        # In tables, divs and figures, a parser nests elements in a way in which it doesn't without them.
+        for _ in range(_PARSES_MAX - 1):
+            before, clean = clean, _cleaned(clean)
+            if clean == before:
+                break
+    clean = _plain_paragraphs(clean)
     check_safe(clean)
     return clean
 
@@ -100,9 +110,9 @@ def as_kept(body: str) -> str:
 
     Sanitising a safe body once more may change line ends, and blanks at the edges of some elements. It may also change
     the end of an element that was in a table. So a body is also returned unchanged if its elements are well nested, and
-    if sanitising leaves its words and opening tags the same.
+    if sanitising leaves its words and opening tags the same. A body without `<` only loses its control characters.
 
-    Raises InvalidInput for the same reasons as `sanitise`.
+    Raises InvalidInput for the same reasons as `sanitise`, unless the body has no `<`.
     """
     if "<" not in body:
         return CONTROL.sub("", body)
@@ -111,7 +121,8 @@ def as_kept(body: str) -> str:
 
 
 def _is_tree(html: str) -> bool:
-    """True if the elements are well nested: each has an end tag, within the same element as its opening tag."""
+    """True if the elements are well nested: each has an end tag, within the same element as its opening tag. Elements
+    that never have an end tag, such as `br`, aren't checked."""
     opened: list[str] = []
     for end, name in _TAG.findall(html):
         if not end:
@@ -127,7 +138,36 @@ def _content(html: str) -> str:
     return _END_TAG.sub("", _EMPTY_PARAGRAPH.sub("", html)).translate(_BLANKS)
 
 
-def _paragraphs(clean: str) -> str:
+def _renamed(html: str) -> str:
+    """Return HTML with the names in `_RENAMED` replaced. Rows and cells outside a table, which a parser would ignore,
+    become divs."""
+    depth = 0
+
+    def renamed(match: re.Match[str]) -> str:
+        nonlocal depth
+        name = match[2].lower()
+        if name == "table":
+            depth = max(0, depth + (-1 if "/" in match[1] else 1))
+        elif name not in _TABLE_PARTS:
+            return match[1] + _RENAMED[name]
+        elif not depth:
+            return match[1] + "div"
+        return match[0]
+
+    return _RENAMED_TAG.sub(renamed, html)
+
+
+def _cleaned(html: str) -> str:
+    """Return HTML with nothing but permitted elements, each in the form that stored bodies have."""
+    # The HTML serialiser writes U+00A0 as a reference (HTML, 13.3). French uses it a lot: restore the character.
+    clean = CONTROL.sub("", _cleaner.clean(html).replace("&nbsp;", "\u00a0"))
+    # A parser drops the first line end in a `<pre>`, but the serialiser writes none in its place.
+    clean = in_paragraphs(_PRE_LINE.sub(r"\1\n", clean))
+    check_clean(clean)
+    return _EMPTY_PARAGRAPH.sub("", in_paragraphs(normalised(clean)))
+
+
+def _plain_paragraphs(clean: str) -> str:
     """Put each paragraph of plain text into a `<p>`. Return text of a single line, and HTML with tags, unchanged."""
     text = clean.strip("\r\n")
     if "\n" not in text or "<" in text:
@@ -145,7 +185,7 @@ def _checked(_element: str, attribute: str, value: str) -> str | None:
 
 # One cleaner for all bodies: making a cleaner takes longer than cleaning an entry.
 _cleaner = nh3.Cleaner(
-    tags=TAGS,
+    tags=TAGS | DISSOLVED,
     attributes=ATTRIBUTES,
     clean_content_tags=DROPPED_WITH_CONTENT,
     attribute_filter=_checked,

@@ -51,7 +51,7 @@ class Correction:
 
 
 class Via(NamedTuple):
-    """The origin of an entry that was copied from a source (a live blog on another server)."""
+    """The credit of an entry that was copied from a source (a live blog on another server): a name and a link."""
 
     name: str
     """The name of the newsroom that the entry comes from."""

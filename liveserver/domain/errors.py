@@ -9,7 +9,8 @@ LiveserverError
 ├── Conflict            the current state forbids the request (a slug that is taken, too many pinned entries …)
 ├── VersionConflict     the caller edited another version than the current one
 ├── Unauthorized        no API key, or an API key that isn't valid
-├── Forbidden           a valid API key that doesn't allow the request
+├── Forbidden           a valid API key, or a session, that doesn't allow the request
+│   └── OtherSite           a request to the desk that no page of the desk's own has sent
 ├── EmbedRefused        a partner, or a page, that may not show the live blog
 ├── Unavailable         something that the request needs isn't available now: try again
 │   ├── StoreUnavailable    the database doesn't answer
@@ -93,13 +94,13 @@ class VersionConflict(LiveserverError):
 
 
 def check_version(
-    current: Entry | Liveblog | Media | Partner, edited: EntityVersion | None, history: str | None
+    current: Entry | Liveblog | Media | Partner | User, edited: EntityVersion | None, history: str | None
 ) -> None:
     """Raise VersionConflict if the version that the caller has edited isn't the current one.
 
-    `current`: the entry, live blog, picture or partner as it is now. `edited`: the version that the caller has edited;
-    None to allow any version. `history`: the name of the history that the current version belongs to. None for an
-    entry: for entries, the store compares the histories.
+    `current`: the entry, live blog, picture, partner or user as it is now. `edited`: the version that the caller has
+    edited; None to allow any version. `history`: the name of the history that the current version belongs to. None for
+    an entry: for entries, the store compares the histories.
     """
     if edited is None:
         return
@@ -109,7 +110,7 @@ def check_version(
         check_history(current, edited.history, history)
 
 
-def check_history(current: Entry | Liveblog | Media | Partner, edited: str | None, history: str) -> None:
+def check_history(current: Entry | Liveblog | Media | Partner | User, edited: str | None, history: str) -> None:
     """Raise VersionConflict if the version that the caller has edited belongs to another history than the current
     version.
 
@@ -128,6 +129,10 @@ class Unauthorized(LiveserverError):
 
 class Forbidden(LiveserverError):
     """The request's API key is valid, but lacks the scope that the request needs, or is limited to other live blogs."""
+
+
+class OtherSite(Forbidden):
+    """A request to the desk that may change something, and that no page of the desk's own has sent."""
 
 
 class EmbedRefused(LiveserverError):

@@ -20,6 +20,8 @@ PARTNER_ID_PATTERN = r"^p_[a-z0-9]{12}$"
 PARTNER_ID = re.compile(PARTNER_ID_PATTERN)
 
 USER_ID_PATTERN = r"^u_[a-z0-9]{12}$"
+SESSION_ID_PATTERN = r"^[a-z0-9]{1,16}$"
+KEY_ID_PATTERN = r"^[a-z0-9]{12}$"
 
 EPOCH_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 EPOCH_LENGTH = 8

@@ -20,6 +20,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from liveserver import __version__
+from liveserver.access.people.sign_in import SignInWay
 from liveserver.realtime.transport.batch_send import batched
 from liveserver.utils.limits.refusals import refusals
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
+    from liveserver.access.people.desk_sessions import DeskSessions
+    from liveserver.access.people.sign_in import SignIn
     from liveserver.http.responses.page_cache import PageCache
     from liveserver.newsroom.desk.rooms import DeskRooms
     from liveserver.realtime.bus import Bus
@@ -43,11 +46,20 @@ OTHER = "other"
 class Metrics:
     """One process's Prometheus registry, with the counters of its requests."""
 
-    def __init__(self, hub: Hub, bus: Bus, page_cache: PageCache, desks: DeskRooms) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        bus: Bus,
+        page_cache: PageCache,
+        sign_in: SignIn,
+        desk_sessions: DeskSessions,
+        desks: DeskRooms,
+    ) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self.registry.register(_Readings(hub, bus, page_cache, desks))
+        self.registry.register(_DeskReadings(sign_in, desk_sessions))
         self._requests = Counter(
             "liveserver_http_requests_total",
             "HTTP requests answered, by method and status",
@@ -128,3 +140,23 @@ class _Readings(Collector):
         )
         yield CounterMetricFamily("liveserver_page_cache_misses", "Those that were rendered", value=kept.misses)
         yield GaugeMetricFamily("liveserver_page_cache_bytes", "Memory they take at most", value=kept.weight)
+
+
+class _DeskReadings(Collector):
+    def __init__(self, sign_in: SignIn, desk_sessions: DeskSessions) -> None:
+        self._sign_in = sign_in
+        self._sessions = desk_sessions
+
+    def collect(self) -> Iterator[Metric]:
+        sign_ins = CounterMetricFamily(
+            "liveserver_sign_ins", "Tries to sign in at the desk, by way and outcome", labels=["way", "outcome"]
+        )
+        for way in SignInWay:
+            for good, outcome in ((True, "signed-in"), (False, "refused")):
+                sign_ins.add_metric([way, outcome], self._sign_in.outcomes[way, good])
+        yield sign_ins
+        yield GaugeMetricFamily(
+            "liveserver_desk_sessions",
+            "Sessions at the desk that this process has served, and that weren't over when last used here",
+            value=self._sessions.remembered,
+        )

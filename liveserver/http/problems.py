@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 from starlette.responses import Response
 
+from liveserver.access.people.sign_in import NotConfirmed
 from liveserver.domain import errors
 from liveserver.domain.entry import Entry
 from liveserver.domain.ids import EntityVersion
@@ -62,9 +63,11 @@ KINDS: dict[type[errors.LiveserverError], Kind] = {
     UnsupportedMediaType: Kind(415, "unsupported-media-type", "The request body is of the wrong kind"),
     TooLarge: Kind(413, "too-large", "The request body is too large"),
     PreconditionRequired: Kind(428, "precondition-required", "If-Match is required"),
-    errors.Unauthorized: Kind(401, "unauthorized", "A valid API key is required"),
+    errors.Unauthorized: Kind(401, "unauthorized", "A valid API key or session is required"),
     errors.EmbedRefused: Kind(403, "not-admitted", "The live blog may not be shown here"),
-    errors.Forbidden: Kind(403, "forbidden", "The API key may not do this"),
+    NotConfirmed: Kind(403, "not-confirmed", "Prove once more who you are"),
+    errors.OtherSite: Kind(403, "other-site", "The request did not come from the desk"),
+    errors.Forbidden: Kind(403, "forbidden", "This is not allowed"),
     errors.TooManyRequests: Kind(429, "too-many-requests", "Too many requests"),
     errors.StoreUnavailable: Kind(503, "unavailable", "The database is not available"),
     errors.Draining: Kind(503, "draining", "This server is about to end"),

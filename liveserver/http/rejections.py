@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from liveserver.access.people.sign_in import NotConfirmed
 from liveserver.domain import errors
 from liveserver.realtime.transport.scope_extension import EXTENSION
 from liveserver.utils.limits.refusals import Reason, refusals
@@ -36,11 +37,13 @@ def refused(scope: Scope, error: errors.LiveserverError) -> errors.LiveserverErr
     The returned error is `error`, or TooManyRequests if the client's address has sent too many invalid API keys. Errors
     that aren't refusals, such as NotFound and StoreUnavailable, aren't counted or logged.
     """
-    reason = _reason(error)
+    reason = _reason(scope, error)
     if reason is None:
         return error
     refusals.note(reason, **_log_fields(scope), why=str(error))
-    if isinstance(error, errors.Unauthorized):
+    # A request to the desk without a session isn't counted: nobody can guess a session's token, and the open pages of
+    # people whose sessions have ended would use up the limit of a newsroom's address.
+    if isinstance(error, errors.Unauthorized) and reason is Reason.KEY:
         limits: RequestLimits = scope["state"]["services"].limits
         try:
             limits.failed_key(scope.get("client"))
@@ -80,10 +83,20 @@ def waiting(error: errors.TooManyRequests) -> dict[str, str]:
     }
 
 
-def _reason(error: errors.LiveserverError) -> Reason | None:
+def _reason(scope: Scope, error: errors.LiveserverError) -> Reason | None:
+    at_desk = scope["path"].startswith("/desk/")
     match error:
         case errors.TooManyRequests():
             return _HELD_REASONS.get(error.quota.policy, Reason.RATE)
+        case NotConfirmed():
+            # The page asks for the password, and repeats the request.
+            return None
+        case errors.OtherSite():
+            return Reason.OTHER_SITE
+        case errors.Unauthorized() if at_desk:
+            return Reason.SESSION
+        case errors.Forbidden() if at_desk:
+            return Reason.ROLE
         case errors.Unauthorized() | errors.Forbidden():
             return Reason.KEY
         case errors.EmbedRefused():

@@ -16,7 +16,15 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from liveserver.content.media.picture import NAME
-from liveserver.domain.ids import ID_PATTERN, PARTNER_ID_PATTERN, SLUG_MAX, SLUG_PATTERN
+from liveserver.domain.ids import (
+    ID_PATTERN,
+    KEY_ID_PATTERN,
+    PARTNER_ID_PATTERN,
+    SESSION_ID_PATTERN,
+    SLUG_MAX,
+    SLUG_PATTERN,
+    USER_ID_PATTERN,
+)
 from liveserver.http.responses.prebuilt import deny
 
 if TYPE_CHECKING:
@@ -29,6 +37,10 @@ SLUG = "{slug:slug}"
 ID = "{id:id}"
 """The parameter, in a route's path, for the id of an entry or a picture."""
 PARTNER_ID = "{id:partner}"
+USER_ID = "{user_id:user}"
+SESSION_ID = "{session_id:session}"
+KEY_ID = "{key_id:key}"
+"""The parameter, in a route's path, for the id of an API key, which is no secret."""
 PICTURE = "{name:picture}"
 HASH = "{hash:hash}"
 """The parameter, in a route's path, for the hash that distinguishes the versions of a file."""
@@ -38,6 +50,9 @@ SCHEMAS: dict[str, dict[str, str | int]] = {
     "slug": {"type": "string", "pattern": SLUG_PATTERN, "maxLength": SLUG_MAX},
     "id": {"type": "string", "pattern": ID_PATTERN},
     "partner": {"type": "string", "pattern": PARTNER_ID_PATTERN},
+    "user": {"type": "string", "pattern": USER_ID_PATTERN},
+    "session": {"type": "string", "pattern": SESSION_ID_PATTERN},
+    "key": {"type": "string", "pattern": KEY_ID_PATTERN},
 }
 """The forms of the API's path parameters, as JSON schemas for the OpenAPI document."""
 
@@ -80,6 +95,18 @@ class _PartnerId(StringConvertor):
     regex = _part(PARTNER_ID_PATTERN)
 
 
+class _UserId(StringConvertor):
+    regex = _part(USER_ID_PATTERN)
+
+
+class _SessionId(StringConvertor):
+    regex = _part(SESSION_ID_PATTERN)
+
+
+class _KeyId(StringConvertor):
+    regex = _part(KEY_ID_PATTERN)
+
+
 class _Picture(StringConvertor):
     regex = _part(NAME)
 
@@ -95,6 +122,9 @@ class _Number(IntegerConvertor):
 register_url_convertor("slug", Slug())
 register_url_convertor("id", _Id())
 register_url_convertor("partner", _PartnerId())
+register_url_convertor("user", _UserId())
+register_url_convertor("session", _SessionId())
+register_url_convertor("key", _KeyId())
 register_url_convertor("picture", _Picture())
 register_url_convertor("hash", _Hash())
 register_url_convertor("number", _Number())

@@ -124,7 +124,7 @@ class WatchTimeMeter:
 
 
 def _hours(start: float, end: float) -> Iterator[tuple[float, float]]:
-    """Divide a period at full hours. Yields the start and the end of each part."""
+    """Divide a period at the full hours of UTC. Yields the start and the end of each part, in seconds since 1970."""
     while start < end:
         stop = min(end, (start // HOUR + 1) * HOUR)
         yield start, stop

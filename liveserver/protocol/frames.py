@@ -115,9 +115,11 @@ class ChangeFrame(Frame):
         return self.message.startswith(b'{"type":"delete",')
 
     def withdrawn(self) -> ChangeFrame:
-        """Return the deletion that viewers are sent in place of this change if they may not see the entry.
+        """Return a deletion of this change's entry, to send to viewers in place of this change.
 
-        The deletion has the same position as this change. Viewers aren't asked to confirm it.
+        The new deletion has the same position as this change, and viewers aren't asked to confirm it. It is used if
+        viewers may not see the entry. A delayed edition also uses it if this change is itself a deletion: an earlier
+        message (a Withdrawal) has already asked viewers for any confirmation.
         """
         return ChangeFrame(self.position, self.key, messages.delete_message(self.seq, self.key), ChangeDetails())
 

@@ -20,7 +20,7 @@ def user_object(user: User) -> JSON:
         "name": user.name,
         "role": user.role,
         "state": user.state,
-        "memberships": [{"liveblog": slug, "role": role} for slug, role in user.memberships],
+        "memberships": membership_objects(user),
         "created_at": timestamp(user.created_at),
         "updated_at": timestamp(user.updated_at),
         "version": user.version,
@@ -56,3 +56,8 @@ def act_object(act: Act) -> JSON:
         "version": act.version,
         "details": dict(act.details),
     }
+
+
+def membership_objects(user: User) -> list[JSON]:
+    """Return a user's memberships."""
+    return [{"liveblog": slug, "role": role} for slug, role in user.memberships]

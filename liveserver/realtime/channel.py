@@ -47,10 +47,10 @@ class Replay(NamedTuple):
     position: Position
     """The position that a viewer has reached after all the frames. Its seq may be higher than the last frame's seq."""
     floor: int
-    """The seq after which the replay is complete. The replay has everything that changed after this seq."""
+    """The seq after which the replay has everything that changed."""
     frames: list[ChangeFrame]
     withdrawn: tuple[Withdrawal, ...] = ()
-    """The withdrawals of deleted entries. A delayed topic shows the deletions of these entries only later."""
+    """Withdrawals of deleted entries whose deletions the topic doesn't show yet. () if the topic isn't delayed."""
 
 
 class Offer(Enum):
@@ -94,17 +94,17 @@ class Channel:
         self.ahead: dict[int, ChangeFrame] = {}
         self.fanout_queue = FanoutQueue()
         self._hellos: dict[bool, tuple[Position, Frame]] = {}
-        """The last `hello` for viewers that get a replay (key True), and the last one for other viewers (key False).
+        """The last two messages `hello`, one with `resumed` True and one with False, by the value of `resumed`.
 
-        Each `hello` is kept together with the position in it.
+        Each `hello` is kept together with the position in it. A `hello` with a viewer's reply id isn't kept.
         """
         self._recent_bytes = 0
         self._recent_max = recent_max
         self._heartbeat = heartbeat
         self._withdrawn: dict[str, tuple[int, Frame]] = {}
-        """The seq of each withdrawn entry's deletion, and the message that viewers get at once, by the entry's id.
+        """The withdrawn entries, by id: the seq of the entry's deletion, and the message `gone` for viewers.
 
-        The entry is removed from this dictionary when the channel's position reaches the deletion's seq.
+        An entry is removed from this dictionary when the channel's position reaches the deletion's seq.
         """
         self._note(start.withdrawn)
         for frame in start.frames:
@@ -125,10 +125,11 @@ class Channel:
         return [*self.viewers, *self.lagging]
 
     def offer(self, frame: ChangeFrame, now: float) -> Offer:
-        """Deliver a change to all viewers if it comes next after the channel's position. Returns the result.
+        """Deliver a change to all viewers if its seq comes directly after the channel's position. Returns the result.
 
         If earlier changes are missing, the result is AHEAD. The change is kept, and is delivered once the channel has
-        the missing changes. But if AHEAD_MAX changes are kept already, the change isn't kept.
+        the missing changes. But if AHEAD_MAX changes are kept already, the change isn't kept. A change that the channel
+        has already (KNOWN), or that has another epoch than the channel (FOREIGN), is ignored.
         """
         if frame.position.epoch != self.position.epoch:
             return Offer.FOREIGN
@@ -146,9 +147,10 @@ class Channel:
         """Deliver the changes of a replay that the channel lacks. Then deliver the kept changes that come directly
         after the replay.
 
-        If the replay has another epoch, the channel starts anew with the replay, and all viewers get a `reset`. Returns
-        False if changes are missing between the channel's position and the replay. In that case, the caller must read
-        another replay, from the channel's position on.
+        If the replay has another epoch than the channel, the channel starts anew with the replay, and all viewers get a
+        `reset`. Returns False, and delivers no changes, if changes are missing between the channel's position and the
+        replay. In that case, the caller must read another replay, from the channel's position on. Otherwise returns
+        True.
         """
         if replay.position.epoch != self.position.epoch:
             self._replace(replay, now)
@@ -167,12 +169,18 @@ class Channel:
         return True
 
     def withdraw(self, withdrawals: Iterable[Withdrawal], now: float) -> None:
-        """Tell viewers at once that entries are gone. From now on no viewer gets the content of these entries."""
+        """Tell viewers at once that entries are gone. From now on no viewer gets the content of these entries.
+
+        A withdrawal is ignored if it was noted before, or if the channel's position has reached the entry's deletion.
+        """
         for frame in self._note(withdrawals):
             self._write(frame, self.position, now)
 
     def covers(self, after: Position) -> bool:
-        """Return True if the channel's memory has everything that changed after a position."""
+        """Return True if the channel's memory has everything that changed after a position.
+
+        False for a position with another epoch than the channel, or later than the channel's position.
+        """
         return after.epoch == self.position.epoch and self.floor <= after.seq <= self.position.seq
 
     def join(
@@ -187,8 +195,9 @@ class Channel:
         """Register a viewer, and send the viewer all changes between `after` and the channel's position.
 
         `after`: the viewer's position; None for a viewer that needs no earlier changes. If the channel never had this
-        position, the viewer gets a `reset`. `older`: frames, read from the store, of the changes after `after` that the
-        channel's memory doesn't have any more. `desk`: further fields of `hello` for an editor's desk; None for others.
+        position, the viewer gets a `reset`. `older`: the changes after `after` that the channel's memory has forgotten.
+        The caller has read them from the store. `desk`: further fields of `hello` for an editor's desk; None for
+        other viewers.
         """
         if desk is not None:
             self.desks[viewer] = desk
@@ -223,7 +232,11 @@ class Channel:
         return was_known
 
     def beat(self, now: float, elsewhere: int = 0) -> None:
-        """Send all viewers a heartbeat with the number of viewers: the channel's readers plus `elsewhere`."""
+        """Send all viewers that don't lag a heartbeat with the number of the live blog's viewers.
+
+        `elsewhere`: how many viewers the live blog and its editions have outside of this channel, on all nodes. The
+        channel's own readers are added.
+        """
         self._write(Frame(messages.heartbeat(self.position.seq, self.readers + elsewhere)), self.position, now)
 
     def overdue(self, before: float) -> list[Viewer]:
@@ -260,7 +273,7 @@ class Channel:
         return frame.withdrawn() if frame.key in self._withdrawn and not frame.deletes else frame
 
     def _note(self, withdrawals: Iterable[Withdrawal]) -> list[Frame]:
-        """Remember withdrawn entries. Returns one message for each newly withdrawn entry.
+        """Remember withdrawn entries. Returns the message `gone` for each entry that wasn't known as withdrawn before.
 
         An entry is ignored if the channel's position has reached the entry's deletion already.
         """
@@ -276,7 +289,7 @@ class Channel:
         return [frame for _, frame in new_withdrawals.values()]
 
     def _forget_withdrawn(self) -> None:
-        """Forget each withdrawn entry if the channel's position has reached the entry's deletion."""
+        """Forget the withdrawn entries whose deletions the channel's position has reached."""
         if self._withdrawn:
             waiting = self._withdrawn.items()
             self._withdrawn = {key: value for key, value in waiting if value[0] > self.position.seq}
@@ -350,9 +363,9 @@ class Channel:
 
 
 def _floor(replay: Replay) -> int:
-    """Return the seq after which a replay is complete. The replay has everything that changed after this seq.
+    """Return the floor for a channel that starts with `replay`: the lower of its `floor` and `position.seq`.
 
-    The result is `replay.floor`. But if this floor is higher than the history's last seq, the result is the last seq.
+    The `floor` is higher if the replay was read after a position that the store hadn't reached.
     """
     return min(replay.floor, replay.position.seq)
 

@@ -1,6 +1,7 @@
 """The registry of channels. It has one channel for each topic that somebody follows in this process.
 
-A channel is opened when somebody asks for its topic. It is dropped when it has had no viewers for a while.
+A channel is opened when somebody asks for its topic. `upkeep/store_poll.py` drops it when it has been idle for
+IDLE_KEEP seconds.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 EARLY_MAX = 256
 """The greatest number of messages that are kept for a channel while it is being opened.
 
-If more come, the oldest messages are dropped. The seq of the next message then shows that changes are missing."""
+If more come, the oldest messages are dropped. The seq of the oldest kept message shows that changes are missing."""
 
 
 class ChannelRegistry:
@@ -55,7 +56,7 @@ class ChannelRegistry:
         self._recent_max = recent_max
         self._channels: dict[Topic, SyncedChannel] = {}
         self._by_liveblog: dict[str, dict[Topic, SyncedChannel]] = {}
-        """The channels of each live blog and of its editions, by the live blog's slug."""
+        """The open channels, by the live blog's slug and by topic. The channels of editions are under the same slug."""
         self._opening: SingleFlight[Topic, SyncedChannel] = SingleFlight(self._open)
         self._early: dict[Topic, deque[TopicMessage]] = {}
         """The messages that have come while a topic's channel is being opened, by topic."""

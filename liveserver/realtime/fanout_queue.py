@@ -22,9 +22,9 @@ BUNDLE_BYTES = 32 * 1024
 """The greatest size in bytes of a bundle of several messages. Such a bundle should fit into a socket's send buffer."""
 
 BACKLOG_BYTES = 8 * 1024 * 1024
-"""The greatest size in bytes of all waiting messages together. If a message doesn't fit, `add` refuses the message.
+"""The greatest total size in bytes of the waiting messages. `add` refuses a message that would exceed this limit.
 
-This limit is reached only if changes come faster than this machine can write them, even in bundles."""
+The limit is reached only if changes come faster than this machine can write them, even in bundles."""
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class Delivery:
     """The number of the first message. Messages are numbered in the order in which they are added to the queue."""
     frames: list[Frame] = field(default_factory=list)
     before: list[Position] = field(default_factory=list)
-    """One position for each frame: the position of a viewer that has received everything before the frame."""
+    """For each frame in `frames`, the position of a viewer that has received everything before this frame."""
     size: int = 0
     rest: Iterator[ViewerBatch] | None = None
     """The batches to which this bundle must still be written; None until the writing of the bundle begins.
@@ -66,7 +66,7 @@ class FanoutQueue:
         return bool(self._deliveries)
 
     def add(self, frame: Frame, before: Position) -> bool:
-        """Add a message. Returns False, and adds nothing, if too many bytes wait already.
+        """Add a message. Returns False, and adds nothing, if the queue would have more than BACKLOG_BYTES with it.
 
         `before`: the position of a viewer that has received everything before this message.
         """
@@ -76,9 +76,9 @@ class FanoutQueue:
         return True
 
     def replace(self, frame: Frame, before: Position) -> None:
-        """Drop each bundle if its writing hasn't begun, and add a message instead.
+        """Drop all bundles whose writing hasn't begun, and add a message in place of them.
 
-        `before`: the position that is noted for a viewer if the viewer lags and so can't be sent this message.
+        `before`: the position that `pump` returns for a viewer that lags before it gets this message.
         """
         while self._deliveries and self._deliveries[-1].rest is None:
             self._size -= self._deliveries.pop().size
@@ -102,13 +102,14 @@ class FanoutQueue:
             self._has[viewer] = self._number
 
     def left(self, viewer: Viewer) -> None:
-        """Forget the number that `joined` noted for a viewer that has left. Does nothing if there is no number."""
+        """Forget what `joined` noted for a viewer, which has left or lags. Does nothing if `joined` noted nothing."""
         self._has.pop(viewer, None)
 
     def pump(self, viewer_set: ViewerSet) -> list[tuple[Viewer, Position]]:
         """Write the first bundle to the next batch of viewers. If all batches have got the bundle, drop it instead.
 
-        Returns the viewers that lag now, each with the position up to which it has received everything.
+        Returns the viewers that lag now, each with the position up to which it has received everything. Must not be
+        called while the queue is empty.
         """
         delivery = self._deliveries[0]
         if delivery.rest is None:
@@ -134,7 +135,7 @@ class FanoutQueue:
     ) -> list[tuple[Viewer, int]]:
         """Write a bundle's messages to these viewers. Each viewer gets only the messages that it doesn't have yet.
 
-        Returns the viewers that lag now, each with the number of the bundle's messages that it has received.
+        Returns the viewers that lag now, each with a count: how many of the bundle's messages it has received.
         """
         lagging = []
         for viewer in viewers:

@@ -37,11 +37,11 @@ class PendingChanges(NamedTuple):
     """All changes that a delayed topic doesn't show yet."""
 
     position: Position
-    """The present position of the whole live blog."""
+    """The live blog's present position, without the topic's delay."""
     changes: list[PendingChange]
     """The changes, in ascending order of their seqs."""
     withdrawals: list[Withdrawal]
-    """The withdrawals of deleted entries. The topic shows the deletions of these entries only later."""
+    """Withdrawals of deleted entries whose deletions the topic doesn't show yet."""
 
 
 class StoreHistory:
@@ -103,7 +103,7 @@ class StoreHistory:
         return positions | {topic: past[moment] for topic, moment in late.items() if moment in past}
 
     def moment(self, topic: Topic) -> datetime:
-        """Return the present time minus the topic's delay. A delayed topic shows the state of that moment now."""
+        """Return the moment that the topic shows now: the present time (by this object's clock) minus its delay."""
         return self._clock() - timedelta(seconds=topic.delay)
 
     async def pending(self, topic: Topic) -> PendingChanges:
@@ -114,9 +114,9 @@ class StoreHistory:
         return PendingChanges(position, waiting, self._with_confirmation(withdrawn))
 
     async def changes(self, topic: Topic, after: int, *, limit: int) -> tuple[Changes, list[Withdrawal]]:
-        """Return the first `limit` changes of a topic after a seq, and the withdrawals that its readers need.
+        """Return a topic's first changes after a seq, at most `limit`, and its withdrawals.
 
-        Only a delayed topic has withdrawals. They are of deleted entries: the topic shows the deletions only later.
+        The withdrawals are of deleted entries whose deletions the topic doesn't show yet. Only a delayed topic has any.
 
         If the topic doesn't show entries with an entry's tags, a change of this entry becomes a deletion. The reason is
         that readers may still have the entry from a time when its tags were different. Raises NotFound and
@@ -140,17 +140,17 @@ class StoreHistory:
         return changes, withdrawn
 
     def _with_confirmation(self, withdrawals: Iterable[Withdrawal]) -> list[Withdrawal]:
-        """Return the withdrawals with `within` filled in.
+        """Return copies of withdrawals, with the field `within` taken from the pending confirmations.
 
-        `within`: the milliseconds within which viewers are to confirm the withdrawal; None for no confirmation.
+        The field is None if viewers aren't asked to confirm.
         """
         return [withdrawal._replace(within=self._confirmations.within(withdrawal.id)) for withdrawal in withdrawals]
 
     async def snapshot(self, topic: Topic, *, limit: int) -> Snapshot:
         """Return the snapshot that a page of a topic starts with.
 
-        `limit`: the greatest number of newest entries; pinned entries and key events don't count. Raises NotFound and
-        StoreUnavailable.
+        `limit`: the greatest number of entries in the snapshot's list `entries`. It doesn't limit the lists `pinned`
+        and `key_events`. Raises NotFound and StoreUnavailable.
         """
         moment = self.moment(topic) if topic.delay else None
         return await self._store.liveblogs.snapshot(topic.slug, limit=limit, tags=topic.tags, moment=moment)

@@ -1,4 +1,4 @@
-"""The hub has the topics that viewers of this process follow. It makes sure that the viewers get every change.
+"""The hub, which has the viewers of one process, and makes sure that they get every change of their topics.
 
 The bus is fast, but may lose messages; the store has every change in order (see `docs/architecture.md`). A message from
 the bus may show that earlier changes are missing, or a poll may show that the store has newer changes. In both cases,
@@ -98,7 +98,7 @@ class Hub:
         return self._draining
 
     def begin_draining(self) -> None:
-        """Refuse all viewers from now on, because the process is about to end."""
+        """Let `enter` and `join` raise Draining from now on, because the process is about to end."""
         self._draining = True
 
     async def flushed(self) -> None:
@@ -124,23 +124,23 @@ class Hub:
         return [viewer for channel in self.channels() for viewer in channel.everyone()]
 
     def viewers_of(self, slug: str) -> list[Viewer]:
-        """Return all viewers of a live blog and of its editions that are connected to this process.
-
-        Editors' desks aren't among them.
-        """
+        """Return all viewers in this process that follow a live blog or one of its editions, without editors' desks."""
         channels = (synced_channel.channel for synced_channel in self._registry.of(slug))
         return [viewer for channel in channels for viewer in channel.everyone() if viewer not in channel.desks]
 
     def count(self, slug: str) -> int:
-        """Return how many viewers of a live blog and of its editions are connected to this process."""
+        """Return how many viewers in this process follow a live blog or one of its editions."""
         return self._counts.here(slug)
 
     def count_everywhere(self, slug: str) -> int:
-        """Return how many viewers a live blog has on all nodes. The other nodes' numbers may be some seconds old."""
+        """Return how many viewers follow a live blog or one of its editions, on all nodes.
+
+        The other nodes' numbers may be some seconds old.
+        """
         return self._counts.everywhere(slug)
 
     def announce(self) -> None:
-        """Tell the other nodes now how many viewers each live blog has on this node."""
+        """Tell the other nodes how many viewers each live blog has on this node. Does nothing if the bus is down."""
         self._counts.announce()
 
     async def enter(self, topic: Topic) -> None:
@@ -153,9 +153,9 @@ class Hub:
         await self._registry.open(topic)
 
     def reached(self, topic: Topic) -> Position | None:
-        """Return the position that a topic is known to have reached; None if the store must be asked.
+        """Return the position that a topic is known to have reached; None if only the store knows it.
 
-        This call does no I/O. If the topic is in memory, the call lets it stay there for some more time.
+        This call does no I/O. If the topic is in memory without viewers, its idle time begins anew.
         """
         synced_channel = self._registry.get(topic)
         if synced_channel is None:
@@ -166,7 +166,7 @@ class Hub:
     # Viewers
 
     def observe(self, observer: ViewerObserver) -> None:
-        """Add an observer. From now on it is notified when viewers come, leave, or send a message."""
+        """Add an observer, whose methods are called from now on."""
         self._observers.add(observer)
 
     async def join(
@@ -174,9 +174,10 @@ class Hub:
     ) -> None:
         """Register a viewer. The viewer gets `hello`, then the changes that it missed, and then all new changes.
 
-        `after`: the position that the viewer has; None if it has none. Raises Draining if the process is about to end,
-        NotFound if the live blog doesn't exist, and StoreUnavailable if the store must be read but can't be. If `leave`
-        is called for the viewer during this call, the viewer isn't registered.
+        `after`: the position that the viewer has; None if it has none. A viewer whose position is void, or that missed
+        too many changes, gets a `reset` instead of these changes. If `leave` is called for the viewer during this call,
+        the viewer isn't registered. Raises Draining if the process is about to end, NotFound if the live blog doesn't
+        exist, and StoreUnavailable if the store must be read but can't be.
 
         `desk`: further fields of `hello` for an editor's desk, which no figure counts; None for other viewers.
         """
@@ -202,7 +203,7 @@ class Hub:
     def resume(self, topic: Topic, viewer: Viewer) -> None:
         """Send a lagging viewer the changes that it missed. Does nothing if the viewer doesn't lag.
 
-        The viewer's connection calls this method when the transport has drained.
+        Called by the viewer's subscription when the transport has drained.
         """
         if (synced_channel := self._registry.get(topic)) is not None:
             synced_channel.resume(viewer)
@@ -212,7 +213,7 @@ class Hub:
         self._observers.said(topic.slug, viewer, message)
 
     def asked(self, topic: Topic) -> int:
-        """Return how many answers (such as confirmations) each viewer of a topic was asked for lately."""
+        """Return how many answers (such as confirmations) each viewer of a topic may have to send now."""
         return self._observers.asked(topic.slug)
 
     # Changes
@@ -220,8 +221,8 @@ class Hub:
     def committed(self, slug: str, position: Position) -> None:
         """Note the position of a change that this process has committed. `publish` delivers the change later.
 
-        From now on `reached` returns no earlier position for the live blog. So no reader gets an older page from a
-        cache.
+        From now on `reached` returns no earlier position for the topic of the whole live blog. So no reader gets an
+        older page from a cache.
         """
         if (synced_channel := self._registry.ready(Topic(slug), position)) is not None:
             synced_channel.note_position(position)
@@ -241,17 +242,20 @@ class Hub:
         self._observers.announced(message)
 
     def link_changed(self, up: bool) -> None:
-        """Note that the bus went down (False) or came back (True), and poll the store at once.
+        """Note that the bus is up now (True) or down (False), and poll the store at once.
 
-        While the bus is down, polls are more frequent. When the bus is back, the poll finds the changes that were lost.
-        The other nodes' last numbers of viewers are then kept for longer, until these nodes can announce new numbers.
+        While the bus is down, polls are more frequent. When it is back, the poll finds the changes that were lost. The
+        other nodes' last numbers of viewers count as announced now, so that they aren't dropped before new ones come.
         """
         self._poll.soon()
         if up:
             self._counts.renew()
 
     def _forget(self, topic: Topic) -> None:
-        """Drop a topic from memory, unless a call of `join` for this topic is under way."""
+        """Drop a topic from memory, and end its subscription to the bus in the background.
+
+        Does nothing while a call of `join` for this topic is under way.
+        """
         if topic not in self._joining.values():
             self._registry.drop(topic)
             # This isn't awaited: a bus that hangs must not delay the poll, which finds the changes that the bus lost.

@@ -6,7 +6,7 @@ from __future__ import annotations
 class PendingConfirmations:
     """The deletions that viewers are asked to confirm, in one process.
 
-    Takedowns add and remove deletions. The code that makes messages about deletions looks them up.
+    Takedowns add and remove deletions. `within` is called by the code that makes messages about deletions.
     """
 
     def __init__(self) -> None:

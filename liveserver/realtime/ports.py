@@ -61,7 +61,10 @@ class ViewerObserver(Protocol):
         """Handle a short text message that a viewer has sent."""
 
     def asked(self, slug: str, /) -> int:
-        """Return how many answers (such as confirmations) each viewer of the live blog was asked for lately."""
+        """Return how many answers (such as confirmations) each viewer of the live blog may have to send now.
+
+        Only answers to this observer count.
+        """
 
     def left(self, slug: str, viewer: Viewer, /) -> None:
         """Note that a registered viewer has left."""

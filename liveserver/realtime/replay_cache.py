@@ -24,12 +24,12 @@ A viewer that has missed more changes loads a snapshot, which has fewer bytes.
 REPLAY_KEEP = 10.0
 """How long, in seconds, a replay is kept after it was read, so that other viewers can get it, too.
 
-Many viewers that need a replay come at the same time. One read of the store serves all of them, whatever their
-positions. So nobody can cause more than one read in these seconds by opening streams.
+When many viewers need a replay at the same time, one read of the store serves all of them, whatever their positions. So
+nobody can cause many reads by opening many streams.
 """
 
 REPLAY_BYTES = 8 * 1024 * 1024
-"""The greatest size in bytes of all messages of a replay. A viewer that needs more bytes loads a snapshot instead."""
+"""The greatest total size in bytes of a replay's messages. A viewer that needs more bytes loads a snapshot instead."""
 
 
 class ReplayCache:
@@ -39,15 +39,15 @@ class ReplayCache:
         self._topic = topic
         self._history = history
         self._replay: tuple[Position, asyncio.Task[Replay]] | None = None
-        """The position after which the replay was read, and the task that reads it; None if there is no replay.
+        """The position after which the replay is read, and the task that reads it; None if there is no replay.
 
-        The task is kept for REPLAY_KEEP seconds after it has ended.
+        The task is kept for REPLAY_KEEP seconds after it has ended. A failed task is forgotten at once.
         """
 
     def reaches(self, after: Position, position: Position) -> bool:
-        """Return True if a viewer has missed few enough changes to get a replay.
+        """Return True if a viewer has missed at most REPLAY_MAX changes, so that it gets a replay.
 
-        `after`: the viewer's position. `position`: the channel's position.
+        `after`: the viewer's position. `position`: the channel's position. Only the seqs are compared, not the epochs.
         """
         return position.seq - after.seq <= REPLAY_MAX
 
@@ -69,12 +69,12 @@ class ReplayCache:
         return await asyncio.shield(replay[1])
 
     def drop(self) -> None:
-        """Forget the replay, because it is too old. Does nothing while the replay is still being read."""
+        """Forget the replay, so that the next `read` reads the store. Does nothing while the replay is being read."""
         if self._replay is not None and self._replay[1].done():
             self._replay = None
 
     def cancel(self) -> list[asyncio.Task[Replay]]:
-        """Cancel the read under way, and return its task in a list, so that the caller can wait for the task's end.
+        """Cancel the read if one is under way. Returns the last replay's task in a list, which the caller can await.
 
         Returns [] if no replay is being read or kept.
         """

@@ -1,4 +1,4 @@
-"""A viewer's subscription. The viewer's connection reports to the hub by it, and knows nothing else of the hub."""
+"""A viewer's subscription to a topic. The viewer's connection reports to the hub only through this object."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class Subscription:
         self._hub.said(self.topic, viewer, message)
 
     def asked(self) -> int:
-        """Return how many answers (such as confirmations) each viewer of the topic was asked for lately.
+        """Return how many answers (such as confirmations) each viewer of the topic may have to send now.
 
-        Each viewer may send that many messages more than usual.
+        A viewer may send this number of frames in addition to its budget.
         """
         return self._hub.asked(self.topic)
 

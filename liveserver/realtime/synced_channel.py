@@ -35,9 +35,9 @@ log = structlog.get_logger(__name__)
 
 
 class SyncedChannel:
-    """A channel together with the last known position of the store.
+    """A channel that is kept complete: changes that it lacks are read from the store and delivered.
 
-    If the channel lacks changes, this object reads them from the store and delivers them.
+    For this purpose, the last known position of the store is kept with the channel.
     """
 
     def __init__(
@@ -63,7 +63,8 @@ class SyncedChannel:
         self.refresh = FreshFlight(self._refresh)
         """The function that reads the changes after the channel's position from the store, and delivers them.
 
-        All calls during a run share the next run. Raises NotFound if the live blog doesn't exist, and StoreUnavailable.
+        Calls during a run all wait for one more run. Raises NotFound if the live blog doesn't exist, and
+        StoreUnavailable.
         """
         self._store_position = channel.position
         """The last known position of the store. The channel may still lack changes up to this position."""
@@ -78,7 +79,7 @@ class SyncedChannel:
         """True if the next writing of queued messages is scheduled."""
 
     def cancel(self) -> list[asyncio.Task[Any]]:
-        """Cancel the reads under way, and return their tasks, so that the caller can wait until they have ended."""
+        """Cancel the reads of the store that are under way. Returns their tasks, which the caller can await."""
         return [*self.refresh.cancel(), *self._replays.cancel()]
 
     # Positions
@@ -98,13 +99,13 @@ class SyncedChannel:
             self._store_position = position
 
     def check(self, position: Position) -> None:
-        """Note a position that the store has reached. If the channel hasn't reached it, begin to read the changes."""
+        """Note a position that the store has reached. If the channel is behind, begin to read the missing changes."""
         self.note_position(position)
         if self._is_behind(position):
             self._repair()
 
     def stay(self) -> None:
-        """Count a channel without viewers as idle only from now on, so that it stays in memory for longer."""
+        """Let a channel without viewers stay in memory for longer: its idle time begins anew."""
         if self.idle_since is not None:
             self.idle_since = now()
 
@@ -113,8 +114,9 @@ class SyncedChannel:
     def take(self, message: TopicMessage) -> None:
         """Handle a message of the topic: deliver it to the viewers, or read changes from the store.
 
-        Changes are read from the store if the message can't be read, or if it is only a position that the channel
-        hasn't reached. They are also read if the message's change has another epoch, or if earlier changes are missing.
+        The store is read if the message is None (it couldn't be decoded), or a position that the channel hasn't
+        reached. It is also read if the message is a change of another epoch than the channel's, or if changes before
+        the message's change are missing and don't arrive within GAP_GRACE seconds.
         """
         if isinstance(message, Withdrawal):
             self.channel.withdraw([message], now())
@@ -136,7 +138,10 @@ class SyncedChannel:
         self.pump_soon()
 
     def pump_soon(self) -> None:
-        """Schedule the writing of queued messages, if there are any. Each turn of the event loop serves one batch."""
+        """Schedule the writing of queued messages, if there are any.
+
+        In each turn of the event loop, the next messages are written to one batch of viewers.
+        """
         if self.channel.fanout_queue and not self._pumping:
             self._pumping = True
             asyncio.get_running_loop().call_soon(self._pump)
@@ -151,10 +156,11 @@ class SyncedChannel:
         *,
         desk: Mapping[str, Any] | None = None,
     ) -> None:
-        """Register a viewer, send it the changes after `after`, and notify the observer, unless it is a desk.
+        """Register a viewer, send it the changes that it missed, and notify the observer, unless it is a desk.
 
-        `after` and `older`: the results of `bridge`. For a viewer without a position, `after` is None and `older` is
-        empty. `desk`: further fields of `hello` for an editor's desk; None for other viewers.
+        `after` and `older`: the two values that `bridge` returns for the viewer's position. If the viewer has no
+        position, `after` is None, `older` is empty, and no earlier changes are sent. `desk`: further fields of `hello`
+        for an editor's desk; None for other viewers.
         """
         self.idle_since = None
         self.channel.join(viewer, after, now(), older, desk=desk)
@@ -164,7 +170,8 @@ class SyncedChannel:
     def resume(self, viewer: Viewer) -> None:
         """Send a lagging viewer the changes that it missed. Does nothing if the viewer doesn't lag.
 
-        If the channel's memory doesn't have these changes any more, they are read from the store in the background.
+        If the channel's memory doesn't have these changes any more, they are read from the store in the background. If
+        this read fails, the viewer is closed.
         """
         lag = self.channel.lagging.get(viewer)
         if lag is None:
@@ -189,16 +196,16 @@ class SyncedChannel:
             self.idle_since = now()
 
     def close(self, viewer: Viewer, code: int) -> None:
-        """Forget a viewer, and close its connection with a WebSocket close code."""
+        """Do what `leave` does, and close the viewer's connection with a WebSocket close code."""
         self.leave(viewer)
         viewer.close(code)
 
     async def bridge(self, after: Position) -> tuple[Position, list[ChangeFrame]]:
-        """Read from the store the changes after `after` that aren't in the channel's memory any more.
+        """Read from the store the changes that a viewer missed and that the channel's memory doesn't have any more.
 
-        `after`: the position of a viewer that joins or resumes. Returns the arguments `after` and `older` for `join`.
-        If the viewer missed too many changes for a replay, the returned position is VOID_POSITION. Raises NotFound if
-        the live blog doesn't exist, and StoreUnavailable.
+        `after`: the position of the viewer, which joins or resumes. Returns the arguments `after` and `older` for
+        `join`. If the viewer missed too many changes for a replay, the returned position is VOID_POSITION. Raises
+        NotFound if the live blog doesn't exist, and StoreUnavailable.
         """
         channel = self.channel
         if not self._replays.reaches(after, channel.position):

@@ -36,7 +36,7 @@ class ViewerBatch:
         self.viewers.append(viewer)
 
     def discard(self, viewer: Viewer) -> None:
-        """Remove a viewer, and move the last viewer to its index."""
+        """Remove a viewer, and move the last viewer of the batch to the free index."""
         last = self.viewers.pop()
         if last is not viewer:
             self.viewers[viewer.index] = last

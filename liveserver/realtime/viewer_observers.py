@@ -25,12 +25,12 @@ class ViewerObservers:
             observer.came(slug, viewer)
 
     def said(self, slug: str, viewer: Viewer, message: bytes, /) -> None:
-        """Pass a short text message of a viewer on to all observers."""
+        """Pass on to all observers a short text message that a viewer has sent."""
         for observer in self._observers:
             observer.said(slug, viewer, message)
 
     def asked(self, slug: str, /) -> int:
-        """Return how many answers each viewer of the live blog was lately asked for, by all observers together."""
+        """Return how many answers each viewer of the live blog may have to send now, for all observers together."""
         return sum(observer.asked(slug) for observer in self._observers)
 
     def left(self, slug: str, viewer: Viewer, /) -> None:

@@ -46,7 +46,7 @@ class WidgetAssets:
     styles: tuple[str, ...] = ()
     """The style sheets of `/embed/{slug}`, the widget's page for frames."""
     preview_styles: tuple[str, ...] = ()
-    """The style sheets of `/embed/preview/{slug}`."""
+    """The style sheets of `/embed/preview/{slug}`, the page on which a partner tries the widget."""
 
     @classmethod
     def built(cls) -> WidgetAssets:

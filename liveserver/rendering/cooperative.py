@@ -17,14 +17,14 @@ T = TypeVar("T")
 
 SLICE_SECONDS = 0.005
 """Seconds that a task may work before it lets other tasks run. Making the HTML of a usual entry takes 0.1 ms.
-If somebody wrote the entry's body to slow down parsers, it takes 10 ms."""
+For an entry whose body was written to slow down parsers, it takes 10 ms."""
 OFFLOAD_CHARACTERS = 128 * 1024
-"""If the bodies of an answer's entries have more characters than this, the answer is put together in another thread.
-The twenty entries of a usual page have 40,000 characters, and the page is put together in a millisecond. For so
-little work, another thread isn't worth its cost."""
+"""The number of characters in an answer's entries above which the answer is made in another thread. The twenty entries
+of a usual page have 40,000 characters, and making the page takes a millisecond. For so little work, another thread
+isn't worth its cost."""
 PICTURE_CHARACTERS = 500
-"""The number of characters that are added to a body's length for each picture in it. The stored body has less HTML for
-a picture than readers are sent."""
+"""The number of characters that are added to a body's length for each picture in it. The reason: a picture's HTML is
+longer on a page than in the stored body."""
 
 
 class TimeSlice:
@@ -34,7 +34,7 @@ class TimeSlice:
         self._began = time.perf_counter()
 
     async def checkpoint(self) -> None:
-        """Let other tasks run if `SLICE_SECONDS` have passed. To be awaited after each piece of the task's work."""
+        """Let other tasks run if they haven't run for `SLICE_SECONDS`. To be awaited after each piece of work."""
         if time.perf_counter() - self._began > SLICE_SECONDS:
             await asyncio.sleep(0)
             self._began = time.perf_counter()
@@ -48,9 +48,9 @@ async def prepared(
     named: Iterable[Entry] = (),
     feed: bool = False,
 ) -> EntryRenderer:
-    """Return a new renderer for one answer, which remembers the HTML and the texts of these entries.
+    """Return a new renderer for one answer. It has the HTML and the texts of `entries` in its memory.
 
-    `named`: other entries; the answer needs only their texts. `feed`: True if the answer needs the HTML of
+    `named`: more entries, of which the answer needs only the texts. `feed`: True if the answer needs the HTML of
     `EntryRenderer.content`; False if it needs the HTML of `EntryRenderer.article`.
 
     Without this function, a page would render all its entries without a pause, and no other task could run meanwhile.
@@ -69,7 +69,7 @@ async def prepared(
 
 
 async def offloaded(make: Callable[[], T], entries: Iterable[Entry]) -> T:
-    """Call `make`, which makes an answer of these entries, and return its result.
+    """Call `make`, which makes an answer, and return its result. `entries`: the entries in the answer.
 
     If the entries have more than OFFLOAD_CHARACTERS characters, `make` is called in another thread. So `make` must not
     use anything that another thread uses. Meanwhile the interpreter switches to the event loop's thread every 5 ms. It

@@ -34,17 +34,17 @@ if TYPE_CHECKING:
 TITLE_LENGTH = 80
 DESCRIPTION_LENGTH = 200
 LONG_TEXT = 600
-"""A pinned entry whose text has more characters than this is folded."""
+"""The length of an entry's text, in characters, above which a pinned entry is folded."""
 
 ARTICLES_BYTES = 16 * 1024 * 1024
-"""The greatest number of bytes that the HTML of entries may use in the memory of a renderer.
+"""The greatest number of bytes that a renderer uses for remembered HTML, and for the entries in this HTML.
 
-When one entry changes, the HTML of the other entries needn't be made again."""
+Remembered HTML needn't be made again when another entry of the page changes."""
 TEXTS_BYTES = 16 * 1024 * 1024
-"""The greatest number of bytes that the plain text of bodies may use in the memory of a renderer.
+"""The greatest number of bytes that a renderer uses for remembered plain texts, and for the bodies of these texts.
 
-Titles and structured data are made from these texts: a page asks for each text three times. The texts of twenty bodies
-of the greatest length need half of this memory."""
+Rendering one page uses the text of an entry several times, for example for its title. Twenty bodies of the greatest
+length and their texts need half of these bytes."""
 ENTRY_BYTES = 1024
 """The approximate number of bytes that a remembered entry needs besides its body and its HTML."""
 
@@ -52,7 +52,8 @@ ENTRY_BYTES = 1024
 class EntryRenderer:
     """Renders published entries, and remembers the HTML and the plain texts that were used most recently.
 
-    It does no I/O, and only one thread may use it. `site_name`: None to use the name of the host.
+    It does no I/O, and only one thread may use it. `site_name`: the site's name for readers; None for the host name in
+    the site's address.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class EntryRenderer:
         return self._remembered(self._content, liveblog, entry)
 
     def articles(self, liveblog: Liveblog, entries: Iterable[Entry]) -> list[Article]:
-        """Return an `Article` for each entry: its HTML, and the day of its publication."""
+        """Return an `Article` for each entry, in the given order. The entries must be published."""
         zone, texts = ZoneInfo(liveblog.timezone), texts_for(liveblog.language)
         articles = []
         for entry in entries:
@@ -91,11 +92,14 @@ class EntryRenderer:
         return articles
 
     def title(self, liveblog: Liveblog, entry: Entry) -> str:
-        """Return a title of the entry, on one line of plain text. A claim's title begins with the claim's label."""
+        """Return the entry's `bare_title` on one line of plain text. If the entry is a claim, its label comes first."""
         return self._after_label(liveblog, entry, self.bare_title(entry))
 
     def bare_title(self, entry: Entry) -> str:
-        """Return the entry's title without a label: the heading, or else the first 80 or so characters of the text."""
+        """Return the entry's title without a label: its heading, or else the beginning of its text, or else `…`.
+
+        The beginning has at most `TITLE_LENGTH` characters, and an ellipsis if the text is longer.
+        """
         return entry.heading or shortened(self.text(entry), TITLE_LENGTH) or "…"
 
     def text(self, entry: Entry) -> str:
@@ -111,19 +115,19 @@ class EntryRenderer:
         return self._after_label(liveblog, entry, self.text(entry))
 
     def summary(self, liveblog: Liveblog, entry: Entry) -> str:
-        """Return the first 200 or so characters of the label and the body's text.
+        """Return the label of the entry's verification and the body's text, together cut to 200 or so characters.
 
-        The label says how sure the newsroom is. Every entry with a verification gets a label, even a `confirmed` entry.
+        An entry without a verification has no label. Here, even a `confirmed` entry has a label.
         """
         texts = texts_for(liveblog.language)
         return shortened(texts.labelled(_label(texts, entry), self.text(entry)), DESCRIPTION_LENGTH)
 
     def claim_label(self, liveblog: Liveblog, entry: Entry) -> str:
-        """Return the label of a claim: how sure the newsroom is, and whose claim it is. Empty if it's no claim."""
+        """Return a claim's label: how sure the newsroom is, and whose claim it is. Empty if the entry is no claim."""
         return _label(texts_for(liveblog.language), entry) if entry.is_claim else ""
 
     def illustrations(self, entry: Entry) -> list[Illustration]:
-        """Return the pictures in an entry's body, in order. Feeds and structured data list pictures separately."""
+        """Return the pictures in an entry's body, in order, for the picture lists of feeds and structured data."""
         return self._bodies.illustrations(entry.body)
 
     def unbounded(self) -> EntryRenderer:
@@ -133,9 +137,10 @@ class EntryRenderer:
         return renderer
 
     def share(self, other: EntryRenderer, liveblog: Liveblog, entry: Entry, *, feed: bool = False) -> None:
-        """Put the entry's HTML and text into the memory of another renderer. If necessary, they are made first.
+        """Put the entry's HTML and its body's plain text into the memory of `other`.
 
-        `feed`: True for the HTML of `content`; False for the HTML of `article`.
+        If this renderer doesn't remember them, it makes them first. `feed`: True for the HTML of `content`; False
+        for the HTML of `article`.
         """
         template = self._content if feed else self._article
         html = self._remembered(template, liveblog, entry)
@@ -143,7 +148,10 @@ class EntryRenderer:
         self.share_text(other, entry)
 
     def share_text(self, other: EntryRenderer, entry: Entry) -> None:
-        """Put the text of the entry's body into the memory of another renderer. If necessary, it is made first."""
+        """Put the plain text of the entry's body into the memory of `other`.
+
+        If this renderer doesn't remember the text, it makes the text first.
+        """
         other._texts.put(entry.body, self.text(entry), 0)
 
     def _after_label(self, liveblog: Liveblog, entry: Entry, text: str) -> str:
@@ -195,7 +203,8 @@ class EntryRenderer:
 def _edited(texts: Translations, published: datetime, entry: Entry, zone: ZoneInfo) -> str | None:
     """Return the note that an entry was edited after its publication; None if it wasn't edited.
 
-    An entry may have been created after its time of publication. Such a creation is no edit.
+    An entry may be backdated: it was created later than `published`. In that case, only changes after the creation are
+    edits.
     """
     if entry.updated_at <= max(published, entry.created_at):
         return None

@@ -19,7 +19,10 @@ Order = Literal["newest", "oldest"]
 
 
 class Only(NamedTuple):
-    """The filter of a page's entries. A page with a filter has only the entries that meet all its conditions."""
+    """The filter of a page's entries: by tag, by key event, by verification.
+
+    An entry passes if it meets every condition that is set.
+    """
 
     tag: str | None = None
     key_events: bool = False
@@ -42,15 +45,15 @@ class Article(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PageView:
-    """One page of a live blog."""
+    """The content of one page that lists a live blog's entries, on this site or in the widget."""
 
     liveblog: Liveblog
-    """The live blog, read in the same moment as the entries. Its epoch and seq are the page's position."""
+    """The live blog, as of the same moment as `entries`. Its epoch and seq are the position of the page's content."""
     entries: list[Entry]
-    """The entries in the page's order, also pinned entries.
+    """The entries in the page's order. Pinned entries are among them.
 
-    If the page has no filter and shows the newest first, `PageRenderer` leaves out the pinned entries. They stand at
-    the top of `/live/{slug}`."""
+    If the order is `newest` and there is no filter, `PageRenderer` leaves the pinned entries out of the list, as
+    `/live/{slug}` shows all pinned entries at its top."""
     pinned: list[Entry] = field(default_factory=list)
     key_events: list[Entry] = field(default_factory=list)
     older_cursor: str | None = None
@@ -58,11 +61,13 @@ class PageView:
     newer_cursor: str | None = None
     """The cursor of the entries that are newer than `entries`; None if there are no newer entries."""
     first: bool = True
-    """True for `/live/{slug}` itself. Only this page has the pinned entries at the top, and the key events' summary."""
+    """True for `/live/{slug}` itself, and for the widget.
+
+    `PageRenderer` shows `pinned` and the summary of `key_events` only if it is True."""
     order: Order = "newest"
     only: Only = EVERY
     began_at: datetime | None = None
-    """The time at which the live blog's oldest entry was published; None if unknown, or if there is no entry."""
+    """The time at which the live blog's oldest entry was published; None if no entry is published, or if not known."""
     changed_at: datetime | None = None
     """The time of the live blog's last change; None if the time isn't known."""
 
@@ -87,9 +92,9 @@ class EntryPageView:
     liveblog: Liveblog
     entry: Entry
     newer: list[Entry] = field(default_factory=list)
-    """The entries published just after `entry`, newest first."""
+    """The next entries published after `entry`, newest first. `newer_cursor` leads to the entries after these."""
     older: list[Entry] = field(default_factory=list)
-    """The entries published just before `entry`, newest first."""
+    """The last entries published before `entry`, newest first. `older_cursor` leads to the entries before these."""
     older_cursor: str | None = None
     """The cursor of the entries that are older than `older`; None if there are no older entries."""
     newer_cursor: str | None = None

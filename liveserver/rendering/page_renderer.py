@@ -32,7 +32,10 @@ other key events are folded below."""
 
 @dataclass(frozen=True)
 class PageRenderer:
-    """Renders whole pages. It does no I/O, and only one thread may use it. `entries` renders the entries on a page."""
+    """Renders whole pages. It does no I/O, and only one thread may use it.
+
+    `entries`: the renderer of the single entries on a page.
+    """
 
     entries: EntryRenderer
     assets: Assets = field(default_factory=Assets.built)
@@ -124,7 +127,7 @@ class PageRenderer:
 
         `liveblog`: the live blog to which the page links; the page is then in the live blog's language. None for a page
         without such a link; the page is then in `language`. `seconds`: for a 429, the number of seconds after which the
-        browser will ask again. The page tells this number to the reader.
+        browser reloads the page, for the page's text; None for other statuses.
         """
         kind = {403: "not_here", 404: "not_found", 410: "gone", 429: "too_many"}.get(status, "unavailable")
         return self.fill(
@@ -142,7 +145,7 @@ class PageRenderer:
         """Return the HTML of `/`, which lists the live blogs in the given order.
 
         `language`: the reader's language; None if we have no texts in it. In that case, the page is in the language of
-        the first live blog, or in English if we have no texts in the live blog's language.
+        the first live blog. It is in English if we have no texts in that language, or if there is no live blog.
         """
         return self.fill(
             "index.html",
@@ -153,7 +156,10 @@ class PageRenderer:
         )
 
     def fill(self, name: str, language: str, **values: Any) -> str:
-        """Return the HTML of a template, filled with `values` and with the values that every page needs."""
+        """Return the HTML of the template file `name`, filled with `values` and with the values that every page needs.
+
+        Every page needs, among others, our texts in `language` and the addresses of its scripts and styles.
+        """
         frame = {
             "t": texts_for(language),
             "language": language,
@@ -167,9 +173,9 @@ class PageRenderer:
         return template(name).render({**frame, **values})
 
     def _ends(self, view: PageView | EntryPageView, entries: list[Entry], only: Only) -> dict[str, End]:
-        """Return the two ends of a page's list of entries, by name: `newer` and `older`.
+        """Return the ends of a page's list of entries: a dict with the keys `newer` and `older`.
 
-        Each end has the link to the entries beyond it.
+        `entries`: the list in the page's order. `only`: the filter of the pages to which the ends link.
         """
         slug = view.liveblog.slug
         newest, oldest = (entries[-1:], entries[:1]) if view.order == "oldest" else (entries[:1], entries[-1:])
@@ -181,7 +187,10 @@ class PageRenderer:
         }
 
     def _filters(self, slug: str, texts: Translations, only: Only) -> list[dict[str, Any]]:
-        """Return the filters that a reader may choose, for the template: key events, and each verification."""
+        """Return the filters that a reader may choose, as the template's values: key events, and one per verification.
+
+        `only`: the filter of this page.
+        """
         filters = [("key_event", Only(key_events=True)), *((v.value, Only(verification=v)) for v in Verification)]
         return [
             {
@@ -233,7 +242,7 @@ class PageRenderer:
         )
 
     def _key_events(self, liveblog: Liveblog, key_events: list[Entry], shown: set[str]) -> list[dict[str, str]]:
-        """Return the lines of the summary of key events, for the template.
+        """Return the lines of the summary of key events, as values for the template.
 
         Each line links to its key event on this page, or to the permalink if this page doesn't show the key event.
         `shown`: the ids of the entries on this page.
@@ -258,13 +267,13 @@ class End(NamedTuple):
     """One end of a page's list of entries, and the link to the entries beyond it."""
 
     url: str
-    """The address of the page with the entries beyond this end."""
+    """The address of the page with the entries beyond this end. Readers don't see it if `cursor` is empty."""
     cursor: str
     """The cursor of the entries beyond this end; empty if there are no such entries."""
     place: str
-    """The time and id of the last entry at this end, for the page's script; empty if the list has no entries.
+    """The outermost entry at this end, for the page's script: its time of publication, a space, and its id.
 
-    The last entry may be a pinned entry, even if the page shows pinned entries elsewhere."""
+    The outermost entry may be a pinned entry that the page shows at its top, not in its list. Empty without entries."""
 
 
 def _end(url: str, cursor: str | None, last: list[Entry]) -> End:
@@ -273,14 +282,14 @@ def _end(url: str, cursor: str | None, last: list[Entry]) -> End:
 
 
 def _linked(html: Markup) -> Markup:
-    """Return an entry's HTML, marked as the entry that the page is about. Browsers scroll to it without any script."""
+    """Return an entry's HTML, marked as the page's own entry. Browsers scroll to this entry even without a script."""
     return Markup(str(html).replace('<article class="entry', '<article tabindex="-1" autofocus class="entry focus', 1))
 
 
 def _root(order: Order, only: Only) -> dict[str, str]:
-    """Return the attributes that tell a page's script the page's order and filter.
+    """Return the attributes of `<html>` from which a page's script reads the page's order and filter.
 
-    The order `newest` needs no attribute. A page without a filter needs no attribute for a filter.
+    The order `oldest` has an attribute, and so has a filter other than `EVERY`. The defaults have none.
     """
     attributes: dict[str, str] = {} if order == "newest" else {"data-order": order}
     if only != EVERY:
@@ -289,9 +298,9 @@ def _root(order: Order, only: Only) -> dict[str, str]:
 
 
 def _only_label(texts: Translations, only: Only) -> tuple[str, str] | None:
-    """Return the label of a page's filter, and a sentence that explains it to readers (empty if the filter is a tag).
+    """Return a filter's label, and a sentence that explains the filter to readers; None if there is no filter.
 
-    Returns None if the page has no filter.
+    The sentence is empty if the filter is a tag.
     """
     if only.verification is not None:
         return texts.text(f"entry.{only.verification.value}"), texts.text(f"meaning.{only.verification.value}")
@@ -301,8 +310,8 @@ def _only_label(texts: Translations, only: Only) -> tuple[str, str] | None:
 
 
 def _last_update(entries: list[Entry], newer_cursor: str | None) -> datetime | None:
-    """Return the time of the last change to any entry of a page.
+    """Return the latest `updated_at` of a page's entries; None if the page has no entries, or isn't the newest page.
 
-    None if the page has no entries, or if other pages have newer entries.
+    `newer_cursor`: the cursor of the entries that are newer than the page's; None on the newest page.
     """
     return None if newer_cursor else max((entry.updated_at for entry in entries), default=None)

@@ -1,4 +1,4 @@
-"""A live blog's reach as a page without a script: for each partner the figures, and a plot by the hour."""
+"""A live blog's reach as a page without a script. It shows each partner's figures, a plot by the hour, and a table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PANELS = ((64, 184), (236, 356), (408, 528))
 """The top and the bottom, in pixels, of each of the plot's three panels: most viewers at once, views, hours read."""
 HEIGHT = 572
 DAYS_LABELLED = 10
-"""The greatest number of days that have a label below the plot. If there are more days, some have no label."""
+"""The greatest number of days with a label below the plot. In a longer report, only every n-th day has a label."""
 
 
 def page(report: ReachReport) -> str:

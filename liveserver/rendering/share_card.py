@@ -58,19 +58,19 @@ _DISPENSABLE = frozenset({"So", "Sk", "Cf", "Mn", "Me", "Co", "Cn"})
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """The texts on a card. A text is empty if the card doesn't need it, or if our fonts lack one of its letters."""
+    """The texts on a card. A text is empty if the card has no such text, or if our fonts lack a letter of it."""
 
     site: str
     label: str
     tone: Tone
-    """The meaning of the label, which determines the label's colour."""
+    """The meaning of `label`, which determines the colour behind the label."""
     kicker: str
-    """The line above the title. On an entry's card it is the title of the live blog."""
+    """The line above the title: the live blog's title on an entry's card, and empty on a live blog's card."""
     title: str
     text: str
     """The text below the title. Only the part that fits on the card is drawn."""
     note: str
-    """The text at the foot of the card. On an entry's card it is the time of publication."""
+    """The text at the foot of the card: the time of publication on an entry's card, and empty on a live blog's card."""
 
     @property
     def hash(self) -> str:
@@ -99,7 +99,11 @@ class ShareCards:
         )
 
     def entry(self, liveblog: Liveblog, entry: Entry) -> Card:
-        """Return the card of a published entry. The card of a claim has a label that says how sure the newsroom is."""
+        """Return the card of a published entry.
+
+        The label names the entry's verification. Without a verification, it says that the entry is breaking, or is
+        empty.
+        """
         assert entry.published_at is not None
         texts = texts_for(liveblog.language)
         label, tone = "", _TONES.get(entry.verification, "accent") if entry.verification else "accent"
@@ -130,7 +134,9 @@ class ShareCards:
 
 
 def writable(text: str) -> str:
-    """Return the text as one line that our fonts can show; an empty string if the fonts lack a letter.
+    """Return the text as one line that our fonts can show.
+
+    Returns an empty string if the fonts lack a letter, or if the line would have no letter and no digit.
 
     If our fonts lack an emoji, or another character that isn't needed to read the text, this character is left out. A
     letter is never left out, as the word would become another word.

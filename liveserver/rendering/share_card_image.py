@@ -27,8 +27,7 @@ _ROOM = WIDTH - 2 * _MARGIN
 _PAPER, _INK, _MUTED, _RULE = "#fdfcf9", "#1c1b19", "#5f5b54", "#dcd7cc"
 _TONES: dict[Tone, str] = {"accent": "#ad1220", "quiet": "#5f5b54", "good": "#1f6238", "doubt": "#7a4b00"}
 _TITLE_SIZES = {112: 1, 96: 2, 80: 3, 72: 3, 64: 6, 56: 6, 48: 6}
-"""The greatest number of lines that a title may have, by the size of its letters in pixels. The largest size comes
-first."""
+"""The font sizes of a title in pixels, largest first, each with the greatest number of lines at this size."""
 _TOP, _BOTTOM = 152, 494
 """The beginning and the end of the space for title and text, in pixels from the card's top."""
 _SMOOTH = 4
@@ -126,7 +125,8 @@ def _paste(
 ) -> None:
     """Draw a shape with smooth edges onto the image.
 
-    `position`: the shape's left upper corner. `shape`: a function that draws the shape with a pen, into a box.
+    `position`: the upper left corner of the shape on the image. `size`: the shape's width and height in pixels.
+    `shape`: a function that draws the shape; it gets a pen, and the box (left, top, right, bottom) to fill.
     """
     width, height = size[0] * _SMOOTH, size[1] * _SMOOTH
     mask = Image.new("L", (width, height))
@@ -179,8 +179,8 @@ def _lines(font: ImageFont.FreeTypeFont, text: str, limit: int) -> list[str]:
 def _cut(font: ImageFont.FreeTypeFont, text: str, room: int) -> str:
     """Return the text if it isn't wider than `room` pixels; else its beginning, with an ellipsis.
 
-    The text is cut between two words. But if more than three tenths of the fitting part would be lost, it is
-    cut within a word.
+    The beginning ends between two words if it then keeps more than 70 % of the characters that fit. Otherwise it ends
+    within a word.
     """
     if font.getlength(text) <= room:
         return text

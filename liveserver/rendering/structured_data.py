@@ -32,12 +32,12 @@ def liveblog_posting(
 ) -> dict[str, Any]:
     """Return the LiveBlogPosting of a live blog with these published entries.
 
-    `began_at`: the time at which the live blog's oldest entry was published. `changed_at`: the time of the live blog's
-    last change. Both consider all entries of the live blog, not only `entries`; None if the time isn't known. All times
-    in the result are in the live blog's time zone.
+    `began_at`: the time at which the oldest entry of the whole live blog was published. `changed_at`: the time of the
+    last change in the whole live blog. Either is None if unknown; in that case, the given entries and the live
+    blog's own fields are used. All times in the result are in the live blog's time zone.
 
-    The coverage starts when the oldest entry was published, not when the live blog was created. If the live blog has
-    ended, the coverage ends when the newest entry was published; later corrections don't change the end.
+    The coverage starts when the oldest entry was published; without entries, when the live blog was created. If the
+    live blog has ended, the coverage ends when the newest entry was published; later corrections don't change the end.
 
     https://schema.org/LiveBlogPosting
     """
@@ -140,7 +140,7 @@ def _image(illustration: Illustration) -> dict[str, Any]:
 
 
 def _author(entry: Entry, renderer: EntryRenderer) -> dict[str, Any]:
-    """Return the author of an entry without a byline.
+    """Return the author of an entry without a byline, as an Organization of schema.org.
 
     If the entry was copied from a live blog of another server, the author is the newsroom that the entry comes from.
     Otherwise the author is this site.

@@ -22,7 +22,7 @@ def template(name: str) -> Template:
 
 @cache
 def _environment() -> Environment:
-    """Return the one Jinja environment of the process. It has all templates, and keeps each compiled template.
+    """Return the one Jinja environment of the process. It reads all template files, and compiles each only once.
 
     Compiling the templates takes longer than everything else that an application does when it starts.
     """

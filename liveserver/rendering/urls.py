@@ -27,7 +27,7 @@ _LIVE_PATH = re.compile(rf"/live/({SLUG_PATTERN.strip('^$')})(?:/.*)?")
 
 
 class Urls:
-    """The addresses of one site. They are absolute, except results of methods and attributes with `path` in the name.
+    """The addresses of one site. Methods and attributes with `path` in the name give paths; the others, absolute URLs.
 
     `public_url`: the site's address without a slash at the end, for example `https://live.example.org`. `media_url`:
     the address below which the files of pictures are; None if this server serves these files itself.
@@ -86,7 +86,7 @@ class Urls:
     def widget(self, slug: str, attributes: Mapping[str, str] | None = None) -> str:
         """Return the address of the widget's page for frames.
 
-        `attributes`: attributes of the element `<live-blog>`, which become the address's query.
+        `attributes`: attributes of the element `<live-blog>`, which become the address's query; None for no query.
         """
         query = urlencode(attributes) if attributes else ""
         return f"{self.home}embed/{slug}{'?' + query if query else ''}"
@@ -104,7 +104,7 @@ class Urls:
         return f"{self.home}embed/v1-{digest}.js"
 
     def path_of(self, url: str) -> str:
-        """Return the path (and query) of an address of this site, without scheme and host."""
+        """Return an absolute URL of this site without its scheme and host: the path, and the query if there is one."""
         return urlsplit(self.home).path + url.removeprefix(self.home)
 
     def slug_of(self, url: str) -> str:

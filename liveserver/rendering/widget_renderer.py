@@ -1,7 +1,7 @@
 """The widget, which shows a live blog on other sites.
 
-It has several forms: a shell that its script fills, a page for frames, a fragment of HTML for a CMS, and an oEmbed
-answer.
+It is sent in four forms: a shell that the widget's script fills, a page for frames, a fragment of HTML for a CMS, and
+an oEmbed answer.
 """
 
 from __future__ import annotations
@@ -40,21 +40,21 @@ class WidgetOptions(NamedTuple):
     """The options that determine how a widget looks. Some are set by the page with the widget, some by the partner."""
 
     theme: str | None = None
-    """One of `THEMES`; None for the partner's theme, or the theme of the reader's system if the partner has none."""
+    """One of `THEMES`; None for the partner's colour scheme. If the partner has none, the reader's system chooses."""
     limit: int = LIMIT
-    """The number of entries that the widget shows at first."""
+    """The number of newest entries that the widget shows at first. It also shows all older pinned entries."""
     language: str | None = None
-    """The language of our own texts; None for the live blog's language."""
+    """The language of the widget's own texts, such as its buttons; None for the live blog's language."""
     partner: str | None = None
     """The partner's id; None if no partner shows the widget."""
     attribution: Attribution | None = None
     """The line that says whose live blog the widget shows; None for no such line."""
     colours: tuple[tuple[str, str], ...] = ()
-    """The partner's colours and font: pairs of a name and a value, as the partner's theme has them."""
+    """The colours and the font of the partner's theme, as pairs of name and value, such as `accent` and `#ad1220`."""
 
     @property
     def variant(self) -> tuple[str | int | None, ...]:
-        """The values of all options, as a part of a cache's key. Widgets that look different have different keys."""
+        """The values of all options, for the key of the widget in a cache. Different options give different values."""
         return (self.theme, self.limit, self.language, self.partner, self.style, *(self.attribution or ()))
 
     @property
@@ -65,7 +65,7 @@ class WidgetOptions(NamedTuple):
 
     @property
     def attributes(self) -> dict[str, str]:
-        """The attributes of `<live-blog>` for these options. An option with its default value needs no attribute."""
+        """The attributes of `<live-blog>` for theme, limit, language and partner. A default needs no attribute."""
         values = {
             "theme": self.theme,
             "limit": str(self.limit),
@@ -91,7 +91,7 @@ class WidgetRenderer:
     def shell(self, liveblog: Liveblog, language: str | None) -> dict[str, Any]:
         """Return the widget's HTML without entries, and the texts that the widget's script needs, as a JSON object.
 
-        `language`: the language of our own texts; None for the live blog's language.
+        `language`: the language of the widget's own texts, such as its buttons; None for the live blog's language.
         """
         texts = texts_for(language or liveblog.language)
         return {
@@ -154,8 +154,8 @@ class WidgetRenderer:
     def preview(self, liveblog: Liveblog, partner: str | None) -> str:
         """Return the HTML of `/embed/preview/{slug}`: the widget, its options, and lines of HTML for a partner to copy.
 
-        `partner`: the partner's id; None without a partner. The lines to copy have this site's public address. But
-        the page loads its own files from the host that served the page. This host may have another name.
+        `partner`: the partner's id; None without a partner. The lines to copy have this site's public address. The page
+        itself names its files by their paths only: it may be served by a host whose name isn't the public one.
         """
         url, path_of = self.urls.liveblog(liveblog.slug), self.urls.path_of
         return self.pages.fill(
@@ -182,11 +182,13 @@ class WidgetRenderer:
         `max_width`, `max_height`: the greatest size in pixels that the consumer permits for the frame; None for no
         limit. Raises NotFound if nobody may embed the live blog.
 
-        From the answer's HTML, WordPress keeps only `a`, `blockquote` and `iframe`, and it needs an `iframe`. All
-        consumers get the same answer, even if only some sites may embed the live blog, as a request doesn't name the
-        site. The headers of the page in the frame tell the browser which sites may show the page. The frame has a width
-        of 100 %, as a frame of 600 pixels would be wider than the screen of a phone. Editors that need a number of
-        pixels find it in the answer's `width`.
+        From the answer's HTML, WordPress keeps only `a`, `blockquote` and `iframe`, and it needs an `iframe`.
+
+        The answer is the same for all sites, as a request doesn't name the site. If only some sites may embed the live
+        blog, the headers of the page in the frame tell the browser which sites these are.
+
+        The frame has a width of 100 %, as a frame of 600 pixels would be wider than the screen of a phone. Editors that
+        need a number of pixels find it in the answer's `width`.
         """
         if liveblog.embedding.mode == "nobody":
             # In oEmbed (2.3.3), 404 means that there is no answer for this address, and 401 that the page is private.

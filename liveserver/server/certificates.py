@@ -23,15 +23,15 @@ MISMATCHES = {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGN
 class Certificate:
     """A certificate with its chain, and the certificate's key. They are read from two PEM files.
 
-    Raises SettingsError if a file can't be read, if the files aren't a certificate and a key, or if the key belongs to
-    another certificate.
+    Raises SettingsError if a file can't be read, if the files aren't a certificate and a key, if the key belongs to
+    another certificate, or if the key has a password.
     """
 
     def __init__(self, certificate: str, key: str) -> None:
         self._files = (certificate, key)
         self.context = self._new_context()
-        """The TLS context with which uvicorn listens. Each connection is switched to the newest context
-        during its handshake."""
+        """The TLS context with which uvicorn listens. It is never replaced: `_use_newest` gives each connection
+        the context that was made last."""
         self._newest = self.context
         self.context.sni_callback = self._use_newest
 
@@ -46,7 +46,7 @@ class Certificate:
     def _use_newest(
         self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext
     ) -> None:
-        """Give a connection the newest context. OpenSSL calls this in each handshake, even without a server name."""
+        """Give a connection the newest context. Called by OpenSSL in each handshake, even without a server name."""
         connection.context = self._newest
 
     def _new_context(self) -> ssl.SSLContext:
@@ -79,8 +79,8 @@ class Certificate:
             raise SettingsError(f"{certificate} and {key} are no TLS certificate and key in PEM") from None
 
     def _no_password(self) -> str:
-        """Raise SettingsError. OpenSSL calls this if the key has a password. Without this method, OpenSSL would ask at
-        the terminal."""
+        """Raise SettingsError. Called by OpenSSL when the key has a password. Without this method, OpenSSL would ask
+        for the password at the terminal."""
         key = self._files[1]
         raise SettingsError(f"the TLS key {key} has a password: give it without one (openssl pkey -in {key})")
 

@@ -25,23 +25,23 @@ A request needs its connection for milliseconds only. So this number is enough e
 connections."""
 
 UNLIMITED = 1_048_576
-"""The number of descriptors that a process may have if its own limit is infinite (`fs.nr_open`, set by the kernel)."""
+"""The number of descriptors assumed if the process's limit is infinite: the kernel's default of `fs.nr_open`."""
 
 
 class Capacity(NamedTuple):
-    """Two limits of a process, both as numbers of connections."""
+    """The number of connections that a process may have, and the number up to which it accepts streams."""
 
     connections: int
     """The greatest number of connections that the process may have."""
     streams: int
-    """The number of connections above which the process accepts no new stream."""
+    """The number of connections above which the process accepts no new stream. Idle connections don't count here."""
 
 
 def capacity(descriptors: int, *, most: int = 0, database_pool: int = 0) -> Capacity:
     """Return the capacity of a process that may have `descriptors` files and sockets open at a time.
 
     `most`: the greatest number of connections that the settings allow; 0 for no such limit. `database_pool`: the number
-    of connections to the database for reading. There may be as many connections for writing.
+    of connections to the database for reading. The same number is assumed for writing.
 
     A tenth of the connections, at most a thousand, is kept for requests. So pages, the API and monitoring still work
     when no more streams are accepted.

@@ -23,9 +23,9 @@ SLOTS = 1_000
 """The greatest number of different moments at which viewers leave. With more viewers, several leave together."""
 
 PATIENCE = 1.0
-"""The greatest number of seconds that the drain waits at its beginning, until queued messages are written.
+"""The greatest number of seconds for which the drain waits, at its beginning, for queued messages to be written.
 
-At its end, the drain waits for at most the same time until all closed connections have ended."""
+At its end, the drain waits for at most as many seconds for the closed connections to end."""
 
 
 def timetable(count: int, window: float) -> list[int]:
@@ -41,8 +41,9 @@ def timetable(count: int, window: float) -> list[int]:
 async def farewell(hub: Hub, window: float) -> None:
     """Accept no more viewers, and close the connected viewers one by one within `window` seconds.
 
-    Returns when all viewers have gone, or `PATIENCE` seconds after the window. In the second case, some viewers don't
-    read what they were sent, so that their connections haven't ended yet.
+    The window begins when queued messages have been written, after at most `PATIENCE` seconds. Returns when all viewers
+    have gone, but at the latest `PATIENCE` seconds after the window. Viewers that don't read what they were sent may
+    still be connected then.
     """
     hub.begin_draining()
     with suppress(TimeoutError):

@@ -24,13 +24,13 @@ def _for_people(request: Request) -> bool:
     path = request.url.path
     if path == "/" or path.startswith("/live/"):
         return True
-    return not path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
+    return not path.startswith(("/api/", "/desk/api/")) and "text/html" in request.headers.get("accept", "")
 
 
 async def our_error(request: Request, error: Exception) -> Response:
-    """Return the answer to a request that raised one of our own errors.
+    """Return the answer to a request that raised a LiveserverError: a page for people, a problem document for programs.
 
-    People get a page. Programs get a problem document.
+    After ClientGone, the answer is empty, since nobody reads it.
     """
     assert isinstance(error, LiveserverError)
     if isinstance(error, ClientGone):
@@ -50,14 +50,14 @@ async def our_error(request: Request, error: Exception) -> Response:
 
 
 async def ended(request: Request) -> Response:
-    """Return the answer to a request that isn't answered yet when the server ends."""
+    """Return the answer (status 503) to a request that was cancelled, because the server ends."""
     if _for_people(request):
         return plain_error_page(request, 503)
     return await handle_error(request, StoreUnavailable("the server ends before the database has answered"))
 
 
 async def http_error(request: Request, error: Exception) -> Response:
-    """Return the answer to a request that Starlette refuses: the path doesn't exist, or doesn't allow the method."""
+    """Return the answer to a request that raised Starlette's HTTPException, perhaps because its path doesn't exist."""
     assert isinstance(error, HTTPException)
     if not is_counted(request.scope["path"]):
         slow_down(request.scope)
@@ -77,7 +77,7 @@ def _to_nobody() -> Response:
 
 
 async def crash(request: Request, error: Exception) -> Response:
-    """Log an unexpected error with its traceback, and return the answer to the request that raised it."""
+    """Log an unexpected error with its traceback, and return the answer (status 500) to the request that raised it."""
     log.error("request.failed", path=request.url.path, exc_info=error)
     if _for_people(request):
         return plain_error_page(request, 500)

@@ -113,6 +113,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
         limits = RequestLimits(settings)
         desk_sessions = DeskSessions(store, secure=settings.base_url.startswith("https://"))
         parts.push_async_callback(desk_sessions.close)
+        sign_in = SignIn(store, limits)
         desks = DeskRooms(store, hub, bus, reach, takedowns)
         hub.observe(desks)
         parts.push_async_callback(desks.close)
@@ -135,7 +136,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             store=store,
             api_keys=ApiKeys(store),
             desk_sessions=desk_sessions,
-            sign_in=SignIn(store, limits),
+            sign_in=sign_in,
             bus=bus,
             hub=hub,
             history=history,
@@ -144,7 +145,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             pages=pages,
             page_cache=page_cache,
             index=index,
-            metrics=Metrics(hub, bus, page_cache, desks),
+            metrics=Metrics(hub, bus, page_cache, sign_in, desk_sessions, desks),
             library=library,
             partners=partners,
             partner_directory=PartnerDirectory(store, partners),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import sys
 from contextlib import contextmanager
@@ -44,6 +45,8 @@ def listening(settings: Settings) -> Iterator[socket.socket]:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
                 reason = f"{reason}: give another port with --port (LIVESERVER_PORT)"
+                # Make says so to its children.
+                reason += ", or after `make run`, with PORT=…" if os.environ.get("MAKELEVEL") else ""
             raise SettingsError(f"can't listen on {settings.host}:{settings.port}: {reason}") from None
         listener.setblocking(False)
         yield listener

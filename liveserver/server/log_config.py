@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def configure(settings: Settings) -> None:
-    """Send everything that this process logs to standard error, in the format that the settings ask for."""
+    """Write all logs of this process to standard error, in the format `settings.log_format`.
+
+    With the format "auto", the logs are text if standard error is a terminal, and JSON otherwise.
+    """
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,

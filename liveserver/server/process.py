@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from liveserver.settings import Settings
 
 ACCEPTORS = 8
-"""The greatest number of connections that are accepted in one turn of the event loop.
+"""The number of descriptors of the listening socket.
 
-In one turn, uvloop accepts one connection from each listening descriptor. So the listening socket gets this many
-descriptors. One descriptor would be too few, because a turn takes milliseconds if messages are written to a batch of
+In one turn of the event loop, uvloop accepts one connection from each of these descriptors. (With TLS, `TlsListener`
+accepts more.) One descriptor would be too few, because a turn takes milliseconds if messages are written to a batch of
 viewers."""
 
 log = structlog.get_logger(__name__)
@@ -42,9 +42,9 @@ log = structlog.get_logger(__name__)
 def run(settings: Settings, listener: socket.socket, beside: Beside | None = None) -> None:
     """Serve the connections of a listening socket until SIGINT or SIGTERM comes.
 
-    `beside` is a coroutine function that runs on the event loop beside the server. It begins when connections are
-    accepted, and is cancelled before the server's parts are closed. Raises SettingsError if the certificate can't be
-    used.
+    `beside` is a coroutine function that runs once, on the event loop beside the server. It begins when the server
+    begins to accept connections, and is cancelled before the server's parts are closed. Raises SettingsError if the
+    certificate can't be used.
     """
     heap.give_back()
     app = create_app(settings)
@@ -98,8 +98,8 @@ def run(settings: Settings, listener: socket.socket, beside: Beside | None = Non
 def _quiet_end() -> Iterator[None]:
     """Ignore SIGINT and SIGTERM within this context, except while uvicorn handles them.
 
-    When uvicorn has closed everything, it raises once more the signal that ended it. Without this context, that signal
-    would kill the process.
+    uvicorn ends at a signal, closes everything, and then sends this process the same signal again. Without this
+    context, the second signal would kill the process.
     """
     handlers = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

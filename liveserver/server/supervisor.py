@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     """The function that each process runs. It must be picklable."""
 
 OVERTIME = 5.0
-"""Seconds that a process may need to end, in addition to the time that the settings allow. After these seconds it is
-killed."""
+"""Seconds that processes get to end, in addition to the setting `drain` or `graceful_timeout`, whichever is longer.
+
+Processes that still run after the sum of both times are killed."""
 RESTART_PAUSE = 1.0
 """Seconds before a process that died is replaced. So a process that can't start doesn't flood the log."""
 
@@ -47,7 +48,7 @@ class Supervisor:
         self._processes: list[SpawnProcess] = []
         self._stopping = False
         self._blocked = {signal.SIGINT}
-        """The signals that are blocked in each new process when it starts."""
+        """The signals that are blocked in each new process when it starts: SIGINT, and with TLS also SIGHUP."""
 
     def run(self) -> None:
         """Keep the processes running until SIGINT or SIGTERM comes. Returns once all processes have ended."""

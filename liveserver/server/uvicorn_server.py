@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     """A coroutine function that is given the server's parts, and runs on the event loop beside the server."""
 
 GC_THRESHOLD = 50_000
-"""The number of new objects after which the garbage collector looks for reference cycles again."""
+"""How many more objects must be made than freed before the garbage collector looks for reference cycles again."""
 CTRL_C_SECONDS = 1.0
 """The greatest number of seconds within which all viewers leave after Ctrl+C.
 
@@ -50,7 +50,9 @@ SECOND = 1.0
 TICK = 0.1
 """Seconds between two checks, during the drain, whether a second signal has come."""
 FORCED_SECONDS = 2.0
-"""The greatest number of seconds that closing the server's parts, such as the store, may take after a second signal."""
+"""The greatest number of seconds for closing the server's parts, such as the store, after a second signal to end.
+
+After this time, the process ends even if the parts aren't closed."""
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +81,10 @@ class Server(uvicorn.Server):
         """The event that is set when the server has got a signal to end."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept connections, call `on_start`, and start `beside`."""
+        """Begin to accept connections. If that succeeds, call `on_start`, and start `beside` as a task.
+
+        Both get the server's parts (`Container`). `beside` may be None.
+        """
         asyncio.get_running_loop().set_exception_handler(exhausted)
         if self._certificate is not None:
             # uvicorn calls the loop's `create_server` for each listening socket.
@@ -106,9 +111,8 @@ class Server(uvicorn.Server):
     ) -> TlsListener:
         """Listen for TLS connections on a socket, and return the listener.
 
-        A TLS handshake has as much time as a request's head.
-
-        uvicorn calls this in place of the event loop's `create_server`. `make` makes the protocol of a connection.
+        Called by uvicorn in place of the event loop's `create_server`. `make` makes the protocol of a connection. A TLS
+        handshake must be complete within `ConnectionLimits.head_seconds`.
         """
 
         def make_after_handshake(handshake: Handshake) -> EncryptedHttpProtocol:
@@ -125,7 +129,10 @@ class Server(uvicorn.Server):
 
     @staticmethod
     def _renew(certificate: Certificate) -> None:
-        """Read the certificate again, because SIGHUP says that there is a newer one. Logs whether it can be used."""
+        """Read the certificate's files again, and log whether they can be used. If not, the old certificate is kept.
+
+        Called on SIGHUP, which says that the files have changed.
+        """
         try:
             certificate.read()
         except SettingsError as error:
@@ -136,7 +143,8 @@ class Server(uvicorn.Server):
     async def main_loop(self) -> None:
         """Serve until a signal comes, and trim the heap when many connections have left.
 
-        uvicorn's own loop looks for a signal ten times a second, which keeps an idle machine awake.
+        This loop wakes once a second, and when a signal comes. uvicorn's own loop would wake ten times a second, which
+        keeps an idle machine awake.
         """
         loop = self._loop = asyncio.get_running_loop()
         departures = heap.Departures()
@@ -149,9 +157,9 @@ class Server(uvicorn.Server):
                     await self._ending.wait()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Handle a signal to end. From the first such signal on, no viewer is accepted, and the server drains.
+        """Handle a signal to end. After the first such signal, the server accepts no new viewers, and drains.
 
-        A second signal, whether SIGINT or SIGTERM, ends the server at once, without the rest of the drain.
+        After a second signal (SIGINT or SIGTERM), the server ends without waiting for viewers or requests.
         """
         if self.should_exit:
             self.force_exit = True

@@ -81,12 +81,13 @@ def keep_private(path: Path) -> None:
 
 
 @contextmanager
-def alone(address: str, complaint: str) -> Iterator[None]:
+def locked(address: str, complaint: str, *, shared: bool = False) -> Iterator[None]:
     """Lock an SQLite database against other liveserver processes while the `with` block runs.
 
-    The lock is on a file beside the database's file. The system releases the lock when the process that holds it ends.
-    Raises SettingsError with the message `complaint` if another process holds the lock. Raises SettingsError, too, if
-    the lock's file can't be written. Does nothing for a PostgreSQL URL.
+    `shared`: True if other processes may hold the lock, too, if theirs is also shared. The lock is on a file beside the
+    database's file. The system releases the lock when the process that holds it ends. Raises SettingsError with the
+    message `complaint` if another process holds the lock. Raises SettingsError, too, if the lock's file can't be
+    written. Does nothing for a PostgreSQL URL.
     """
     if not address.startswith("sqlite:///"):
         yield
@@ -98,7 +99,7 @@ def alone(address: str, complaint: str) -> Iterator[None]:
         raise SettingsError(f"can't write beside the database: {path}: {error.strerror}") from None
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError:
             raise SettingsError(complaint) from None
         yield

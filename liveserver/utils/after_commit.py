@@ -1,4 +1,4 @@
-"""Commits with a follow-up: a function that is called even if the caller is cancelled during the commit."""
+"""Writes with a follow-up: a function that is called after a successful write, even if the caller has left."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 class AfterCommit:
-    """A runner of writes. After each write it calls a follow-up, even if the caller is cancelled during the write.
+    """A runner of writes. After each successful write it calls a follow-up, even if the caller was cancelled meanwhile.
 
-    A client may leave at any moment, and its request is then cancelled. If the write succeeds
-    nevertheless, the follow-up is needed.
+    If a client leaves, its request is cancelled. But a write of this request goes on, and if it succeeds, the follow-up
+    is needed.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,8 @@ class AfterCommit:
     async def __call__(self, writing: Coroutine[Any, Any, T], then: Callable[[T], None]) -> T:
         """Run `writing`, call `then` with the result of `writing`, and return this result.
 
-        If `writing` raises an exception, the exception is raised here, too, and `then` isn't called.
+        If `writing` raises an exception, the exception is raised here, too, and `then` isn't called. If the caller is
+        cancelled, `writing` goes on, and `then` is called if `writing` succeeds.
         """
         task = self._under_way.spawn(writing)
         try:

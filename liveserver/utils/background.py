@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class BackgroundTasks:
-    """A set of running tasks. Each task is kept until it ends, as the event loop has no strong reference to it."""
+    """A set of running tasks. It keeps each task until the task ends, as the event loop refers to tasks only weakly."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[Any]] = set()
@@ -60,7 +60,7 @@ class Periodic:
         wake: asyncio.Event | None = None,
         wait_first: bool = False,
     ) -> None:
-        """`work` returns the seconds until its next call, or None. With None, `interval()` returns these seconds.
+        """`work` returns the seconds until its next call, or None for `interval()` seconds.
 
         An `expected` exception is ignored. Any other exception is logged as `failure_event`, with its traceback. After
         an exception of either kind, the next call comes in `retry()` seconds (by default `interval()` seconds).

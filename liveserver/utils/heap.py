@@ -11,18 +11,20 @@ import platform
 LARGE = 128 * 1024
 """The size, in bytes, of the smallest allocation that gets a memory mapping of its own.
 
-This is glibc's initial value (mallopt(3)). Unless a program sets the value, glibc raises it to the size of the largest
-allocation that was freed. After that, an answer of hundreds of entries lies in the heap, between small objects that are
-kept for longer. When the answer is freed, it leaves a hole."""
+This is also glibc's initial value (mallopt(3)). But if a program doesn't set the value, glibc raises it to the size of
+the largest allocation that was freed. Then an answer of hundreds of entries would lie in the heap, between small
+objects that are kept for longer. When the answer is freed, there would be a hole between these objects."""
 
 TRIM = 4 * 1024 * 1024
-"""The number of free bytes that the heap may have at its end. If it has more, glibc gives these bytes back.
+"""The number of free bytes that the heap may have at its end. If there are more, glibc gives nearly all of them back.
 
 With 128 KB here, glibc often grew and cut the heap while viewers connected. A connect took 156 µs instead of 138 µs
 (medians of 6 measurements; docs/performance.md)."""
 
 LEFT = 500
-"""The number of connections that must have left before the heap is trimmed.
+"""The fall in the number of connections after which the heap is trimmed.
+
+The fall is counted from the greatest number of connections since the last trim.
 
 After a thousand TLS connections have left, the heap has some 30 MB of free memory. By itself, glibc gives back only the
 part at the heap's end."""
@@ -56,18 +58,18 @@ def trim() -> bool:
 
 
 class Departures:
-    """A count of connections that have left, which says when to trim the heap. It does no I/O and has no clock."""
+    """A check of whether so many connections have left that the heap should be trimmed. It does no I/O."""
 
     def __init__(self) -> None:
         self._most = 0
-        """The greatest number of connections at a time since the heap was trimmed last."""
+        """The greatest number of connections that were open at the same time since the last trim."""
         self._not_before = 0.0
 
     def many(self, connections: int, now: float) -> bool:
-        """Return True if so many connections have left that the heap should be trimmed now.
+        """Return True if the heap should be trimmed now, according to `LEFT` and `LEFT_SECONDS`.
 
-        Call this about once a second. `connections`: the present number of connections. `now`: the time in seconds,
-        from any beginning.
+        Call this about once a second, and trim the heap after each True. `connections`: the present number of
+        connections. `now`: the seconds since any fixed moment.
         """
         self._most = max(self._most, connections)
         if self._most - connections < LEFT or now < self._not_before:

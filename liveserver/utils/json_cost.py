@@ -1,4 +1,7 @@
-"""A limit on the number of values in a JSON text. A scan checks it before the text is parsed.
+"""A check, before a JSON text is parsed, of whether parsing it would cost too much.
+
+The check counts the text's strings, commas, colons and opening brackets. If there are too many, the caller must refuse
+the text.
 
 A JSON parser lets no other code run until it has finished, even if it runs in a thread. For a megabyte of plain text it
 needs a millisecond and a megabyte of memory. For a megabyte of empty lists it needs forty times as long, and twenty
@@ -18,10 +21,10 @@ SLICE = 128 * 1024
 
 
 async def has_too_many(text: bytes) -> bool:
-    """Return True if a JSON text has more than `VALUES_MAX` strings, commas, colons and opening brackets.
+    """Return True if a JSON text has more than `VALUES_MAX` strings, commas, colons and opening brackets together.
 
-    The text is scanned slice by slice, and other tasks can run between two slices. If the text isn't JSON, the count is
-    right up to the first error. A parser stops at this error.
+    The text is scanned slice by slice, and other tasks can run between two slices. If the text isn't JSON, the part
+    after the first error may be counted wrongly. This does no harm, as a parser stops at this error.
     """
     count = start = 0
     # 1 if the slice begins within a string, else 0.

@@ -16,8 +16,7 @@ K = TypeVar("K", bound="Hashable")
 V = TypeVar("V")
 
 OFTEN_SHARE = 0.75
-"""The greatest share of a cache's budget for values that were used after they were stored. New values get
-the rest."""
+"""The greatest share of a cache's budget for used values. So at least the rest is left for unused values."""
 
 KEPT_BYTES = 288
 """The number of bytes that a cache's own tables use for each value, besides the value and its key.
@@ -26,7 +25,7 @@ A caller whose weights are bytes adds this number to the weight of each value.""
 
 
 def size_of(value: object) -> int:
-    """Return the bytes of memory that are used by a text, a number, or a tuple with its contents."""
+    """Return the number of bytes of memory that a text, a number, or a tuple with its contents takes."""
     size = getsizeof(value)
     return size + sum(map(size_of, value)) if isinstance(value, tuple) else size
 
@@ -34,10 +33,10 @@ def size_of(value: object) -> int:
 class LruCache(Generic[K, V]):
     """A cache that keeps values while their weights together don't exceed `budget`. Only one thread may use it.
 
-    A value that is heavier than the whole budget isn't kept. Values that were used since they were stored are forgotten
-    after all other values. So a thousand values that are each asked for once don't push out a value that is used again
-    and again. `once_share`: the greatest share of the budget for values that weren't used since they were stored. One
-    such value is kept even if it is heavier than this share.
+    A value that is heavier than the whole budget isn't kept. A value is *unused* until `get` returns it. Unused values
+    are forgotten before used values. So a thousand values that are each asked for once don't push out a value that is
+    used again and again. `once_share`: the greatest share of the budget for unused values. A single unused value is
+    kept even if it is heavier than this share.
     """
 
     def __init__(self, budget: int, *, once_share: float = 1.0) -> None:
@@ -57,10 +56,10 @@ class LruCache(Generic[K, V]):
         return key in self._often or key in self._once
 
     def is_often(self, key: K) -> bool:
-        """Return True if the key's value was used since it was stored, or has replaced a value that was used.
+        """Return True if the key's value is used: `get` has returned it, or it has replaced a used value.
 
-        If the used values weigh more than `OFTEN_SHARE` of the budget, the least recently used values don't count as
-        used any more. This call doesn't count as a use.
+        If the used values together weigh more than `OFTEN_SHARE` of the budget, the least recently used values become
+        unused again. This method doesn't count as a use.
         """
         return key in self._often
 
@@ -77,9 +76,9 @@ class LruCache(Generic[K, V]):
         return item[0]
 
     def put(self, key: K, value: V, weight: int) -> None:
-        """Store a value in place of the key's old value, and forget other values until the rest fits into the budget.
+        """Store a value in place of the key's old value. Forget other values as `budget` and `once_share` demand.
 
-        If the value is heavier than the whole budget, it isn't kept. The old value is forgotten nevertheless.
+        If the new value is heavier than the whole budget, it isn't kept, and only the old value is forgotten.
         """
         often = key in self._often
         self.drop(key)

@@ -19,9 +19,9 @@ _OTHERS = 0o077
 
 
 def write_to(path: Path) -> BinaryIO:
-    """Open a file for overwriting, remove all rights to it except the owner's, and return the open file.
+    """Create or empty a file, remove all rights to it except the owner's, and return it, open for writing.
 
-    An existing file of another user keeps its rights.
+    If another user owns the file, and this process may not change its rights, the rights stay as they are.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE)
     if stat.S_IMODE(os.fstat(descriptor).st_mode) & _OTHERS:

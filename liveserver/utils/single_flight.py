@@ -41,7 +41,7 @@ class SingleFlight(Generic[K, T]):
         return task
 
     def abandon(self, key: K) -> None:
-        """Let no more callers share the run for `key`: the next call begins a new run.
+        """Make the next call for `key` begin a new run, even if a run for `key` is under way.
 
         The old run goes on for the callers that wait for it. In the old run, `is_current` returns False.
         """
@@ -86,7 +86,7 @@ class FreshFlight(Generic[T]):
 
     @property
     def pending(self) -> bool:
-        """True if the next run waits to begin. A call that is made now gets the result of that run."""
+        """True if a run was asked for, and hasn't begun. A call that is made now gets the result of this run."""
         return self._next is not None
 
     def cancel(self) -> list[asyncio.Task[T]]:

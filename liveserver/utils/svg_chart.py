@@ -36,7 +36,7 @@ class Scale(NamedTuple):
     logarithmic: bool = False
 
     def __call__(self, value: float) -> float:
-        """Return the coordinate of a value. A value below `low` or above `high` is drawn at `start` or at `end`."""
+        """Return the coordinate of a value: `start` for a value below `low`, and `end` for a value above `high`."""
         value = min(max(value, self.low), self.high)
         if self.logarithmic:
             share = math.log(value / self.low) / math.log(self.high / self.low)
@@ -45,7 +45,10 @@ class Scale(NamedTuple):
         return self.start + share * (self.end - self.start)
 
     def ticks(self, count: int = 4) -> list[float]:
-        """Return some round values between `low` and `high` for the axis: about `count` values on a linear scale."""
+        """Return some round values between `low` and `high`, for the axis.
+
+        On a linear scale, there are about `count` values. A logarithmic scale ignores `count`.
+        """
         if self.logarithmic:
             powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             steps = (1,) if len(powers) > 4 else (1, 2, 5) if len(powers) < 3 else (1, 3)
@@ -68,7 +71,11 @@ def round_up(value: float) -> float:
 
 
 def text(x: float, y: float, content: str, *, css: str = "", anchor: str = "start") -> str:
-    """Return the SVG of one line of text. `css`: the text's CSS classes. `anchor`: `start`, `middle` or `end`."""
+    """Return the SVG of one line of text.
+
+    `x`, `y`: a point on the text's baseline. `css`: the text's CSS classes. `anchor`: the part of the text that is at
+    this point (`start`, `middle` or `end`).
+    """
     return f'<text x="{x:.1f}" y="{y:.1f}" class="{css}" text-anchor="{anchor}">{escape(content)}</text>'
 
 
@@ -78,7 +85,7 @@ def line(x1: float, y1: float, x2: float, y2: float, css: str) -> str:
 
 
 def rectangle(x: float, y: float, width: float, height: float, css: str) -> str:
-    """Return the SVG of a rectangle. If its width or height is negative, it is drawn as 0."""
+    """Return the SVG of a rectangle. A negative width or height is replaced by 0."""
     return f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0):.1f}" height="{max(height, 0):.1f}" class="{css}"/>'
 
 
@@ -92,7 +99,7 @@ def path(points: Sequence[tuple[float, float]], css: str) -> str:
 
 
 def area(points: Sequence[tuple[float, float]], bottom: float, css: str) -> str:
-    """Return the SVG of the area between a line through some points and a `bottom`; "" if there are no points.
+    """Return the SVG of the area below a line through some points; "" if there are no points.
 
     `bottom`: the y-coordinate of the area's lower edge.
     """

@@ -1,4 +1,8 @@
-"""Writing XML. Names are written with the prefixes that the caller gives. Characters that XML forbids are left out."""
+"""Writing XML.
+
+Tags and attribute names are written as the caller gives them, with their prefixes. In texts and attribute values,
+characters that XML forbids are left out.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,8 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def new_document(tag: str, attributes: dict[str, str]) -> ElementTree.Element:
     """Return the root element of a new document.
 
-    `attributes` must declare (by `xmlns:…`) the prefixes of all names that the document uses.
+    `tag`: the root's name. `attributes`: the root's attributes. They must declare (by `xmlns:…`) the prefixes of all
+    names in the document.
     """
     return ElementTree.Element(tag, {name: _NOT_XML.sub("", value) for name, value in attributes.items()})
 

@@ -117,6 +117,9 @@ async def test_second_server_on_one_file(tmp_path: Path) -> None:
             second, "a server runs on sqlite:///", "/first/live.db already: stop it", "another folder", "--database"
         )
         assert second.stderr.index("--database") < second.stderr.index("--redis")
+        redis = {"port": str(free_port()), "redis_url": "redis://127.0.0.1:1"}
+        second = await run("serve", cwd=tmp_path, **{**first.settings, **redis})
+        _assert_one_line(second, "a server without Redis runs on sqlite:///", "/first/live.db already", "--redis")
         assert first.running
         assert await first.end() == 0
     async with started(first):

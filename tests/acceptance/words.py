@@ -27,6 +27,29 @@ window.__document = () => {
   walk(document);
   return words([document.title, ...parts].join("\n"));
 };
+// Of each word in the document the nodes that say it, each with the way to it.
+window.__places = () => {
+  const places = {};
+  const note = (text, path) => {
+    for (const word of words(text)) (places[word] ??= []).push(path);
+  };
+  const walk = (root, above) => {
+    for (const element of root.querySelectorAll("*")) {
+      const way = [];
+      for (let one = element; one instanceof Element; one = one.parentNode) {
+        const { id, list, notice } = { id: one.id, ...one.dataset };
+        way.unshift(one.localName + (id && `#${id}`) + (list ? `[list=${list}]` : "") + (notice ? `[${notice}]` : ""));
+      }
+      const path = above + way.join(" ");
+      for (const node of element.childNodes) if (node.nodeType !== 1) note(node.data, `${path} ${node.nodeName}`);
+      for (const { name, value } of element.attributes) note(value, `${path} @${name}`);
+      if (typeof element.value === "string") note(element.value, `${path} value`);
+      if (element.shadowRoot) walk(element.shadowRoot, `${path} / `);
+    }
+  };
+  walk(document, "");
+  return places;
+};
 // Frames without an origin have none.
 window.__copied = async () => {
   const copies = [];
@@ -66,16 +89,24 @@ const send = WebSocket.prototype.send;
 WebSocket.prototype.send = function (data) {
   const { type, id } = JSON.parse(data);
   if (type === "gone") {
-    const found = window.__document();
-    const beside = [window.__copied(), window.__holder === undefined ? [] : window.__noticed(window.__holder)];
-    window.__confirmed.push(Promise.all(beside).then(more => [id, [...found, ...more.flat()]]));
+    const places = window.__places();
+    for (const word of window.__document()) places[word] ??= ["the document"];
+    const beside = {
+      "an offline copy": window.__copied(),
+      "a notification": window.__holder === undefined ? [] : window.__noticed(window.__holder),
+    };
+    const noted = Object.entries(beside).map(async ([place, said]) => {
+      for (const word of await said) (places[word] ??= []).push(place);
+    });
+    window.__confirmed.push(Promise.all(noted).then(() => [id, places]));
   }
   send.call(this, data);
 };
 """
 """To run before a page's own scripts, in its frames too: looks for words in all of the document, its attributes, head,
 controls and shadow trees included; and beside it, in offline copies and notifications. Keeps, of each confirmation that
-the page sends, the entry and the words that the document, the copies and the page's own notifications have then."""
+the page sends, the entry and the words that the document, the copies and the page's own notifications have then, each
+with the places that say it. A page knows its own notifications by a random mark: no two may have one `Math.random`."""
 
 
 def said(kind: str, number: int, version: int) -> str:
@@ -99,8 +130,8 @@ async def rid_of(page: Page, gone: Iterable[str], *, beside: bool = False) -> se
     return {word for words in found for word in words}
 
 
-async def confirmations(page: Page) -> list[tuple[str, set[str]]]:
-    """Of each confirmation since the last call, the entry and what was said by the page when it was sent."""
+async def confirmations(page: Page) -> list[tuple[str, dict[str, list[str]]]]:
+    """Of each confirmation since the last call, the entry, and of each word that the page said then where it did."""
     taken = "() => Promise.all(window.__confirmed.splice(0))"
     found: list[list[Any]] = await asyncio.gather(*(frame.evaluate(taken) for frame in page.frames))
-    return [(entry_id, set(words)) for sent in found for entry_id, words in sent]
+    return [(entry_id, places) for sent in found for entry_id, places in sent]

@@ -11,7 +11,7 @@ import pytest
 
 from liveserver.access.people.desk_sessions import digest_of
 from liveserver.domain.errors import Conflict, Forbidden, LiveserverError, NotFound, Unauthorized, VersionConflict
-from liveserver.domain.ids import now
+from liveserver.domain.ids import EntityVersion, now
 from liveserver.domain.people.principal import Principal, PrincipalKind
 from liveserver.domain.people.rights import Role
 from liveserver.domain.people.user import LinkKind, Membership, UserState, login_of
@@ -107,10 +107,10 @@ async def test_only_owners_administer(store: Store) -> None:
                 await asked
         assert await actions(store) == before
     owner = await joined(store, "owner", Role.OWNER)
-    disabled, _ = await store.users.edit(user.id, UserChange(disabled=True), owner, now(), version=1)
+    disabled, _ = await store.users.edit(user.id, UserChange(disabled=True), owner, now(), version=EntityVersion(1))
     assert disabled.state is UserState.DISABLED
     with pytest.raises(VersionConflict):
-        await store.users.edit(user.id, UserChange(disabled=False), owner, now(), version=1)
+        await store.users.edit(user.id, UserChange(disabled=False), owner, now(), version=EntityVersion(1))
     assert (await actions(store))[0] == "user.disabled"
 
 

@@ -22,13 +22,16 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from liveserver.http.api.openapi.catalogue import OPERATIONS
+from liveserver.domain.people.rights import Role
+from liveserver.http.api.openapi.catalogue import DESK_OPERATIONS, OPERATIONS
 from liveserver.http.api.openapi.document import document
 from liveserver.server.app import create_app
 from liveserver.settings import Settings
 from tests.hostile.oddities import TEXTS, bodies
 from tests.hostile.routes import Template, templates
+from tests.support.api.desk import HERE
 from tests.support.api.site import BASE, SETTINGS, SLUG, serving
+from tests.support.people_samples import at_desk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +51,9 @@ TIMEOUT = 20.0
 
 ROUTES = templates(create_app(Settings(_env_file=None)))  # type: ignore[call-arg]
 
-DESCRIBED = {(operation.method, f"/api/v1{operation.template}"): operation for operation in OPERATIONS}
+API, DESK = "/api/v1", "/desk/api/v1"
+DESCRIBED = {(operation.method, API + operation.template): operation for operation in OPERATIONS}
+DESCRIBED |= {(operation.method, DESK + operation.template): operation for operation in (*OPERATIONS, *DESK_OPERATIONS)}
 
 ANYWHERE = {400, 404, 413, 414, 429, 431}
 """The statuses with which any path may be answered before a handler sees the request."""
@@ -150,6 +155,9 @@ real: dict[str, SearchStrategy[str]] = {
     "id": st.just("{entry}"),
     "name": st.sampled_from(["{entry}.jpg", "x.webp", "x-400.webp"]),
     "hash": st.sampled_from(["0" * 8, "0" * 12]),
+    "user_id": st.just("{member}"),
+    "session_id": st.just("{session_id}"),
+    "key_id": st.just("{key_id}"),
     "number": st.sampled_from([number for number in NUMBERS if number.isdecimal() and number.isascii()]),
     "path": st.sampled_from(["icon.svg", "sw.js", "embed/v1.js", "../app.py", "assets"]),
 }
@@ -261,7 +269,7 @@ BODIES += (
 
 
 class Request(NamedTuple):
-    """A request. In its parts, `{entry}`, `{doomed}`, `{epoch}` and `{key}` stand for what the server knows."""
+    """A request. In its parts, `{entry}`, `{doomed}`, `{epoch}`, `{key}` … stand for what the server knows."""
 
     method: str
     target: str
@@ -291,6 +299,12 @@ def requests(draw: DrawFn, template: Template) -> Request:
     names = draw(st.lists(st.sampled_from(sorted(HEADERS)), max_size=4, unique=True))
     headers = [(name, draw(HEADERS[name])) for name in names]
     headers.append(("Authorization", draw(st.sampled_from(KEYS)) if seldom() else "Bearer {key}"))
+    if template.path.startswith(DESK):
+        headers = [header for header in headers if header[0] != "Cookie"]
+        # The others need a session that stays.
+        session = "{doomed_session}" if (method, template.path) == ("DELETE", f"{DESK}/session") else "{session}"
+        headers.append(("Cookie", draw(HEADERS["Cookie"]) if seldom() else f"liveserver={session}"))
+        headers.append(("Sec-Fetch-Site", "none" if seldom() else "same-origin"))
     body = draw(_bodies(template, method)) or b""
     if body and "Content-Type" not in names:
         headers.append(("Content-Type", "application/json"))
@@ -383,6 +397,11 @@ async def _serve(chosen: Settings, found: Served, ready: threading.Event, over: 
         found.port = site.port
         key = await site.key("fuzz", ["publish", "manage"])
         found.known |= {"entry": entry["id"], "doomed": doomed["id"], "epoch": epoch, "key": key}
+        store = site.parts.store
+        owner, member = await at_desk(store, "Olive", Role.OWNER), await at_desk(store, "Ada")
+        doomed_session = await site.parts.sign_in.begin(owner.principal.id, HERE, way="link")
+        found.known |= {"session": owner.token, "doomed_session": doomed_session.token, "member": member.principal.id}
+        found.known |= {"session_id": "0a1b", "key_id": (await site.key("spare", ["publish"])).split("_")[1]}
         ready.set()
         await asyncio.to_thread(over.wait)
 
@@ -390,8 +409,12 @@ async def _serve(chosen: Settings, found: Served, ready: threading.Event, over: 
 @cache
 def documented(path: str, method: str) -> frozenset[int]:
     """The statuses that the route may answer."""
-    operations = document(BASE)["paths"].get(path)
+    paths = document(BASE)["paths"]
     asked = "GET" if method == "HEAD" else method
+    if path.startswith(DESK) and path not in paths:
+        # Shared with the public API.
+        return documented(path.removeprefix("/desk"), method) | {401, 403}
+    operations = paths.get(path)
     if operations is not None:
         found = operations.get(asked.lower())
         return frozenset(int(status) for status in found["responses"]) | {304} if found else frozenset({405})

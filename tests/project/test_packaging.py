@@ -166,14 +166,17 @@ def front_end(tmp_path: Path) -> FrontEnd:
 
 def test_hook_builds_when_the_sources_changed(front_end: FrontEnd) -> None:
     """The bundle is built from the sources as they are, and not a second time from the same ones."""
-    hatch_build.ensure_bundle(front_end.root)
+    stages: list[str] = []
+    hatch_build.ensure_bundle(front_end.root, stages.append)
     assert front_end.built.read_text() == "one"
+    assert stages == ["Installing the packages of the front end", "Building the front end"]
 
     front_end.built.write_text("kept")
     front_end.write("node_modules/x/index.js", "not a source")
     front_end.write("main.test.ts", "not a source")
     os.utime(front_end.root / "web/main.ts")
-    hatch_build.ensure_bundle(front_end.root)
+    hatch_build.ensure_bundle(front_end.root, stages.append)
+    assert len(stages) == 2
     assert front_end.built.read_text() == "kept"
 
     front_end.write("main.ts", "two")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from liveserver.access.people.desk_sessions import digest_of
+from liveserver.access.people.desk_sessions import digest_of, new_token
 from liveserver.domain.ids import new_user_id, now
 from liveserver.domain.people.principal import Principal, PrincipalKind
 from liveserver.domain.people.rights import Role
@@ -49,3 +49,21 @@ async def joined(store: Store, name: str, role: Role | None = Role.REPORTER, *me
     digest = digest_of(f"session {user.id}")
     await store.credentials.join(digest_of(f"link {user.id}"), Credential(password="hash"), digest, a_session(user))
     return Principal(PrincipalKind.USER, user.id, name, digest)
+
+
+class AtDesk(NamedTuple):
+    """A user who is signed in at the desk."""
+
+    principal: Principal
+    token: str
+    """The token in the session's cookie."""
+
+
+async def at_desk(store: Store, name: str, role: Role | None = Role.REPORTER, *memberships: Membership) -> AtDesk:
+    """Return a new user who has joined with a password, and is signed in, with the session's token."""
+    user, token = a_user(name, role, *memberships), new_token()
+    await invited(store, user, f"link {user.id}")
+    await store.credentials.join(
+        digest_of(f"link {user.id}"), Credential(password="hash"), token.digest, a_session(user)
+    )
+    return AtDesk(Principal(PrincipalKind.USER, user.id, name, token.digest), token.token)

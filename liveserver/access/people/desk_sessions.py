@@ -78,6 +78,11 @@ class DeskSessions:
         self._next_query = 0.0
         self._noting = BackgroundTasks()
 
+    @property
+    def remembered(self) -> int:
+        """The number of sessions that this process has seen alive, and that it hasn't seen over since."""
+        return len(self._seen)
+
     def token_in(self, cookies: str | None) -> str | None:
         """Return the session's token in a Cookie header; None if there is none, or it can't be one."""
         if not cookies or len(cookies) > COOKIES_MAX:

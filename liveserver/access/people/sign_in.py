@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import Counter
+from contextlib import contextmanager
 from datetime import timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from liveserver.access.people.desk_sessions import digest_of, new_token
 from liveserver.access.people.passwords import LENGTH_MAX, Passwords, check_new
 from liveserver.access.request_limits import Limit
-from liveserver.domain.errors import Forbidden, Unauthorized
+from liveserver.domain.errors import Forbidden, TooManyRequests, Unauthorized
 from liveserver.domain.ids import now
 from liveserver.domain.people.user import AGENT_MAX, NAME_MAX, JoinLink, LinkKind, Session, User, login_of
 from liveserver.store.repositories.people.credentials import Credential
 from liveserver.utils import audit_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from liveserver.access.people.desk_sessions import DeskActor, NewToken
     from liveserver.access.request_limits import Peer, RequestLimits
     from liveserver.store import Store
+
+
+class SignInWay(StrEnum):
+    """The ways to sign in. They are labels of a metric, so no text from a client is among them."""
+
+    PASSWORD = "password"  # noqa: S105
+    PASSKEY = "passkey"
+    PROVIDER = "provider"
+    LINK = "link"
+
 
 CONFIRMED_FOR = timedelta(minutes=10)
 """For how long a user who has proved to be who they are may do what needs such a proof."""
@@ -85,6 +98,8 @@ class SignIn:
         self._store = store
         self._limits = limits
         self.passwords = Passwords()
+        self.outcomes: Counter[tuple[SignInWay, bool]] = Counter()
+        """How often somebody signed in (True) or was refused (False), by way, since the process began."""
         here = f"more than {TRIES} tries of this name from this address in {TRIES_SECONDS // 60} minutes"
         self._by_name_here = Limit("sign-in-name", here, TRIES / TRIES_SECONDS, clock, TRIES_SECONDS)
         everywhere = f"more than {TRIES_OF_ALL} tries of this name in {TRIES_SECONDS // 60} minutes"
@@ -92,7 +107,8 @@ class SignIn:
 
     async def with_password(self, name: str, password: str, client: Client) -> SignedIn:
         """Sign in by name and password. Raises Unauthorized if they are wrong, TooManyRequests, and Busy."""
-        user_id = await self._check_password(name, password, client)
+        with self.refusals_counted(SignInWay.PASSWORD):
+            user_id = await self._check_password(name, password, client)
         return await self.begin(user_id, client, way="password")
 
     async def confirm_with_password(self, actor: DeskActor, password: str, client: Client) -> None:
@@ -104,17 +120,19 @@ class SignIn:
     async def begin(self, user_id: str, client: Client, *, way: str) -> SignedIn:
         """Begin a session of a user who has proved to be who they are. Raises Unauthorized if the user may not sign in.
 
-        `way`: how the user signed in, for the audit log.
+        `way`: how the user signed in, for the audit log and the metrics: one of `SignInWay`.
         """
         token = new_token()
-        user = await self._store.credentials.sign_in(token.digest, new_session(user_id, client, now()), way=way)
+        with self._counted(SignInWay(way)):
+            user = await self._store.credentials.sign_in(token.digest, new_session(user_id, client, now()), way=way)
         audit_log.done("user.signed_in", user=user.id, name=user.name, way=way, address=client.address)
         return SignedIn(user, token.token)
 
     async def link(self, token: str, client: Client) -> tuple[JoinLink, User]:
         """Return the link with this token, and its user. Raises Unauthorized if it isn't valid, and TooManyRequests."""
-        self._limits.sign_in(client.peer)
-        return await self._store.credentials.link(digest_of(token))
+        with self.refusals_counted(SignInWay.LINK):
+            self._limits.sign_in(client.peer)
+            return await self._store.credentials.link(digest_of(token))
 
     async def join_with_password(self, token: str, password: str, client: Client) -> SignedIn:
         """Use a link: set a password, and sign in. Raises InvalidInput if the password is too easy to guess.
@@ -128,8 +146,25 @@ class SignIn:
     async def join(self, token: str, user: User, credential: Credential | None, client: Client) -> SignedIn:
         """Use a user's link with a credential, and sign in. Raises Unauthorized if the link isn't valid."""
         new, session = new_token(), new_session(user.id, client, now())
-        joined = await self._store.credentials.join(digest_of(token), credential, new.digest, session)
+        with self._counted(SignInWay.LINK):
+            joined = await self._store.credentials.join(digest_of(token), credential, new.digest, session)
         return SignedIn(joined, new.token)
+
+    @contextmanager
+    def refusals_counted(self, way: SignInWay) -> Iterator[None]:
+        """Count it as a refusal if this context ends with Unauthorized or TooManyRequests."""
+        try:
+            yield
+        except (Unauthorized, TooManyRequests):
+            self.outcomes[way, False] += 1
+            raise
+
+    @contextmanager
+    def _counted(self, way: SignInWay) -> Iterator[None]:
+        """Count that somebody has signed in when this context ends; with an error, as `refusals_counted` does."""
+        with self.refusals_counted(way):
+            yield
+        self.outcomes[way, True] += 1
 
     async def set_password(self, actor: DeskActor, old: str, new: str, client: Client) -> None:
         """Replace the acting user's password. The user's other sessions end.

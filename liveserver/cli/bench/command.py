@@ -50,7 +50,8 @@ class Request:
     keep: bool = False
     """True if the published entries stay in the live blog; False to delete them at the end."""
     pids: tuple[int, ...] = ()
-    """The ids of server processes on this machine. The processor time and memory of these processes are measured."""
+    """The ids of server processes on this machine. The processor time and memory of these processes, and of their
+    descendants, are measured."""
     json: Path | None = None
     html: Path | None = None
     svg: Path | None = None
@@ -60,8 +61,8 @@ def bench(request: Request, confirm: Callable[[str], bool]) -> int:
     """Run a benchmark, and return the exit status of the command.
 
     The exit status is 0 if the result's `ok` is true, 1 if it is false, and `INTERRUPTED` if Ctrl+C ended the run.
-    `confirm`: asks the operator a question, and returns True for yes. Raises Refused if the benchmark can't or mustn't
-    be run. Raises ClientError if the server refuses a request.
+    `confirm`: asks the operator a question, and returns True for yes. Raises Refused if the benchmark can't be
+    started or continued, or if `confirm` returns False. Raises ClientError if a request fails before the run begins.
     """
     request.plan.check()
     for path in (request.json, request.html, request.svg):
@@ -129,7 +130,7 @@ async def _bench(request: Request, confirm: Callable[[str], bool]) -> Result:
 
 
 def _end_on_interrupt(run: Run) -> None:
-    """From now on, let the first Ctrl+C end the run early, and let the second Ctrl+C end the process immediately."""
+    """Set a signal handler: the first Ctrl+C ends the run early, the second Ctrl+C ends the process at once."""
     former_handler = signal.getsignal(signal.SIGINT)
 
     def end() -> None:

@@ -6,9 +6,9 @@ from liveserver.domain.errors import LiveserverError
 
 
 class Refused(LiveserverError):
-    """The error of a benchmark that can't or mustn't be run with the operator's options. The error message is one line
-    for the operator."""
+    """The error raised when a benchmark isn't started, or must end early. The error message is one line for the
+    operator."""
 
 
 class Broken(LiveserverError):
-    """The error of a server that refused a viewer's stream, or sent data that breaks the protocol."""
+    """The error raised when the server refuses a viewer's stream, or sends data that breaks the protocol."""

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 RESERVE = 64
-"""The number of files that a process of the benchmark may have open besides its viewers' sockets."""
+"""The part of a process's limit of open files that is kept for other files than viewers' sockets."""
 
 PER_SOURCE = 5_000
-"""The greatest number of viewers that connect from one source address of the loopback network. With more viewers, the
-kernel would search longer and longer for a free port of the address."""
+"""The greatest number of viewers that connect from one source address of the loopback network. The more ports of an
+address are in use, the longer the kernel searches for a free port."""
 
 _PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _PORTS = 28_232
@@ -45,9 +45,9 @@ def outgoing_ports() -> int:
 
 
 def has_many_sources(address: str) -> bool:
-    """True if this machine can connect to an address from any source address 127.x.y.z.
+    """True if this machine can connect to the IP address `address` from every source address 127.x.y.z.
 
-    This is possible only on Linux, for an IPv4 address of the loopback network.
+    This is possible only on Linux, if `address` is an IPv4 address of the loopback network.
     """
     ip = ipaddress.ip_address(address)
     return sys.platform == "linux" and ip.version == 4 and ip.is_loopback

@@ -19,8 +19,8 @@ PROCESSES_MAX = 64
 SIZE_MIN, SIZE_MAX = 200, 50_000
 
 PER_PROCESS = 10_000
-"""The greatest number of viewers of a process, if the operator doesn't set the number of processes. A process may get
-more viewers on a machine with few processors: more processes than processors would be no faster."""
+"""The number of viewers for which one process is started, if the operator doesn't set the number of processes. On a
+machine with few processors, each process gets more viewers, as more processes than processors would be no faster."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Plan:
     """The seconds over which the first connections of all viewers are spread evenly. 0: the viewers connect as fast as
     the server accepts them."""
     processes: int = 0
-    """The number of worker processes, which run the viewers. 0: as many as are needed."""
+    """The number of worker processes, which run the viewers. 0: `shares` chooses the number."""
     size: int = 400
-    """How many bytes the text of an entry has."""
+    """About how many bytes the text of an entry has."""
 
     @property
     def entries(self) -> int:
@@ -47,8 +47,8 @@ class Plan:
         return round(self.rate * self.duration)
 
     def check(self) -> None:
-        """Raise Refused if a value is out of bounds, or if a rate above 0 is too low for even one entry in
-        `duration`."""
+        """Raise Refused if a value is out of bounds. Raise Refused, too, if the rate is above 0, but so low that no
+        entry would be published."""
         bounds: list[tuple[str, float, float, float]] = [
             ("--viewers", self.viewers, 1, VIEWERS_MAX),
             ("--rate", self.rate, 0, RATE_MAX),
@@ -65,11 +65,11 @@ class Plan:
 
 
 def shares(plan: Plan, address: str) -> list[range]:
-    """Divide the viewers among processes. Return for each process the range of the numbers of its viewers.
+    """Divide the viewers among worker processes. Return one range of viewers' numbers for each process.
 
-    Before that, raise this process's limit of open files as far as possible. `address`: the server's IP address. Raises
-    Refused if this machine has too few outgoing ports for the viewers, or if the processes can't open a socket for each
-    viewer.
+    This function also increases the current process's limit of open files as far as possible. `address`: the server's
+    IP address. Raises Refused if this machine has too few outgoing ports for the viewers, or if the limit of open files
+    is too low for so many viewers.
     """
     room = machine_limits.raise_open_files()
     if not machine_limits.has_many_sources(address) and plan.viewers > machine_limits.outgoing_ports():

@@ -16,17 +16,18 @@ if TYPE_CHECKING:
 
 SLUG = "benchmark"
 TITLE = "Benchmark (not news)"
-"""The title of the live blog that a benchmark makes for itself. Later benchmarks recognise their live blog by it."""
+"""The title of the live blog that a benchmark makes for its entries. A benchmark publishes into a live blog of this
+title without asking the operator."""
 
 DELETING = 8
-"""How many requests to delete an entry may wait for their answers at the same time."""
+"""The greatest number of delete requests that run at the same time."""
 
 _TEXT = "This entry was published by “liveserver bench” to measure how fast it is delivered. It is not news. "
 
 
 class Publisher:
-    """The publisher of one run's entries into one live blog. `run`: the run's id. `size`: how many bytes the text of an
-    entry has."""
+    """The publisher of one run's entries into one live blog. `run`: the run's id. `size`: about how many bytes the text
+    of an entry has."""
 
     def __init__(self, client: Client, slug: str, *, run: str, size: int) -> None:
         self.slug = slug

@@ -29,13 +29,13 @@ SETTLE_SECONDS = 2.0
 """Seconds from the moment when all viewers are connected to the first entry. In that time, the server finishes the work
 that new connections cause."""
 PATIENCE = 10.0
-"""How many seconds a run waits for the next delivery after its last entry. If no viewer gets a change in this time, the
-changes that are still missing count as lost."""
+"""The number of seconds without a delivery after which a run stops waiting for the last changes. The changes that are
+still missing then count as lost."""
 CONNECT_SECONDS = 120.0
-"""The greatest number of seconds to wait, after the plan's ramp, until all viewers are connected. After this time, the
-run goes on without the viewers that aren't connected."""
+"""The greatest number of seconds that a run waits for viewers to connect, counted from the end of the plan's ramp. Then
+the run goes on without the viewers that aren't connected."""
 PUBLISHING = 32
-"""The greatest number of requests to publish that wait for their answers at the same time."""
+"""The greatest number of publish requests that run at the same time."""
 
 
 class Stage(StrEnum):
@@ -51,7 +51,7 @@ class Stage(StrEnum):
 
 
 class Source(Protocol):
-    """A publisher of the run's entries, which become the changes that viewers get."""
+    """A publisher of the run's entries. Viewers get each entry as a change."""
 
     async def publish(self, number: int, /) -> int:
         """Publish the entry with this number now, and return its seq. The entry's text has a mark with the present
@@ -79,16 +79,17 @@ class Moment:
     published: int
     """How many entries have been published so far."""
     recent: Second
-    """The counts of the last full second."""
+    """The counts of the last full second: deliveries, latencies, and viewers that follow."""
 
 
 class Run:
     """A run: it connects the viewers, publishes entries, waits until the viewers have got the entries, and counts the
     deliveries.
 
-    `run`: the run's id. `source`: publishes the entries; None to only watch. `present`: asks for the seq of the live
-    blog's last change; None not to ask. `meter`: measures the server's processes; None not to measure them. `greeted`:
-    True if the server sends `hello`. `show`: shows the run's progress.
+    `run`: the run's id. `source`: publishes the entries; if None, the run only watches. `present`: asks for the seq of
+    the live blog's last change; if None, the run's last entry counts as the last change. `meter`: measures the
+    server's processes; if None, the server isn't measured. `greeted`: True if the server sends `hello`, as liveserver
+    does. `show`: called several times a second to show the run's progress.
     """
 
     def __init__(
@@ -124,7 +125,8 @@ class Run:
     async def __call__(self) -> Result:
         """Run the benchmark, and return its result.
 
-        Raises Refused if the limits of this machine don't allow so many viewers, or if a process with viewers dies.
+        Raises Refused if the limits of this machine are too low for the plan's viewers, if a process with viewers dies,
+        or if the meter can't read a process of the server.
         """
         result = self._result
         async with WorkerPool(self._orders()) as pool:
@@ -235,9 +237,9 @@ class Run:
             free.release()
 
     async def _drain(self, pool: WorkerPool) -> None:
-        """Wait until every viewer has got the live blog's last change, or no viewer gets a change for PATIENCE seconds.
+        """Wait until every viewer has got the live blog's last change.
 
-        If it isn't known which change is the last, return immediately.
+        Stop waiting after PATIENCE seconds without a delivery. If it isn't known which change is the last, don't wait.
         """
         if self._present is not None:
             try:

@@ -15,7 +15,7 @@ class Target:
     """The server that the operator named. The IP address of the server's host is looked up once, for all viewers."""
 
     url: str
-    """The URL without a trailing slash."""
+    """The server's URL without a trailing slash."""
     authority: str
     """The server's host and port, as the Host header has them."""
     prefix: str
@@ -27,7 +27,8 @@ class Target:
 
     @classmethod
     async def find(cls, url: str) -> Target:
-        """Return the server at a URL. Raises Refused if `url` is no server's URL, or the server's host isn't found."""
+        """Return the server at a URL. Raises Refused if the server's host isn't found, or if `url` can't be a server's
+        URL: it isn't HTTP or HTTPS, has no host, or has a user, a query or a fragment."""
         try:
             parts = urlsplit(url)
             port = parts.port or (443 if parts.scheme == "https" else 80)

@@ -9,7 +9,7 @@ import typer
 
 from liveserver.cli.options import with_settings
 from liveserver.cli.store_access import on_store
-from liveserver.cli.terminal import expiry, fail, print_table
+from liveserver.cli.terminal import expiry, fail, is_read_here, print_table
 from liveserver.domain.errors import NotFound
 from liveserver.domain.ids import now
 from liveserver.domain.people.principal import COMMAND
@@ -45,7 +45,11 @@ def keys_create(
     stored_key, printed_key = new_key(name, scope, expires_at, liveblog or None)
 
     on_store(settings, lambda store: store.keys.add(stored_key, COMMAND), new=True)
-    typer.echo(f"A key for the server on {database_of(settings)}, shown this once:", err=True)
+    server = f"the server on {database_of(settings)}"
+    if is_read_here():
+        typer.echo(f"A key for {server}, shown this once:", err=True)
+    else:
+        typer.echo(f"Made a key for {server}; it is on standard output, shown this once.", err=True)
     typer.echo(printed_key)
     typer.echo("Programs send it as Authorization: Bearer …; commands take it from LIVESERVER_KEY, or --key.", err=True)
 

@@ -102,7 +102,8 @@ OPTION_OF = {
 def _parse(model: type[InputType], fields: dict[str, Any]) -> InputType:
     """Return the fields of a partner as an instance of `model`.
 
-    Raises InvalidInput if a field isn't valid. The error names the option that sets the field, not the API's field.
+    Raises InvalidInput if a field isn't valid. The error names the option or argument that sets the field, not the
+    API's field.
     """
     from liveserver.domain.inputs.parsing import parse
 
@@ -113,10 +114,11 @@ def _parse(model: type[InputType], fields: dict[str, Any]) -> InputType:
 
 
 def _option(pointer: str) -> str:
-    """Return the command-line option that sets the field with this JSON pointer in the API.
+    """Return the command-line option or argument that sets a field of a partner, as an error message names it.
 
-    For one item of a field (`/origins/0`), returns the option of the field (`--origin`). If no option sets the field,
-    returns `pointer`.
+    `pointer`: the field's JSON pointer in the API. For `/name`, which an argument sets, returns `the name`. For one
+    item of a field (`/origins/0`), returns the option of the whole field (`--origin`). If no option or argument sets
+    the field, returns `pointer`.
     """
     return OPTION_OF.get(pointer) or OPTION_OF.get(pointer.rpartition("/")[0]) or pointer
 

@@ -24,11 +24,11 @@ BACKLOG = 14
 """How many steps of the script are played without pauses when the story begins. The entries of these steps look as if
 they had been published in the hours before."""
 BACKLOG_STEP = timedelta(minutes=7)
-"""The difference between the publication times of two consecutive entries of the first `BACKLOG` steps. The publication
-times of these entries are invented."""
+"""The time between two consecutive steps of the first `BACKLOG` steps, according to the publication times that their
+entries get. These publication times are invented."""
 REST = 5
-"""The pause after the end of the story, before the story begins again. It is a multiple of the interval between two
-steps."""
+"""The length of the pause between the end of the story and its next beginning, in intervals. An interval is the time
+between two steps."""
 
 
 class Newsroom:
@@ -51,7 +51,7 @@ class Newsroom:
         return (len(self._script.steps) - BACKLOG + REST) * self._interval
 
     async def open(self) -> None:
-        """Open the demo's live blog, unless it exists from an earlier run of the demo."""
+        """Create the demo's live blog, unless it exists from an earlier run of the demo."""
         try:
             await self._parts.store.liveblogs.find(self.slug)
         except NotFound:

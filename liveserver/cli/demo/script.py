@@ -1,4 +1,4 @@
-"""The demo's script, from the file `script.json`: the entries that its newsroom publishes, corrects and deletes."""
+"""The demo's script, from the file `script.json`: the entries that the demo publishes, edits and deletes."""
 
 from __future__ import annotations
 

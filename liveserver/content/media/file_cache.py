@@ -1,4 +1,5 @@
-"""A cache that keeps picture files for a few seconds. Requests for a file at the same time share one read."""
+"""A cache that keeps picture files for a few seconds. If several requests need the same file at the same time, the file
+is read once."""
 
 from __future__ import annotations
 
@@ -25,8 +26,8 @@ class _Kept(NamedTuple):
 class FileCache:
     """A cache that keeps each file for `seconds`, and at most `size` bytes of all files together.
 
-    If the files have more bytes, some are dropped, first the files that nobody has asked for again. `read`: returns a
-    file's content by its name; None if there is no such file.
+    If the files have more bytes, some are dropped: first the files that weren't requested again since they were read.
+    `read`: returns a file's content by its name; None if there is no such file.
 
     Files never change, but other processes may remove them without telling this process. So a file is kept for a few
     seconds only. Even so, ten thousand readers of one picture cause only one read in these seconds.

@@ -66,9 +66,9 @@ class MediaLibrary:
     async def check_room(self, owner: Hashable) -> None:
         """Check that one more picture of an owner (an API key, or a source) may be added.
 
-        Raises MediaFull if the disk is full, or if all pictures together have reached their limit of bytes. Raises
-        TooManyRequests if the owner has used up its daily quota. Raises MediaUnavailable if the storage doesn't answer.
-        Raises StoreUnavailable if the store doesn't answer.
+        Raises MediaFull if too few bytes are free on the disk, or if all pictures together have reached their limit of
+        bytes. `QuotaTerms` has these limits. Raises TooManyRequests if the owner has used up its daily quota. Raises
+        MediaUnavailable if the storage doesn't answer. Raises StoreUnavailable if the store doesn't answer.
         """
         await self._quota.check(owner)
 
@@ -85,9 +85,10 @@ class MediaLibrary:
         `by`: the user, API key or source that sends the picture. It has a line in the transcoder's queue, and a quota.
         `media_id`: the id of the picture, a UUID that no other picture has or had; None to make a new id.
 
-        Raises InvalidInput if the file isn't a picture that can be served, Busy if too many pictures wait to be
-        transcoded, Unauthorized or Forbidden if the principal may not add pictures any more, and the errors of
-        `check_room`.
+        Raises InvalidInput if the file isn't a picture that can be served. Raises Busy if too many pictures wait to be
+        transcoded, or the server is stopping. Raises MediaUnavailable if the picture can't be transcoded now, or a file
+        can't be written. Raises Unauthorized or Forbidden if the principal may not add pictures any more. Raises
+        StoreUnavailable. Also raises the errors of `check_room`.
         """
         await self.check_room(by.ref)
         transcoded = await self._transcoder_pool.develop(file, owner=by.ref)

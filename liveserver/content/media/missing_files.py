@@ -21,18 +21,18 @@ SECONDS = 5.0
 restored from a backup."""
 NAMES_MAX = 10_000
 """The greatest number of names of missing files that are remembered. So many names need 3 MB of memory. If there are
-more, some names are forgotten."""
+more, some names are forgotten: first the names that weren't requested again."""
 PAUSE = 0.05
-"""The least time, in seconds, between two queries that ask the store about missing files. Requests in the meantime
-share the next query."""
+"""The least time, in seconds, from the beginning of a query that asks the store about missing files to the beginning of
+the next query. Requests in the meantime share the next query."""
 
 
 class MissingFiles:
     """The reasons why files are missing: their pictures were deleted, or never existed.
 
-    `deleted`: a function that gets digests of pictures, asks the store, and returns the digests of the deleted
-    pictures. This function is called at most once every `PAUSE` seconds, with the digests of all requests since the
-    previous call. So all these requests together use at most one connection to the database.
+    `deleted`: a function that gets digests of pictures, asks the store which of these pictures were deleted, and
+    returns their digests. This function is called at most once every `PAUSE` seconds, with the digests of all requests
+    since the previous call. So all these requests together use at most one connection to the database.
     """
 
     def __init__(
@@ -44,8 +44,8 @@ class MissingFiles:
         self._deleted = deleted
         self._clock = clock
         self._remembered: LruCache[str, tuple[float, bool]] = LruCache(NAMES_MAX)
-        """For each name of a missing file: the time until which the file is remembered as missing, and True if its
-        picture was deleted."""
+        """For each name of a missing file: the time, by `clock`, until which the file is remembered as missing; and
+        True if its picture was deleted."""
         self._digests: set[str] = set()
         """The digests of the pictures that the next query will ask about."""
         self._query = FreshFlight(self._find)
@@ -73,11 +73,12 @@ class MissingFiles:
         return _error(picture, deleted=deleted)
 
     def forget(self, picture: Picture) -> None:
-        """Forget why a file was missing, because its picture is being deleted: now there is another reason."""
+        """Forget why a file was missing. Called when the file's picture is being deleted: the file is now missing for
+        another reason."""
         self._remembered.drop(picture.name)
 
     async def close(self) -> None:
-        """Cancel the query that is under way, and the next query, which waits for the end of the first."""
+        """Cancel the query that is under way and the query that waits to begin. Wait until both have ended."""
         await asyncio.gather(*self._query.cancel(), return_exceptions=True)
 
     async def _find(self) -> Collection[str]:

@@ -63,8 +63,8 @@ class Picture(NamedTuple):
 
     @property
     def variants(self) -> list[Picture]:
-        """This file, and the files of the same picture in each width of WIDTHS that is smaller than this file's
-        width; the narrowest first, this file last."""
+        """The files of the same picture that are narrower than this file, the narrowest first; then this file. The
+        widths of the narrower files are in WIDTHS."""
         return [*(self._replace(width=w, height=self._height(w)) for w in WIDTHS if w < self.width), self]
 
     def _height(self, width: int) -> int:
@@ -72,7 +72,8 @@ class Picture(NamedTuple):
 
 
 class Illustration(NamedTuple):
-    """A picture of an entry, for places that list pictures separately from the body. All texts are plain text."""
+    """A picture of an entry, for feeds and structured data, which list pictures in addition to the body. `alt` and
+    `caption` are plain text."""
 
     url: str
     """The absolute URL of the largest file."""

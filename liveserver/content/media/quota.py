@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
 COUNTED_FOR = 60.0
-"""The seconds after which the bytes of all pictures are counted again. Meanwhile other processes may add pictures, and
-pictures may be deleted."""
+"""How long, in seconds, a count of the bytes of all pictures is used. A check after this time counts again, as other
+processes may have added pictures, and pictures may have been deleted."""
 NARROWER = 1.5
 """The bytes of all files of a picture, divided by the bytes of its largest file (an estimate). If the largest file is
 1600 pixels wide, the files of 960 and 480 pixels together have 0.45 of its bytes."""
@@ -30,14 +30,15 @@ class QuotaTerms(NamedTuple):
     total: int
     """How many bytes all pictures in the store may have together."""
     daily: int
-    """How many bytes of pictures one owner (an API key, or a source) may add at once. All files of each picture count.
-    The used part of the quota comes back evenly, so that after a day the owner may add as much again."""
+    """The quota of one owner (an API key, or a source): how many bytes of pictures it may add without a pause. All
+    files of each picture count. The used part of the quota comes back evenly, the whole quota within a day."""
     free: int
     """How many bytes must stay free on the disk of the pictures, as the database may need them."""
 
 
 class MediaQuota:
-    """The quotas of pictures, as this process counts them.
+    """The quotas of pictures, and how many bytes of them are used. An owner's quota counts only the pictures
+    that this process has added.
 
     `count`: returns the number of bytes of all pictures in the store, counting only each picture's largest file.
     `free`: returns how many bytes are free on the disk; None if the number is unknown. A picture still counts for its
@@ -58,8 +59,8 @@ class MediaQuota:
         self._clock = clock
         self._counting = FreshFlight(self._recount)
         self._total = 0
-        """The bytes of all files at the last count (an estimate), plus the bytes of the files that this process has
-        added since then."""
+        """The number of bytes of all files: an estimate made at the last count, plus the bytes of the files that this
+        process has added since then."""
         self._counted_until = -math.inf
         daily = terms.daily
         self._sent = RateLimiter(daily / DAY, daily, clock) if daily else None
@@ -68,7 +69,8 @@ class MediaQuota:
         """Raise MediaFull if no more pictures may be added, or TooManyRequests if the owner's quota is used up.
 
         A picture's size isn't known before it is transcoded, and only `add` counts it. So pictures that are sent at the
-        same time may together exceed a limit. Also raises the errors of `count` and `free`.
+        same time may together exceed a limit. Also raises the errors of the functions `count` and `free` that the quota
+        was made with.
         """
         if self._sent is not None and (wait := self._sent.wait(owner)):
             quota = Quota("pictures", self._terms.daily, unit="content-bytes", window=DAY)

@@ -24,7 +24,16 @@ CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """A pattern of the control characters that no editor sends on purpose, and that must not get to a terminal: C0 except
 tab, line feed and carriage return; DEL; C1."""
 
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*", re.ASCII)
+# RFC 5646, 2.1: language, script, region, variants, extensions, private use. Names of languages with more than three
+# letters, and tags that begin with `x-` or `i-`, are left out: there are none, and `french` is a mistake.
+_LANGUAGE = re.compile(
+    r"[a-z]{2,3}(?:-[a-z]{3}){0,3}(?:-[a-z]{4})?(?:-(?:[a-z]{2}|\d{3}))?(?:-(?:[a-z0-9]{5,8}|\d[a-z0-9]{3}))*"
+    r"(?:-[a-wyz0-9](?:-[a-z0-9]{2,8})+)*(?:-x(?:-[a-z0-9]{1,8})+)?"
+    # Registered before there were rules.
+    r"|en-gb-oed|sgn-(?:be-(?:fr|nl)|ch-de)",
+    re.ASCII | re.IGNORECASE,
+)
+_EARLIER_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:?\d\d)", re.ASCII)
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -70,6 +79,10 @@ def _language_tag(value: str) -> str:
     if not _LANGUAGE.fullmatch(value):
         raise ValueError("is not a language tag (BCP 47), for example fr or en-GB")
     return value
+
+
+def _earlier_language_tag(value: str) -> str:
+    return value if _EARLIER_LANGUAGE.fullmatch(value) else _language_tag(value)
 
 
 def _slug(value: str) -> str:
@@ -136,6 +149,8 @@ def _link(value: str) -> str:
 
 Slug = Annotated[str, Field(max_length=SLUG_MAX), AfterValidator(_slug)]
 Language = Annotated[str, Field(max_length=35), AfterValidator(_language_tag)]
+StoredLanguage = Annotated[str, Field(max_length=35), AfterValidator(_earlier_language_tag)]
+"""A language as the store may have it: earlier releases took tags that aren't well formed, such as `zz-zz-zz`."""
 Timezone = Annotated[str, AfterValidator(_known_timezone)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_milliseconds)]
 Day = Annotated[date, BeforeValidator(_calendar_day), AfterValidator(_near)]

@@ -12,7 +12,7 @@ from liveserver.domain.people.rights import Verb
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer, page_headers
-from liveserver.http.api.requests.authorisation import api_root, authorised
+from liveserver.http.api.requests.authorisation import api_root, authorised, is_at_desk, signed_in
 from liveserver.http.api.requests.preconditions import version_of
 from liveserver.http.api.requests.queries import PageQuery, PartnerQuery, query_of
 from liveserver.http.api.requests.request_body import body_of
@@ -25,12 +25,21 @@ from liveserver.protocol import json_encoding, resources
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from liveserver.access.actors import Actor
     from liveserver.domain.partner import Partner
+
+
+async def _actor(request: Request) -> Actor:
+    """Return the actor. A key needs the verb; of a user, the store says which partners the user may see and change.
+
+    They are those whose every live blog the user may manage.
+    """
+    return signed_in(request) if is_at_desk(request) else await authorised(request, Verb.PARTNERS)
 
 
 async def create(request: Request) -> Response:
     """Create a partner, and answer with it."""
-    actor = await authorised(request, Verb.PARTNERS)
+    actor = await _actor(request)
     parts = services(request)
     partner = await parts.partner_directory.create(await body_of(request, PartnerInput, actor), actor.principal)
     location = f"{api_root(request)}/partners/{partner.id}"
@@ -39,22 +48,25 @@ async def create(request: Request) -> Response:
 
 async def listing(request: Request) -> Response:
     """Answer with a page of the partners, newest first."""
-    await authorised(request, Verb.PARTNERS)
+    actor = await _actor(request)
     query = query_of(request, PageQuery)
-    partners, next_cursor = await services(request).store.partners.page(limit=query.limit, cursor=query.cursor)
+    partners, next_cursor = await services(request).store.partners.page_for(
+        actor.principal, limit=query.limit, cursor=query.cursor
+    )
     content = {"items": [resources.partner_object(partner) for partner in partners], "next_cursor": next_cursor}
     return answer(request, content, public=False, headers=page_headers(request, query, next_cursor))
 
 
 async def read(request: Request) -> Response:
     """Answer with one partner."""
-    await authorised(request, Verb.PARTNERS)
-    return _partner_answer(request, await services(request).store.partners.find(request.path_params["id"]))
+    actor = await _actor(request)
+    partner = await services(request).store.partners.find_for(request.path_params["id"], actor.principal)
+    return _partner_answer(request, partner)
 
 
 async def edit(request: Request) -> Response:
     """Change a partner's rules, or switch the partner off, and answer with the partner's new state."""
-    actor = await authorised(request, Verb.PARTNERS)
+    actor = await _actor(request)
     version = version_of(request, required=True)
     patch = await body_of(request, PartnerPatch, actor)
     return _partner_answer(
@@ -67,7 +79,7 @@ async def edit(request: Request) -> Response:
 
 async def delete(request: Request) -> Response:
     """Delete a partner permanently."""
-    actor = await authorised(request, Verb.PARTNERS)
+    actor = await _actor(request)
     version = version_of(request, required=False)
     await services(request).partner_directory.delete(request.path_params["id"], actor.principal, version=version)
     return Response(status_code=204)

@@ -10,7 +10,7 @@ from liveserver.domain.errors import Unauthorized
 from liveserver.http.api.openapi.catalogue import DESK_OPERATIONS, OPERATIONS
 from liveserver.http.api.requests.authorisation import DESK
 from liveserver.http.container import services
-from liveserver.http.desk.same_site import check_origin
+from liveserver.http.desk.same_site import SAFE, check_origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,10 +39,26 @@ def _route(path: str, all_operations: Sequence[Operation]) -> Route:
             raise Unauthorized("this needs somebody who is signed in at the desk")
         request.scope[DESK] = found
         response = await operation.endpoint(request)
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        if request.method not in SAFE and operation in DESK_OPERATIONS:
+            # It may have ended a session, or taken a role. The streams of desks here needn't go on for a second more.
+            parts.desks.check_sessions.set()
+        return _private(response)
 
     return Route(path, endpoint, methods=list(operations))
+
+
+_REPLACED = frozenset({b"cache-control", b"access-control-allow-origin", b"access-control-expose-headers"})
+"""The headers by which public answers say who may keep and read them."""
+
+
+def _private(response: Response) -> Response:
+    """Let no cache keep an answer, and no script of another site read it. Return the response.
+
+    The list of headers is replaced, not changed: a public answer that many requests share has only one.
+    """
+    kept = [(name, value) for name, value in response.raw_headers if name.lower() not in _REPLACED]
+    response.raw_headers = [*kept, (b"cache-control", b"no-store")]
+    return response
 
 
 def _routes() -> list[Route]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from liveserver.domain.errors import Forbidden
+from liveserver.domain.errors import OtherSite
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
@@ -20,7 +20,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def check_origin(connection: HTTPConnection, base_url: str, method: str) -> None:
-    """Raise Forbidden for a request that may change something, unless a page of this very origin has sent it.
+    """Raise OtherSite for a request that may change something, unless a page of this very origin has sent it.
 
     `base_url`: the site's public address. `method`: the request's method; for a WebSocket, any method that isn't in
     `SAFE`, because a page of another site may open one.
@@ -31,12 +31,12 @@ def check_origin(connection: HTTPConnection, base_url: str, method: str) -> None
     if (site := headers.get("sec-fetch-site")) is not None:
         if site == "same-origin":
             return
-        raise Forbidden(
+        raise OtherSite(
             f"a page of another site sent this (Sec-Fetch-Site: {site[:20]}): the desk takes nothing from it"
         )
     public = urlsplit(base_url)
     if headers.get("origin") == f"{public.scheme}://{public.netloc}":
         return
-    raise Forbidden(
+    raise OtherSite(
         "this needs `Sec-Fetch-Site: same-origin`, or the desk's own address as `Origin`: browsers send one of them"
     )

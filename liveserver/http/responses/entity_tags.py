@@ -13,8 +13,9 @@ _VERSION_TAG = re.compile(r'(?:W/)?"(?:([a-z0-9]{8,32})-([0-9]{1,9})(?:-[0-9a-f]
 has a hash of the entry's JSON. The hash isn't compared when somebody edits the entry. Clients may also send the number
 alone."""
 _FORMER = re.compile(r'(?:W/)?"([0-9]{1,7})-[0-9a-f]{8}"', re.ASCII)
-"""The pattern of an entity tag as earlier releases made it: a version's number and a hash. No current tag has this
-form: a current tag begins with the name of a history, which is longer than the number."""
+"""The pattern of an entity tag as earlier releases made it: a version's number and a hash. A tag that
+`version_tag` makes never matches. It begins with the name of a history, which has at least eight characters; a tag of
+an earlier release begins with a number of at most seven digits."""
 
 TAGS_MAX = 2_048
 """An `If-None-Match` header with more characters than this is ignored. A header of this length has some fifty tags."""

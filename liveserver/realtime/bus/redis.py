@@ -1,10 +1,10 @@
 """The bus over Redis pub/sub. It has a Redis channel for each live blog, and one for announcements of all nodes.
 
 A process subscribes to the Redis channels of the live blogs that somebody follows in this process. Redis delivers each
-message at most once. A subscription can stop receiving without an error (redis-py #2417, python-socketio #1581). The
-connection may be half-open, or Redis may have dropped the subscriber because its buffer was full. So the subscriber
-tests itself: it publishes a message (the probe) to a Redis channel of its own. If it receives nothing, not even the
-probe, it makes a new connection.
+message at most once. A subscription can stop receiving without an error (redis-py #2417, python-socketio #1581), for
+example because the connection is half-open, or because Redis has dropped a subscriber with a full buffer. So the
+subscriber tests itself: about every PROBE_INTERVAL seconds, it publishes a message (the probe) to a Redis channel of
+its own. If it receives nothing for PROBE_TIMEOUT seconds, not even the probe, it makes a new connection.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ PROBE_TIMEOUT = 4.0
 BACKOFF_MAX = 2.0
 
 OUTBOX_MESSAGES = 2_000
-"""The greatest number of messages that may wait to be published. If more come, they are lost."""
+"""The greatest number of messages that may wait to be published. While so many wait, each new message is lost."""
 OUTBOX_BYTES = 32 * 1024 * 1024
-"""The greatest size in bytes of all messages that wait to be published. A message that doesn't fit is lost."""
+"""The greatest total size in bytes of the messages that wait to be published. A message that doesn't fit is lost."""
 
 _FAILURES = (RedisError, OSError, TimeoutError)
 
@@ -63,7 +63,7 @@ class RedisBus:
         self._receiver: Receiver | None = None
         self._pubsub: PubSub | None = None
         self._commands = asyncio.Lock()
-        """The lock that keeps the commands SUBSCRIBE and UNSUBSCRIBE in the order of the calls."""
+        """The lock that keeps the commands to Redis in the order of the calls of `subscribe` and `unsubscribe`."""
         self._up = False
         self._heard_at = 0.0
         self._outbox: deque[tuple[str, bytes]] = deque()
@@ -179,7 +179,8 @@ class RedisBus:
     async def _open(self, pubsub: PubSub) -> set[str]:
         """Subscribe to the Redis channels of all live blogs in `_wanted`, of nodes' announcements, and of the probe.
 
-        Returns the slugs of the live blogs once Redis has confirmed every subscription. Sets `up` to True.
+        Returns the slugs of the live blogs once Redis has confirmed every subscription. `up` is True then. Raises
+        TimeoutError if Redis doesn't confirm in time, and the errors of redis-py.
         """
         slugs = set(self._wanted)
         missing = {self._probe_channel, self._nodes_channel, *(self._channel(slug) for slug in slugs)}

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from liveserver.domain.change import Position
 
 QUEUE_BYTES = 8 * 1024 * 1024
-"""The greatest size in bytes of all messages that wait in one queue.
+"""The greatest total size in bytes of the messages in one queue.
 
-If a change doesn't fit, only its position is kept. The change is read from the store when it is due."""
+If a change would exceed this size, only its position is queued. The change is read from the store when it is due."""
 
 
 class DelayQueue:
@@ -23,9 +23,9 @@ class DelayQueue:
         self.position: Position | None = None
         """The last known position of the live blog; None if it hasn't been read yet."""
         self._released = 0
-        """The seq up to which all changes have been released to the viewers."""
+        """The highest seq that viewers may see already. `put` ignores changes up to this seq."""
         self._waiting: dict[int, ChangeFrame | Position] = {}
-        """The waiting changes by seq. Of some changes, only the position is kept until the store is read."""
+        """The waiting changes by seq. A change with only its position here is read from the store when it is due."""
         self._due: list[tuple[float, int]] = []
         """A heap of the times when changes are due, each with the change's seq."""
         self._size = 0
@@ -46,21 +46,24 @@ class DelayQueue:
         self.position, self._released = position, released
 
     def is_behind(self, position: Position) -> bool:
-        """Return True if a position of the live blog is later than the last known position, or has another epoch."""
+        """Return True if `position` is later than the last known position or has another epoch, or if none is known."""
         last = self.position
         return last is None or position.epoch != last.epoch or position.seq > last.seq
 
     def note_position(self, position: Position) -> None:
-        """Note a position that the live blog has reached. It must have the same epoch as the last known position."""
+        """Note a position that the live blog has reached, if it is later than the last known position.
+
+        Both must have the same epoch. Does nothing before the first `restart`.
+        """
         if self.position is not None and position.seq > self.position.seq:
             self.position = position
 
     def put(self, seq: int, change: ChangeFrame | Position, due: float) -> None:
         """Add a change that is due at the time `due`. Does nothing if the change was released, or waits already.
 
-        If only the change's position waits already, the change replaces the position. In this case, `due` is ignored:
-        the change is due at the time noted with the position. If the queue is full (QUEUE_BYTES), only the change's
-        position is added.
+        `change`: the change, or only its position. If the queue has the position of this change, but not the change
+        itself, the change replaces the position, and keeps the position's due time. If the change would exceed
+        QUEUE_BYTES, only its position is added.
         """
         waiting = self._waiting.get(seq)
         if seq <= self._released or isinstance(waiting, ChangeFrame):
@@ -75,7 +78,7 @@ class DelayQueue:
         self._waiting[seq] = change
 
     def take(self, now: float) -> list[ChangeFrame | Position]:
-        """Remove the changes that are due at the time `now`. Returns them in ascending order of their seqs."""
+        """Remove the changes that are due at the time `now` or earlier. Returns them in ascending order by seq."""
         seqs = []
         while self._due and self._due[0][0] <= now:
             seqs.append(heapq.heappop(self._due)[1])

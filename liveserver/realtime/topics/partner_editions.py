@@ -1,9 +1,10 @@
 """Editions of live blogs: topics that show only entries with certain tags, and topics that are delayed.
 
-A live blog's change is converted once for each edition, for all viewers of the edition. If the edition doesn't show
-entries with an entry's tags, a change of this entry becomes a deletion. Changes of a delayed edition wait in a queue.
-Viewers are told of a deletion at once: they get a message that the entry is gone, and the entry's waiting changes lose
-their content.
+A live blog's change is converted once for each edition, and all viewers of the edition get the result. If the edition
+doesn't show entries with an entry's tags, a change of this entry becomes a deletion.
+
+Changes of a delayed edition wait in a queue. But if an entry is deleted, the edition's viewers get a message at once
+that the entry is gone, and the entry's waiting changes become deletions.
 
 If the bus loses a change, the hub reads from the store what the edition shows now.
 """
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from liveserver.realtime.topics.topic_bus import TopicReceiver
 
 MARGIN = 0.002
-"""Seconds that are added to times read from the store, because the store keeps times in milliseconds only."""
+"""Seconds added to each due time computed from the store's data, because the store keeps whole milliseconds only."""
 
 
 @dataclass(slots=True, eq=False)
@@ -40,12 +41,15 @@ class DelayedTopic:
 
     topic: Topic
     check: FreshFlight[None]
-    """The function that reads changes from the store into the queue. All calls during a run share the next run."""
+    """The function that reads changes from the store into the queue. Calls during a run all wait for one more run."""
     queue: DelayQueue = field(default_factory=DelayQueue)
     timer: asyncio.Handle | None = None
     """The timer that releases the next change; None while no change waits."""
     rings_at: float = 0.0
-    """The event loop's time at which the timer is due. uvloop's handle has no time if the timer is due at once."""
+    """The event loop's time at which the timer is due.
+
+    It is kept here because uvloop's handle doesn't have the time if the timer is due at once.
+    """
 
     def stop(self) -> None:
         """Stop the timer, so that no waiting change is released any more."""
@@ -77,7 +81,7 @@ class PartnerEditions:
         await asyncio.gather(*running, return_exceptions=True)
 
     def add(self, topic: Topic) -> None:
-        """Add a topic. If it is delayed, it gets a queue for its changes, which `prepare` then fills."""
+        """Add a delayed topic with an empty queue, which `prepare` fills. Does nothing if the topic isn't delayed."""
         if topic.delay and topic not in self._delayed:
             self._delayed[topic] = DelayedTopic(topic, FreshFlight(partial(self._read_into, topic)))
 
@@ -90,18 +94,18 @@ class PartnerEditions:
             await delayed.check()
 
     def remove(self, topic: Topic) -> None:
-        """Remove a topic, and drop its waiting changes. Does nothing if the topic isn't delayed, or wasn't added."""
+        """Remove a delayed topic and its waiting changes. Does nothing if it isn't delayed, or wasn't added."""
         if (delayed := self._delayed.pop(topic, None)) is not None:
             delayed.stop()
 
     def origins(self, topics: Iterable[Topic]) -> set[Topic]:
-        """Return, for each delayed topic in `topics`, the topic of its whole live blog."""
+        """Return the live blogs of the delayed topics in `topics`, each as the topic of the whole live blog."""
         return {Topic(topic.slug) for topic in topics if topic in self._delayed}
 
     def check(self, positions: Mapping[Topic, Position]) -> None:
-        """Begin to read from the store the changes that are missing in the queues of delayed topics.
+        """Begin to read from the store the changes that the queues of delayed topics lack.
 
-        `positions`: the store's positions of all topics that are followed, and of all topics that `origins` returned.
+        `positions`: the store's position of each followed topic, and of each topic that `origins` returned.
         """
         for topic, delayed in self._delayed.items():
             origin = positions.get(Topic(topic.slug)) if topic in positions else None
@@ -111,7 +115,8 @@ class PartnerEditions:
     def derive(self, topics: Iterable[Topic], change: ChangeFrame | Position) -> None:
         """Convert a live blog's change for each of its editions in `topics`, and deliver it to the edition.
 
-        If the edition is delayed, the change is put into the edition's queue instead.
+        If the edition is delayed, the change is put into the edition's queue instead. `change`: the change, or only its
+        position, which isn't converted.
         """
         deletion: ChangeFrame | None = None
         for topic in topics:
@@ -130,7 +135,12 @@ class PartnerEditions:
             self._receiver.received(topic, message)
 
     def _queue(self, delayed: DelayedTopic, change: ChangeFrame | Position, shown: ChangeFrame | Position) -> None:
-        """Put a change into a delayed topic's queue. `shown`: the change as the topic's viewers are to get it."""
+        """Put a change into a delayed topic's queue.
+
+        `change`: the live blog's change. `shown`: the same change as converted for the topic, which goes into the
+        queue. If `change` is a deletion, the viewers are told at once. If the queue lacks earlier changes, begins to
+        read these from the store. If the queue isn't filled yet, or has another epoch, does nothing but this read.
+        """
         position = change.position if isinstance(change, ChangeFrame) else change
         last_position = delayed.queue.position
         if last_position is None or position.epoch != last_position.epoch:
@@ -157,7 +167,7 @@ class PartnerEditions:
         self._deliver(delayed.topic, withdrawal)
 
     def _wind(self, delayed: DelayedTopic) -> None:
-        """Set the timer to the time when the next change is due."""
+        """Set the topic's timer to the time when the next change is due. Does nothing if no change waits."""
         due = delayed.queue.due
         if due is not None and (delayed.timer is None or delayed.rings_at > due):
             delayed.stop()
@@ -165,7 +175,7 @@ class PartnerEditions:
             delayed.timer = asyncio.get_running_loop().call_at(due, self._release, delayed)
 
     def _release(self, delayed: DelayedTopic) -> None:
-        """Deliver the changes that are due now. The topic's timer calls this."""
+        """Deliver the changes that are due now, and set the timer again. Called by the topic's timer."""
         delayed.timer = None
         for change in delayed.queue.take(self._now()):
             self._deliver(delayed.topic, change)
@@ -183,7 +193,8 @@ class PartnerEditions:
     async def _read_into(self, topic: Topic) -> None:
         """Read from the store the changes that a delayed topic doesn't show yet, and put them into the topic's queue.
 
-        If these changes include deletions, the deleted entries are withdrawn at once.
+        If these changes include deletions, viewers are told at once that the entries are gone. Does nothing if the
+        topic was removed. Raises NotFound and StoreUnavailable.
         """
         delayed = self._delayed.get(topic)
         if delayed is None:

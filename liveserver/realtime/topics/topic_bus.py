@@ -1,4 +1,4 @@
-"""The bus as a hub sees it. It delivers changes to topics, and uses a `Bus` that carries live blogs' changes as bytes.
+"""The bus as a hub sees it: it delivers changes to topics. Between processes, a `Bus` carries the changes as bytes.
 
 A change that this process publishes reaches the process's own topics directly, without the `Bus`. Only messages that
 come by the `Bus` are decoded.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TopicReceiver(Protocol):
-    """The receiver of a `TopicBus`'s messages, which calls it on the event loop. No method may block or raise."""
+    """The receiver of a `TopicBus`'s messages. Its methods are called on the event loop; none may block or raise."""
 
     def received(self, topic: Topic, message: TopicMessage, /) -> None:
         """Handle a message of a subscribed topic.
@@ -39,7 +39,8 @@ class TopicReceiver(Protocol):
 class TopicBus:
     """One process's end of a bus. It delivers each change of a live blog to all subscribed topics of the live blog.
 
-    Its methods behave like the methods of `Bus`. The class also implements the bus's `Receiver`.
+    The promises of `Bus` hold for its methods, too. While the bus is down, `publish` still reaches the topics of this
+    process. The `Bus` calls this object as its `Receiver`.
     """
 
     def __init__(self, bus: Bus, derived: PartnerEditions) -> None:
@@ -63,7 +64,7 @@ class TopicBus:
         await self._bus.start(self)
 
     async def close(self) -> None:
-        """Stop delivering messages, and free all resources."""
+        """Close the bus, stop delivering messages, and cancel the reads of the store that are under way."""
         await self._bus.close()
         self._receiver = None
         await self._derived.close()
@@ -80,14 +81,14 @@ class TopicBus:
             self._publishing = None
 
     def announce(self, message: bytes) -> None:
-        """Hand `message` to all other processes, even if they subscribe to no topic. This process may get it, too."""
+        """Send an announcement to all other processes, with or without subscriptions. This process may get it, too."""
         self._bus.announce(message)
 
     async def subscribe(self, topic: Topic) -> None:
         """Deliver a topic's messages from now on.
 
-        If the topic is delayed, the changes that it doesn't show yet are read from the store. This read raises NotFound
-        if the live blog doesn't exist, and StoreUnavailable. For a topic without delay, nothing is raised.
+        If the topic is delayed, the changes that it doesn't show yet are read from the store. Only this read raises
+        exceptions: NotFound if the live blog doesn't exist, and StoreUnavailable. The topic stays subscribed even so.
         """
         self._topics.setdefault(topic.slug, set()).add(topic)
         self._derived.add(topic)
@@ -104,16 +105,16 @@ class TopicBus:
             await self._bus.unsubscribe(topic.slug)
 
     def origins(self, topics: Collection[Topic]) -> set[Topic]:
-        """Return, for each delayed topic in `topics`, the topic of its whole live blog.
+        """Return the live blogs of the delayed topics in `topics`, each as the topic of the whole live blog.
 
-        `check` needs the positions of the returned topics, too.
+        The caller of `check` must pass the positions of these topics, too.
         """
         return self._derived.origins(topics)
 
     def check(self, positions: Mapping[Topic, Position]) -> None:
-        """Begin to read from the store the changes of delayed topics that the bus has lost.
+        """Begin to read from the store the changes that the queues of delayed topics lack because the bus lost them.
 
-        `positions`: the store's positions of all topics that are followed, and of all topics that `origins` returned.
+        `positions`: the store's position of each followed topic, and of each topic that `origins` returned.
         """
         self._derived.check(positions)
 
@@ -134,9 +135,10 @@ class TopicBus:
             self._receiver.link_changed(up)
 
     def _deliver(self, slug: str, change: ChangeFrame | Position | None) -> None:
-        """Deliver a change to the live blog's subscribed topics. None stands for a message that can't be read.
+        """Deliver a change to the live blog's subscribed topics.
 
-        None is delivered only to the topic of the whole live blog, and not to editions.
+        `change`: the change, or only its position; None for a message that can't be decoded. None is delivered only to
+        the topic of the whole live blog, and not to editions.
         """
         topics, whole = self._topics.get(slug, set()), Topic(slug)
         if self._receiver is not None and whole in topics:

@@ -2,7 +2,7 @@
 
 In a loop of writes, each socket costs a system call and some of the interpreter's time. io_uring has a queue of
 requests (its submission queue) in memory that the process shares with the kernel. One system call then does hundreds of
-writes. A loop of writes does the same where io_uring is refused: on another system, by an older kernel, by Docker's
+writes. Where io_uring is refused, the bytes are written in a loop: on another system, by an older kernel, by Docker's
 seccomp profile, or by the setting `kernel.io_uring_disabled`.
 """
 
@@ -63,12 +63,12 @@ def send_all(descriptors: array[int], data: bytes) -> list[tuple[int, int]]:
 
 
 def batched() -> bool:
-    """Return True if this thread writes by io_uring."""
+    """Return True if this thread uses io_uring for writes to more than FEW sockets."""
     return _ring() is not None
 
 
 def one_by_one() -> None:
-    """Don't use io_uring in this process from now on."""
+    """Write to sockets in a loop, without io_uring, in all threads of this process from now on."""
     _Local.allowed = False
 
 
@@ -133,11 +133,11 @@ class IoUring:
         self._order = rings[order : order + 4 * ENTRIES].cast("I")
         self._twice = memoryview(array("I", [*range(ENTRIES)] * 2))
         self._start = -1
-        """The present value of `_order[0]`; -1 if `_order` hasn't been written yet."""
+        """The present value of `_order[0]`, the index of a submission; -1 if `_order` hasn't been written yet."""
         self._data = b""
         """The data of the last call of `send`. Its address and length are in all submissions.
 
-        The address stays there after the call. So this reference must keep the data in memory.
+        The submissions keep the address after the call. As long as they do, this reference keeps the data in memory.
         """
         counters = rings.cast("I")
         self._head, self._tail = counters[sq_head // 4 : sq_head // 4 + 1], counters[sq_tail // 4 : sq_tail // 4 + 1]
@@ -216,11 +216,11 @@ def _ring() -> IoUring | None:
 class _Local(threading.local):
     """The storage of each thread's `IoUring`. The attribute `ring` is None if the thread can't use io_uring.
 
-    Python calls `__init__` once in each thread.
+    Python calls `__init__` in each thread when the thread first uses the object.
     """
 
     allowed: ClassVar = True
-    """False if no thread may use io_uring."""
+    """True if threads may use io_uring. `one_by_one` sets it to False."""
 
     def __init__(self) -> None:
         self.ring: IoUring | None = None

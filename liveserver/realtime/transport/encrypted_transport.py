@@ -1,9 +1,9 @@
 """A TLS transport that encrypts data only when the socket accepts more. Until then the data waits unencrypted.
 
-All viewers share the unencrypted bytes. The event loop's TLS transport encrypts everything at once, for each connection
-anew, and two layers buffer the result. With 64 KB in each layer, a viewer that didn't read needed 130 KB and more, and
-the C library's heap kept this memory. This transport gives TLS the next piece only after the socket has accepted the
-piece before.
+All viewers share the unencrypted bytes. The event loop's TLS transport encrypts all data of a connection as soon as it
+is written, and buffers the result in two layers. With 64 KB in each layer, a viewer that didn't read needed 130 KB and
+more, and the C library's heap kept this memory. This transport gives the TLS transport a piece of data only after the
+socket has accepted the previous piece.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ PIECE = 16 * 1024
 """The greatest number of bytes that are encrypted at a time: the content of a full TLS record (RFC 8446, 5.1)."""
 
 WAITING_MAX = 128 * 1024
-"""The number of bytes that may wait unencrypted. If more wait, `pause_writing` of the protocol is called.
+"""The number of bytes that may wait unencrypted. If more wait, the protocol's `pause_writing` is called.
 
-The event loop's own TLS transport buffers the same number of bytes in its two layers. All viewers with the same
-encoding share the bytes that wait here, so each transport has only references to these bytes."""
+The event loop's own TLS transport buffers the same number of bytes in its two layers. But the bytes that wait here are
+shared by all viewers with the same encoding. A transport has only references to them."""
 
 ANY = 1
 """The high-water mark of the TLS transport, in bytes.
 
-With 1, the TLS transport calls `pause_writing` whenever the socket doesn't accept all data. With 0, every write would
-cause the call."""
+With 1, the TLS transport calls `EncryptedTransport.pause_writing` whenever the socket doesn't accept all data. With 0,
+every write would cause this call, even if the socket accepts all data."""
 
 
 class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
@@ -85,7 +85,7 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
         return self._closing or self._tls.is_closing()
 
     def get_write_buffer_size(self) -> int:
-        """Return the number of bytes that wait to be sent, either here unencrypted or in the TLS transport."""
+        """Return the number of bytes that wait to be sent: those that wait here plus those in the TLS transport."""
         return self._waiting_bytes + self._tls.get_write_buffer_size()
 
     def write_eof(self) -> None:
@@ -125,7 +125,7 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
         self._protocol.data_received(data)
 
     def eof_received(self) -> bool | None:
-        """Tell the protocol that the peer sends nothing more. Returns the protocol's answer."""
+        """Tell the protocol that the peer sends nothing more. Returns what the protocol's `eof_received` returns."""
         return self._protocol.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -138,17 +138,18 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
         del self._protocol
 
     def pause_writing(self) -> None:
-        """Stop giving data to the TLS transport, because the socket hasn't accepted all data.
+        """Give the TLS transport no more data until it calls `resume_writing`.
 
-        The TLS transport calls this, and later `resume_writing`.
+        Called by the TLS transport when the socket hasn't accepted all data.
         """
         self._paused = True
 
     def resume_writing(self) -> None:
-        """Give the TLS transport more of the waiting data, because the socket has accepted all data.
+        """Give the TLS transport more of the waiting data.
 
-        The TLS transport calls this. Once no data waits any more, the protocol is notified that it may write again. But
-        after a call of `close`, the connection is closed instead.
+        Called by the TLS transport when the socket has accepted all data. When no data waits here any more, the
+        connection is closed if `close` was called. Otherwise, if the protocol was told to pause, its `resume_writing`
+        is called.
         """
         self._paused = False
         waiting = self._waiting
@@ -170,7 +171,7 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
             self._protocol.resume_writing()
 
     def _encrypt(self, view: memoryview[Any]) -> memoryview[Any]:
-        """Give the TLS transport data until it calls `pause_writing`, and return the rest of the data."""
+        """Give the TLS transport data, in pieces, until the TLS transport calls `pause_writing`. Returns the rest."""
         while view and not self._paused:
             self._tls.write(view[:PIECE])
             view = view[PIECE:]

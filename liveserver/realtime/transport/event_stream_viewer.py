@@ -29,7 +29,7 @@ class EventStreamViewer(SocketViewer):
             self._close_when_read()
 
     def data_received(self, data: bytes) -> None:
-        """Count data from the client, and throw it away. If the client sends too much, end the connection.
+        """Throw away data from the client. If the client exceeds its budget (`viewer_budget`), end the connection.
 
         An HTTP client shouldn't send anything on the connection of an event stream.
         """

@@ -1,6 +1,6 @@
 """A viewer that gets its messages by ASGI's `send`, so that it works on any ASGI server.
 
-Its messages wait in a queue of limited size. One task sends them.
+Its messages wait in a queue of limited size. One task takes them from the queue and sends them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ QUEUE_BYTES = 512 * 1024
 
 
 class QueueViewer(Viewer):
-    """A viewer with a queue of messages, of limited size. One task, which calls `run`, sends them."""
+    """A viewer with a queue of messages, of limited size. The task that calls `run` sends the messages."""
 
     def __init__(self, on_drained: Callable[[QueueViewer], None], reply_id: str = "") -> None:
         super().__init__(reply_id)
@@ -36,8 +36,9 @@ class QueueViewer(Viewer):
     def write(self, frame: Frame) -> bool:
         """Put a frame into the queue. Returns False if the queue is full, or if the viewer lags already.
 
-        The queue is full if the frames in it have QUEUE_BYTES or more. The size of the new frame doesn't count, so that
-        even a very large frame is added. If the viewer is closed, the frame is thrown away, and the result is True.
+        The queue is full if its frames together have QUEUE_BYTES or more. The new frame's own size doesn't count, so
+        even a very large frame is added. A viewer lags from its first refused frame until its queue is empty. If the
+        viewer is closed, the frame is thrown away, and the result is True.
         """
         if self._close_code is not None:
             return True
@@ -50,7 +51,7 @@ class QueueViewer(Viewer):
         return True
 
     def close(self, code: int) -> None:
-        """End the connection once the messages in the queue are sent. If the viewer lags, end it at once."""
+        """End the connection once the queued messages are sent. If the viewer lags, end the connection at once."""
         if self._close_code is None:
             self._close_code = code
             self._filled.set()
@@ -59,7 +60,7 @@ class QueueViewer(Viewer):
                 self._running.cancel()
 
     async def run(self, send: Callable[[Frame], Awaitable[None]]) -> int:
-        """Send the messages of the queue until the hub closes the viewer. Returns the close code."""
+        """Send the messages of the queue, by `send`, until `close` is called. Returns the close code."""
         self._running = asyncio.current_task()
         try:
             return await self._run(send)

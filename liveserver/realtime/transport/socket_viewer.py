@@ -1,9 +1,9 @@
 """A viewer on a socket: a transport, a descriptor, and a place in a batch. The hand-over makes a connection a viewer.
 
-A viewer has no task, no queue and no parser of its own. The hub sends bytes that all viewers with the same encoding
-share. While no bytes wait in the transport, the viewer's socket is written to directly, together with hundreds of other
-sockets in one call (`realtime/transport/batch_send.py`). Otherwise the bytes go through the transport, so that they
-stay in order. This module doesn't depend on the server that accepted the connection.
+A viewer has no task and no queue of its own, and a parser only while it is needed. The hub sends bytes that all viewers
+with the same encoding share. While no bytes wait in the transport, the viewer's socket is written to directly, together
+with hundreds of other sockets in one call (`realtime/transport/batch_send.py`). Otherwise the bytes go through the
+transport, so that they stay in order. This module doesn't depend on the server that accepted the connection.
 """
 
 from __future__ import annotations
@@ -29,19 +29,17 @@ if TYPE_CHECKING:
 
 
 LAST_SECONDS = 1.0
-"""Seconds within which a viewer can read its waiting messages when the server ends. After this time, the connection is
-aborted."""
+"""Seconds from a viewer's `shutdown` to the abort of its connection. Meanwhile the viewer can read messages."""
 
 LINGER = 5.0
-"""Seconds within which a peer must close its side of an ended connection. After this time, the connection is
-aborted."""
+"""Seconds after which an ending connection is aborted. Until then the peer can read the last bytes."""
 
 LATE_FRAMES = 240
 """The number of frames (64 KB) that a viewer may send after its connection's end, in addition to its budget.
 
-`realtime/transport/viewer_budget.py` defines the budget, and how bytes count as frames. A viewer may send that much
-before it sees the end. This data is read and thrown away. If more data comes, it isn't read. It waits in the kernel,
-which accepts no more once its buffer is full.
+`realtime/transport/viewer_budget.py` defines the budget, and how bytes count as frames. A viewer may still send data
+until it notices the end. Data up to this limit is read and thrown away. Further data isn't read: it waits in the
+kernel, which accepts no more once its buffer is full.
 """
 
 INDIRECT = -1
@@ -49,7 +47,10 @@ INDIRECT = -1
 
 
 class ViewerEvents(Protocol):
-    """The receiver of a viewer's events. The viewer calls it on the event loop, but never from `write` or `close`."""
+    """The receiver of a viewer's events. Its methods are called by the viewer, on the event loop.
+
+    The viewer's own methods `write` and `close` never call it.
+    """
 
     def writable(self, viewer: Viewer, /) -> None:
         """Note that the viewer, which lagged, can be written to again."""
@@ -58,9 +59,9 @@ class ViewerEvents(Protocol):
         """Handle a short text message that the viewer has sent."""
 
     def asked(self) -> int:
-        """Return how many answers (such as confirmations) each viewer of the topic was asked for lately.
+        """Return how many answers (such as confirmations) each viewer of the topic may have to send now.
 
-        A viewer may send that many messages more than usual.
+        A viewer may send this number of frames in addition to its budget.
         """
 
     def gone(self, viewer: Viewer, /) -> None:
@@ -80,7 +81,7 @@ class State(Enum):
 class SocketBatch(ViewerBatch):
     """A batch with its viewers' descriptors in one array.
 
-    If all sockets can be written to directly, `write` reads only this array, and doesn't go through the viewers.
+    If all sockets can be written to directly, `write` needs only this array, and no loop over the viewers.
     """
 
     __slots__ = ("_descriptors", "_indirect")
@@ -98,7 +99,7 @@ class SocketBatch(ViewerBatch):
         self._indirect += descriptor == INDIRECT
 
     def discard(self, viewer: Viewer) -> None:
-        """Remove a viewer and its descriptor, and move the last viewer and its descriptor to the free index."""
+        """Remove a viewer and its descriptor. The last viewer and its descriptor get the index that is free now."""
         self._indirect -= self._descriptors[viewer.index] == INDIRECT
         self._descriptors[viewer.index] = self._descriptors[-1]
         self._descriptors.pop()
@@ -112,7 +113,7 @@ class SocketBatch(ViewerBatch):
     def write(self, frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
         """Write messages to all viewers.
 
-        Returns the viewers that lagged before the call, each with 0, the number of messages that the viewer accepted.
+        Returns a pair for each viewer that lagged before the call: the viewer, and 0, as it accepted no message.
         """
         if self._indirect:
             return super().write(frames)
@@ -151,11 +152,11 @@ class SocketViewer(asyncio.Protocol, Viewer):
         self._opening = opening
         """The answer that opens the connection; b"" once it is sent. It may be sent together with the first message."""
         self._spent = 0.0
-        """The event loop's time when the viewer's debt for sent frames will be paid off (see `viewer_budget.spent`)."""
+        """The event loop's time when the viewer's debt (see `viewer_budget`) will be paid off."""
         self._patience: asyncio.TimerHandle | None = None
-        """The timer that ends the connection; None if it doesn't run.
+        """The timer that ends the connection if the viewer is too slow; None if no timer runs.
 
-        It runs while a frame or message of the viewer is incomplete, and while we wait for the end of the connection.
+        It runs while a frame or message from the viewer is incomplete. It also runs while the connection is ending.
         """
         connections.add(self)
         if not encrypted:
@@ -171,7 +172,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
     def write(self, frame: Frame) -> bool:
         """Write one message. Returns False if the viewer lags; then nothing was written.
 
-        If the connection has ended, the message is thrown away, and the result is True.
+        If the connection is ending or has ended, the message is thrown away, and the result is True.
         """
         return self._send(self.encoded(frame))
 
@@ -184,7 +185,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
     def write_all(cls, viewers: Sequence[Viewer], frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
         """Write messages to many viewers.
 
-        Returns the viewers that lagged before the call, each with 0, the number of messages that the viewer accepted.
+        Returns a pair for each viewer that lagged before the call: the viewer, and 0, as it accepted no message.
         """
         data = cls.joined(frames)
         ours = cast("Sequence[SocketViewer]", viewers)
@@ -204,7 +205,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
             self._transport.write(opening)
 
     def shutdown(self) -> None:
-        """End the connection, because the server ends. uvicorn calls this for each open connection."""
+        """End the connection. Called by uvicorn for each open connection when the server ends."""
         self.close(close_codes.CLOSE_RESTART)
         # A closing transport waits until all its bytes are sent. The server's end mustn't wait for that.
         asyncio.get_running_loop().call_later(LAST_SECONDS, self._transport.abort)
@@ -217,14 +218,14 @@ class SocketViewer(asyncio.Protocol, Viewer):
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """End the lag, because the transport has drained."""
+        """End the lag, because the transport has drained, and notify the hub."""
         if self._state is State.LAGGING:
             self._state = State.FOLLOWING
             self._transport.resume_reading()
             self._events.writable(self)
 
     def eof_received(self) -> None:
-        """Let the transport close the connection, because the viewer sends nothing more."""
+        """Return None, so that the transport closes the connection: the viewer sends nothing more."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Report to the hub that the connection has ended."""
@@ -256,8 +257,8 @@ class SocketViewer(asyncio.Protocol, Viewer):
     def _unsent(self, data: bytes, sent: int) -> None:
         """Let the transport write the part of `data` that the socket didn't accept.
 
-        `sent`: the number of bytes that the socket accepted or, if the write failed, the negative errno. Later messages
-        go through the transport, too, until it is empty again. If the peer is gone, the transport notices it.
+        `sent`: the number of bytes that the socket accepted or, if the write failed, the negative errno. From now on
+        all messages go through the transport, until no bytes wait in it. If the peer is gone, the transport notices it.
         """
         self._redirect(INDIRECT)
         self._transport.write(memoryview(data)[max(sent, 0) :])
@@ -269,9 +270,9 @@ class SocketViewer(asyncio.Protocol, Viewer):
         self._opening = b""
 
     def _affords(self, frames: float) -> bool:
-        """Add frames that the viewer has sent to its debt. Returns False if the viewer has sent too many frames.
+        """Add received frames to the viewer's debt. Returns False if the debt is too large now.
 
-        `frames`: the weight of the new frames (see `viewer_budget.weight`).
+        `frames`: the weight of the received frames (see `viewer_budget.weight`).
         """
         now = asyncio.get_running_loop().time()
         self._spent = until = viewer_budget.spent(self._spent, now, frames)
@@ -290,7 +291,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
         """Send the close code, if viewers of this class have a message for it. This base class sends nothing."""
 
     def _close_when_read(self) -> None:
-        """End the connection once all waiting bytes are sent, but after LINGER seconds at the latest."""
+        """End the connection once all waiting bytes are sent. If that takes LINGER seconds, abort the connection."""
         self._cancel_timer()
         self._transport.close()
         if self._transport.get_write_buffer_size():
@@ -299,7 +300,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
     def _hang_up(self) -> None:
         """End the connection to a peer that may still be sending. The peer still gets all bytes that were written.
 
-        After LINGER seconds the connection is aborted.
+        If the connection still exists after LINGER seconds, it is aborted.
         """
         self._cancel_timer()
         self._spent = 0.0
@@ -309,7 +310,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
         self._patience = hang_up(self._transport, LINGER)
 
     def _came_late(self, size: int) -> None:
-        """Count the bytes that came after the connection's end. If they are too many, stop reading from the peer."""
+        """Count bytes that came after the connection's end. Beyond LATE_FRAMES and the budget, stop reading."""
         now = asyncio.get_running_loop().time()
         self._spent = viewer_budget.spent(self._spent, now, viewer_budget.weight(1, size))
         if not viewer_budget.allowed(self._spent, now, LATE_FRAMES) and not self._transport.is_closing():
@@ -324,9 +325,10 @@ class SocketViewer(asyncio.Protocol, Viewer):
 def hang_up(transport: asyncio.Transport, seconds: float) -> asyncio.TimerHandle:
     """End the connection to a peer that may still be sending. The peer still gets all bytes that were written.
 
-    If a socket is closed while it has unread bytes, the connection is reset, and the last bytes may get lost (RFC 6455,
-    7.1.1). So the transport goes on reading. Returns a timer that aborts the connection after `seconds`. The caller
-    must cancel the timer if the connection is lost before.
+    If a socket is closed before all bytes from the peer were read, the connection is reset, and the last bytes that we
+    sent may get lost (RFC 6455, 7.1.1). So the transport ends only our direction, and goes on reading. A TLS transport
+    can't end one direction only, and is closed. Returns a timer that aborts the connection after `seconds`. The caller
+    must cancel the timer if the connection ends earlier.
     """
     try:
         transport.write_eof()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import asyncio
 
 SLOTS = 128
-"""The number of slots of the wheel. So a member is called after at most SLOTS - 1 seconds."""
+"""The number of slots of the wheel. So the longest time that a member can wait for a call is SLOTS - 1 seconds."""
 
 SLICE = 256
 """The greatest number of members that are called in one turn of the event loop."""
@@ -29,7 +29,7 @@ class Timed(Protocol):
     """The number of the member's slot. The wheel sets it."""
 
     def due(self) -> int | None:
-        """Do the work that is due now. Returns the seconds until the next call; None for no more calls."""
+        """Do the work that is due now. Returns the seconds until the next call of `due`; None for no more calls."""
 
 
 class TimerWheel:
@@ -45,7 +45,10 @@ class TimerWheel:
         return sum(map(len, self._slots))
 
     def add(self, member: Timed, seconds: int) -> None:
-        """Let the wheel call a member's `due` once, after `seconds`; but after 1 at least, and after 127 at most."""
+        """Let the wheel call a member's `due` after `seconds`. The member must not be on the wheel.
+
+        Less than 1 second counts as 1, and more than SLOTS - 1 seconds count as SLOTS - 1.
+        """
         if not 0 < seconds < SLOTS:
             seconds = min(max(seconds, 1), SLOTS - 1)
         member.slot = slot = (self._at + seconds) % SLOTS
@@ -67,7 +70,7 @@ class TimerWheel:
         self._call()
 
     def _call(self) -> None:
-        """Call at most SLICE of the due members. The remaining members are called in the event loop's next turns."""
+        """Call `due` of at most SLICE due members. The other due members are called in the event loop's next turns."""
         due = self._slots[self._at]
         calls_left = SLICE
         while due and calls_left:

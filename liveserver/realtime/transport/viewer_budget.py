@@ -1,8 +1,8 @@
-"""The budget that limits what a viewer may send. Viewers need to send pongs, confirmations and a close only.
+"""The budget that limits what a viewer may send. Viewers need to send only pongs, confirmations and a close.
 
 Each frame that a viewer sends adds some seconds to the viewer's debt. As time passes, the debt is paid off, as in
 `utils/limits/rate_limiter.py`. The viewer keeps one number: the time when its debt will be paid off. The budget is
-spent if this time is SECONDS from now. The functions of this module do no I/O and keep nothing.
+used up when this time is SECONDS from now, or later. The functions of this module do no I/O and keep no state.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from liveserver.utils.limits.rate_limiter import charged
 
 FRAMES = 30
-"""The number of frames that a viewer may send at once. After that, it may send the same number in `SECONDS` seconds.
+"""The number of frames that a viewer may send at once. After that, it may send as many in every `SECONDS` seconds.
 
 A browser sends one pong in twenty seconds. A library that pings by itself sends perhaps one frame a second. A frame
 costs us some 20 µs of processor time, so a thousand viewers that reach this limit use 6 % of a core.
@@ -36,17 +36,18 @@ def weight(frames: int, size: int) -> float:
 
 
 def spent(until: float, now: float, frames: float) -> float:
-    """Return the time when a viewer's debt will be paid off after it has sent some more frames.
+    """Return the time when a viewer's debt will be paid off, with some new frames added to the debt.
 
-    `until`: the time when the debt is paid off without these frames. `frames`: the weight of these frames.
+    `until`: the time when the debt without the new frames is paid off. `frames`: the new frames' weight (see `weight`).
+    All times are seconds of the same clock.
     """
     return charged(until, now, frames * FRAME_SECONDS)
 
 
 def allowed(until: float, now: float, asked: int = 0) -> bool:
-    """Return True if a viewer's debt is small enough. The debt may be too large by half a frame.
+    """Return True if a viewer's debt is within the budget, or exceeds the budget by less than half a frame.
 
-    `until`: the time when the debt will be paid off. `asked`: how many answers the viewer was asked for. The viewer may
-    send that many more frames.
+    `until`: the time when the debt will be paid off. `asked`: the number of answers that the viewer was asked for. The
+    budget has one more frame for each of these answers.
     """
     return until - now < SECONDS + (asked + 0.5) * FRAME_SECONDS

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from liveserver.realtime.transport.timer_wheel import TimerWheel
 
 UNFINISHED_SECONDS = 10.0
-"""Seconds within which a viewer must complete a frame, or a message in fragments. That is enough for small messages."""
+"""Seconds for which a viewer's frame, or message in fragments, may be incomplete. That is enough for small messages.
+
+After this time, the connection is ended.
+"""
 
 PING = WebSocketFrame(Opcode.PING, b"").serialize(mask=False)
 
@@ -71,9 +74,10 @@ class WebSocketViewer(SocketViewer):
             self._close_when_read()
 
     def due(self) -> int | None:
-        """Ping the viewer; or end the connection if no data came since the last ping. The timer wheel calls this.
+        """Ping the viewer. If no data came since the last ping, end the connection instead.
 
-        A lagging viewer isn't pinged. Returns the seconds until the next call; None for no more calls.
+        Called by the timer wheel. Does nothing while the viewer lags. Returns the seconds until the next call; None for
+        no more calls.
         """
         if self._state is State.CLOSED:
             return None
@@ -91,7 +95,8 @@ class WebSocketViewer(SocketViewer):
     def data_received(self, data: bytes) -> None:
         """Handle data from the viewer: pongs, pings, a close, and short text messages. Other messages are ignored.
 
-        If the viewer sends too much, the connection is ended.
+        If the viewer exceeds its budget (`viewer_budget.py`), or a message has more than INBOUND_MAX bytes, the
+        connection is ended.
         """
         self._silent = False
         if self._state is State.CLOSED:
@@ -114,7 +119,7 @@ class WebSocketViewer(SocketViewer):
         self._finish_in_time()
 
     def resume_writing(self) -> None:
-        """End the lag, because the transport has drained."""
+        """End the lag, so that the hub sends the missed changes. Called by the transport when it has drained."""
         # A viewer that reads is alive. Its pong may be among the data that we didn't read while it lagged.
         self._silent = False
         super().resume_writing()
@@ -154,7 +159,7 @@ class WebSocketViewer(SocketViewer):
         return False
 
     def _finish_in_time(self) -> None:
-        """Let the timer run while a frame or message is incomplete, and stop the timer once nothing is incomplete."""
+        """Start the timer if a frame or message is incomplete; otherwise stop it. The timer ends the connection."""
         if not self._held and self._parser is None:
             self._cancel_timer()
         elif self._patience is None:
@@ -190,15 +195,15 @@ class DeflatedViewer(WebSocketViewer):
         return frame.ws_deflated
 
     def extensions(self) -> list[PerMessageDeflate]:
-        """Return the WebSocket extensions with which the parser must decode the viewer's frames."""
+        """Return the WebSocket extensions with which the parser must decode the viewer's frames: permessage-deflate."""
         return [deflate_extension()]
 
 
 def whole_frames(data: bytes) -> tuple[int, int]:
     """Return how many bytes at the start of `data` are complete frames (RFC 6455, 5.2), and the number of these frames.
 
-    If the head of a frame says that the frame is too large, the frame and all bytes after it count as one complete
-    frame. The parser needs only the head to refuse the frame.
+    If a frame's head says that its payload has more than INBOUND_MAX bytes, the frame and all bytes after it count as
+    one complete frame. The parser needs only the head to refuse the frame.
     """
     end, frames, size = 0, 0, len(data)
     while (sizes := _sizes(data, end)) is not None:
@@ -213,7 +218,7 @@ def whole_frames(data: bytes) -> tuple[int, int]:
 
 
 def says_too_large(data: bytes) -> bool:
-    """Return True if the head of the first frame in `data` says that the frame's payload is too large."""
+    """Return True if the head of the first frame in `data` says that the payload has more than INBOUND_MAX bytes."""
     sizes = _sizes(data, 0)
     return sizes is not None and sizes[1] > messages.INBOUND_MAX
 

@@ -74,7 +74,10 @@ class Presence:
         return list(self._elsewhere)
 
     def forget(self, before: float) -> None:
-        """Drop all numbers that were announced before the time `before`, and all numbers that are 0."""
+        """Drop all numbers that came before the time `before`, and all numbers that are 0.
+
+        `before`: a time of the same clock as the `now` of `take` and `renew`.
+        """
         for slug, nodes in list(self._elsewhere.items()):
             remaining = {node: count for node, count in nodes.items() if count.at >= before and count.viewers}
             if remaining:
@@ -83,7 +86,7 @@ class Presence:
                 del self._elsewhere[slug]
 
     def renew(self, now: float) -> None:
-        """Treat all numbers as if they were announced now. Call this after a time without a working bus."""
+        """Treat all numbers as if they had come at the time `now`. Call this after a time without a working bus."""
         for nodes in self._elsewhere.values():
             nodes.update({node: count._replace(at=now) for node, count in nodes.items()})
 

@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 class StorePoll:
-    """The periodic check of all open channels. It looks for later changes in the store, and for viewers that lag."""
+    """The periodic check of all open channels. It looks for changes that a channel lacks, and for lagging viewers."""
 
     def __init__(
         self,
@@ -85,7 +85,10 @@ class StorePoll:
             self._is_failing = False
 
     def _end_laggards_and_idle(self) -> None:
-        """Close viewers that have lagged for too long, and forget topics that have had no viewers for a while."""
+        """Close viewers that have lagged for more than `lag_timeout` seconds, and forget idle topics.
+
+        A topic is idle if it has had no viewers for more than IDLE_KEEP seconds.
+        """
         moment = now()
         for synced_channel in self._registry:
             for viewer in synced_channel.channel.overdue(moment - self._lag_timeout):

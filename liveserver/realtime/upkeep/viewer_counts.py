@@ -55,11 +55,11 @@ class ViewerCounts:
                 self._bus.announce(message)
 
     def announced(self, message: bytes) -> None:
-        """Handle an announcement made by a node, which may be this node itself."""
+        """Keep the numbers in an announcement made by another node. This node's own announcements are ignored."""
         self._presence.take(message, now())
 
     def renew(self) -> None:
-        """Keep the other nodes' last numbers for longer. While the bus was down, no new numbers could arrive."""
+        """Treat the other nodes' last numbers as new. While the bus was down, no newer numbers could come."""
         self._presence.renew(now())
 
     async def run_heartbeats(self) -> None:

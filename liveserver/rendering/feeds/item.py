@@ -28,12 +28,12 @@ _ADDRESS = re.compile(r'(?<=\s)(?:(href|src|cite)="(?!https?://)([^"]*)"|(srcset
 
 
 def urn(entry_id: str) -> str:
-    """Return the id of the feed item of an entry."""
+    """Return the id of an entry's feed item: `urn:uuid:`, followed by the entry's id."""
     return f"urn:uuid:{entry_id}"
 
 
 def published(entry: Entry) -> datetime:
-    """Return the time of publication of a published entry."""
+    """Return the entry's time of publication. The entry must be published."""
     assert entry.published_at is not None
     return entry.published_at
 
@@ -44,7 +44,7 @@ def content(liveblog: Liveblog, entry: Entry, renderer: EntryRenderer) -> str:
 
 
 def absolute(html: str, base: str) -> str:
-    """Return the HTML with all its addresses made absolute. `base`: the base of relative addresses.
+    """Return the HTML with its relative addresses made absolute. `base`: the address of the page they are relative to.
 
     A feed reader doesn't know the address of the page, so it couldn't follow a relative address.
     """

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def rss(feed: Feed, renderer: EntryRenderer) -> bytes:
     """Return the feed as RSS 2.0, with extensions that feed readers know: content, dc:creator, atom:updated, media.
 
-    Pictures are `media:content` and not `enclosure`: an item should have at most one enclosure, which must name the
-    picture's size in bytes.
+    Pictures are `media:content` and not `enclosure`, as an item should have at most one enclosure. An enclosure must
+    also name the picture's size in bytes.
 
     https://www.rssboard.org/rss-specification, https://www.rssboard.org/rss-profile and
     https://www.rssboard.org/media-rss

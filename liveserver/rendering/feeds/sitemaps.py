@@ -1,4 +1,4 @@
-"""Sitemaps of the live blogs, and robots.txt. The functions do no I/O, and return bytes.
+"""Sitemaps of the live blogs, and robots.txt, as bytes. The functions do no I/O.
 
 https://www.sitemaps.org/protocol.html and https://developers.google.com/search/docs/crawling-indexing/sitemaps/news-sitemap
 """
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/xml"
 
 NEWS_AGE = timedelta(hours=48)
-"""The greatest age at which a live blog counts as news, by Google's rules."""
+"""The greatest age of a live blog's oldest entry at which the live blog is still news, by Google's rules."""
 NEWS_LENGTH = 1_000
-"""The greatest number of addresses in a news sitemap, by Google's rules."""
+"""The greatest number of live blogs in a news sitemap, by Google's rules. The caller of `news` keeps to it."""
 PAGE_LENGTH = 1_000
-"""The greatest number of live blogs in one sitemap. Each live blog has a number in the store, and each sitemap covers a
-range of this many numbers. An index may name up to 50,000 sitemaps."""
+"""The greatest number of live blogs in one sitemap. The store numbers the live blogs. The first sitemap has the numbers
+1 to 1,000, the second sitemap the next thousand, and so on. An index may name up to 50,000 sitemaps."""
 
 _SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 _NEWS = "http://www.google.com/schemas/sitemap-news/0.9"
@@ -37,7 +37,7 @@ _NEWS = "http://www.google.com/schemas/sitemap-news/0.9"
 def index(highest_number: int, urls: Urls) -> bytes:
     """Return the index of the sitemaps. It names the news sitemap, and the sitemaps that together cover all live blogs.
 
-    `highest_number`: the number of the newest live blog.
+    `highest_number`: the number of the newest live blog; 0 if there is no live blog.
     """
     root = new_document("sitemapindex", {"xmlns": _SITEMAP})
     names = ["sitemap-news.xml", *(f"sitemap-{page}.xml" for page in range(1, pages(highest_number) + 1))]
@@ -67,9 +67,9 @@ def sitemap(listings: Iterable[Listing], urls: Urls) -> bytes:
 def news(listings: Iterable[Listing], urls: Urls, *, site_name: str, now: datetime) -> bytes:
     """Return the news sitemap of these live blogs.
 
-    A live blog is marked as news while its oldest entry is no older than `NEWS_AGE`. A live blog that goes on for
-    longer is listed without this mark, with the time of its last change, as Google asks. A live blog without entries is
-    no article yet, and isn't listed.
+    A live blog without entries is no article yet, and isn't listed. Each other live blog is listed with the time of its
+    last change. It is marked as news while its oldest entry is no older than `NEWS_AGE`. After that, it is listed
+    without the mark, as Google asks.
     """
     root = new_document("urlset", {"xmlns": _SITEMAP, "xmlns:news": _NEWS})
     for listing in listings:
@@ -88,7 +88,7 @@ def news(listings: Iterable[Listing], urls: Urls, *, site_name: str, now: dateti
 
 
 def news_language(language: str) -> str:
-    """Return the code that a news sitemap has for a language: ISO 639, but `zh-cn` or `zh-tw` for Chinese.
+    """Return the code of a language for a news sitemap: by ISO 639, but `zh-cn` or `zh-tw` for Chinese.
 
     `language`: a language tag by BCP 47, such as `pt-BR`.
     """
@@ -109,7 +109,7 @@ def robots(urls: Urls) -> bytes:
 
 
 def _document(root: ElementTree.Element, urls: Urls) -> bytes:
-    """Return a sitemap as bytes. If it has no address, add the home page's: the protocol demands at least one."""
+    """Return a sitemap as bytes. If no live blog is in it, add the home page: the protocol demands at least one URL."""
     if len(root) == 0:
         element(element(root, "url"), "loc", urls.home)
     return document(root)

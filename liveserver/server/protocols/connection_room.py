@@ -1,4 +1,7 @@
-"""Room for connections: the number of connections that a server may still accept, and ways to raise this number."""
+"""Room for connections: the number of connections that a server may still accept.
+
+If there is no room for a new connection, the server tries to make room by ending an idle or slow connection.
+"""
 
 from __future__ import annotations
 
@@ -33,11 +36,15 @@ class ConnectionLimits(NamedTuple):
     body_seconds: int = 30
     """Seconds in which a request's body must be complete.
 
-    If at least `BODY_RATE` bytes a second have come in this time, the body gets as much time again.
+    If at least `BODY_RATE` bytes a second have come in this time, the body gets as much time again. This may happen any
+    number of times.
     """
     connections: int = sys.maxsize
     streams: int = sys.maxsize
-    """The number of connections above which no new stream is accepted."""
+    """The greatest number of connections in use with which a new stream is still accepted.
+
+    The new stream's own connection is included; idle connections aren't.
+    """
 
 
 class Evictable(Protocol):
@@ -59,8 +66,9 @@ class ConnectionRoom:
         """The idle connections, which have no request under way. The connection that has been idle for longest comes
         first.
 
-        These connections are ended when room is needed. So nobody can occupy connections without making requests. This
-        is also true of clients with many addresses, and of clients behind one proxy, which share one address.
+        These connections are ended when room is needed. So nobody can occupy connections without making requests. A
+        limit for each address would be worse: an attacker may have many addresses, and all clients behind a proxy share
+        one address.
         """
         self.resting: dict[Evictable, None] = {}
         """The idle connections from which nothing is parsed for a while, because their clients were refused often.
@@ -70,8 +78,8 @@ class ConnectionRoom:
         self.receiving = ConnectionGroups()
         """Connections that wait for the rest of a request's body, in groups: one for each address or API key.
 
-        A connection counts for its client's address until the request's API key was checked. After that, it counts for
-        the key."""
+        A connection is in the group of its client's address until the request's API key was checked. After that, it is
+        in the key's group."""
 
     def has_room(self, connections: set[Any]) -> bool:
         """Return True if there is room for one more connection besides `connections`, or if room has been made.
@@ -81,12 +89,17 @@ class ConnectionRoom:
         return len(connections) < self.limits.connections or self._make_room(connections)
 
     def note_refusal(self, address: str | None) -> None:
-        """Count a refusal, because there was no room for a connection from this address."""
+        """Count the refusal of a connection for which there was no room.
+
+        `address`: the address of its peer, for the log; None if it isn't known.
+        """
         refusals.note(Reason.TOO_MANY_CONNECTIONS, address=address, most=self.limits.connections)
 
     def full(self, connections: set[Any]) -> bool:
-        """Return True if so few connections are free that they are kept for requests. No new stream is accepted
-        then."""
+        """Return True if more than `limits.streams` of the `connections` aren't idle.
+
+        No new stream is accepted then, and the remaining connections are kept for requests.
+        """
         # Idle connections are ended when room is needed, so they don't keep viewers out.
         return len(connections) - len(self.idle) - len(self.resting) > self.limits.streams
 
@@ -120,7 +133,7 @@ class ConnectionRoom:
 
 
 class HandshakeRoom:
-    """The room for connections in their TLS handshake. These connections count like all other connections.
+    """The room for connections in their TLS handshake. They, too, count toward the server's limit of connections.
 
     `server/protocols/tls_listener.py` uses this class.
     """
@@ -130,7 +143,10 @@ class HandshakeRoom:
         self._connections = connections
 
     def take(self, handshake: Handshake) -> bool:
-        """Add a connection, which counts as idle. If there is no room for it, count a refusal, and return False."""
+        """Add a connection, which counts as idle, and return True.
+
+        If there is no room for the connection, counts a refusal, and returns False.
+        """
         if not self._room.has_room(self._connections):
             self._room.note_refusal(handshake.address)
             return False

@@ -24,7 +24,9 @@ TARGET_MAX = 2 * 1024
 Our longest query has a cursor of 500 bytes."""
 
 FRAMING_MAX = 16 * 1024
-"""The number of bytes of framing that are allowed with a body of any size, even with an empty body."""
+"""The number of bytes of framing that are allowed with an empty body.
+
+Each byte of a body allows more framing, but the allowance that is left is never more than this number."""
 
 FRAMING_RATIO = 8
 """The number of additional bytes of framing that are allowed for each byte of a body.
@@ -42,8 +44,9 @@ class Allowance:
     """A count of how many bytes a request's head, or the framing of its body, may still have.
 
     The data of a connection goes into the parser in pieces, and `take` says how large the next piece may be. The parser
-    reports that a head or a request (message) has ended, but not at which byte of the piece. So the rest of the piece
-    isn't counted. If a head begins within a piece, it may be longer than `HEAD_MAX` by the rest of that piece.
+    reports the end of a head or of a request, but not at which byte of a piece this end is. So the bytes after the end,
+    up to the end of the piece, aren't counted. A head that begins with these bytes may be longer than `HEAD_MAX` by
+    their number.
     """
 
     __slots__ = ("begun", "body", "in_body", "left")
@@ -59,7 +62,10 @@ class Allowance:
         """The number of bytes of the request's body that have come."""
 
     def take(self, size: int) -> int:
-        """Return how many of the next `size` bytes may be parsed now, and count them; 0 if too many have come."""
+        """Return how many of the next `size` bytes may be parsed now. The bytes in the result are counted at once.
+
+        Returns 0 if the head or the framing already has as many bytes as it may have.
+        """
         left = self.left
         if size > left:
             size = left

@@ -35,7 +35,7 @@ The rate is low because reporters send pictures by telephone, from places where 
 
 REFUSALS_FREE = 3
 """The number of refusals on one connection that have no consequence. After each further refusal, the connection rests:
-nothing that the client sends is parsed for a while.
+nothing that the client sends is parsed for a while. Each answer that isn't a refusal lowers the count by one.
 
 An honest client is refused now and then, perhaps because of other clients behind the same address."""
 
@@ -49,7 +49,8 @@ If more bytes come, the connection is ended."""
 class HttpConnection(HttpToolsProtocol):
     """An HTTP connection of uvicorn, from its beginning to its end.
 
-    Time is limited: the timer wheel, which also pings viewers, calls `due` if a head or a body isn't complete in time.
+    Time is limited: while a head or a body is incomplete, the connection is on the timer wheel, which also pings
+    viewers. When the time for the head or the body is over, the wheel calls `due`.
     """
 
     # Slots save memory: uvicorn's class has nearly as many attributes as Python keeps in an object without a dictionary
@@ -83,7 +84,9 @@ class HttpConnection(HttpToolsProtocol):
         """Wait for a request. If there is no room for the connection, refuse it."""
         self._allowance = Allowance()
         self._answering: RequestResponseCycle | None = None
-        """The request that the application is answering. uvicorn's `cycle` is the request that came last."""
+        """The request that the application is answering, or has answered last; None before the first request.
+
+        uvicorn's `cycle` is the request that came last."""
         self._body_seen = 0
         """The number of body bytes that had come when the timer wheel called `due` last."""
         self._stopped = False
@@ -99,7 +102,7 @@ class HttpConnection(HttpToolsProtocol):
         self._refusing = False
         """True while the present answer is a refusal for which `rest` was called."""
         self._refusals = 0
-        """The number of refusals on this connection, less the number of other answers; never below 0."""
+        """A count of the refusals on this connection. Each other answer lowers the count by one, but not below 0."""
         self._held = b""
         """The bytes that have come while the connection rests. They aren't parsed yet."""
         self._rest_timer = None
@@ -144,7 +147,10 @@ class HttpConnection(HttpToolsProtocol):
         self.room.forget(self)
 
     def pause_writing(self) -> None:
-        """Note that the client reads its answer too slowly. `room.unread` then counts the bytes that wait."""
+        """Note that the client reads its answer too slowly.
+
+        Until `resume_writing` is called, `room.unread` counts the bytes that wait for this client.
+        """
         HttpToolsProtocol.pause_writing(self)
         cycle = self._answering
         client = self.client if cycle is None else cycle.scope["client"]
@@ -163,9 +169,10 @@ class HttpConnection(HttpToolsProtocol):
         self.room.unread.resumed(self)
 
     def due(self) -> int | None:
-        """End the connection if a head or a body isn't complete in time. The timer wheel calls this.
+        """End the connection because a head or a body is late, or give the client more time.
 
-        Returns the seconds until the next call; None if no other call is needed.
+        Called by the timer wheel when the time for the head or the body is over. Returns the seconds until the next
+        call if the client gets more time; None if the connection is ended.
         """
         allowance, limits = self._allowance, self.room.limits
         seconds = limits.body_seconds if allowance.in_body else limits.head_seconds
@@ -188,7 +195,7 @@ class HttpConnection(HttpToolsProtocol):
         return None
 
     def rest(self, client: tuple[str, int] | None, seconds: float) -> None:
-        """Let the connection rest for some seconds after the present answer, which is a refusal.
+        """Let the connection rest for `seconds` after the present answer, which is a refusal.
 
         While a connection rests, nothing that comes on it is parsed. The first `REFUSALS_FREE` refusals are only
         counted. If other requests wait on the connection, it doesn't rest, but is ended after the answer.
@@ -207,7 +214,7 @@ class HttpConnection(HttpToolsProtocol):
                 self._rest_seconds = seconds
 
     def claim(self, owner: Hashable) -> None:
-        """Count the connection for `owner` instead of its client's address while a request's body is still coming.
+        """Move the connection from its address's group in `room.receiving` to the group of `owner`, an API key.
 
         Does nothing if no body is still coming.
         """
@@ -224,7 +231,7 @@ class HttpConnection(HttpToolsProtocol):
         self._rest_seconds = 0.0
 
     def _hold(self, data: bytes) -> None:
-        """Keep data that comes while the connection rests. If there is too much, end the connection."""
+        """Keep data that comes while the connection rests. If it is more than `HELD_MAX` bytes, end the connection."""
         self._held += data
         if len(self._held) > HELD_MAX:
             self._stop(Reason.RATE)
@@ -248,7 +255,7 @@ class HttpConnection(HttpToolsProtocol):
         return cycle is None or cycle.response_complete
 
     def _full(self) -> bool:
-        """Return True if no new stream is accepted, because the last free connections are kept for requests."""
+        """Return True if no new stream is accepted (`ConnectionRoom.full`)."""
         return self.room.full(self.connections)
 
     def _leave_wheel(self) -> None:

@@ -118,7 +118,10 @@ class HttpProtocol(HttpConnection):
                 self.room.receiving.add(self, owner_of(self.client[0]))
 
     def handle_websocket_upgrade(self) -> None:
-        """Give the parsed request and the connection to the WebSocket protocol."""
+        """Give the parsed request and the connection to the WebSocket protocol.
+
+        If an earlier request isn't answered yet, or its answer hasn't been read yet, the connection is ended instead.
+        """
         if not self._answered:
             # An earlier request isn't answered yet, and may hand the connection over itself.
             self._end_after_answers(Reason.MALFORMED)
@@ -142,10 +145,13 @@ class HttpProtocol(HttpConnection):
         self._drop_parser()
 
     def on_headers_complete(self) -> None:
-        """Check the head of a request, start the application, and put our extension into the ASGI scope.
+        """Check the head of a request, and start the application with our extension in the ASGI scope.
 
-        The parser calls this. Raises Denied if the head breaks a limit, and TooManyWaiting if too many requests wait on
-        this connection.
+        Called by the parser. If an earlier request isn't answered yet, the application is started later. If the request
+        is to open a WebSocket, the application isn't started here, but by the WebSocket protocol.
+
+        Raises Denied if the head breaks a limit, and TooManyWaiting if `WAITING_MAX` requests wait on this connection
+        already.
         """
         if len(self.url) > TARGET_MAX:
             raise Denied(denials.TARGET_TOO_LONG)
@@ -211,7 +217,8 @@ class HttpProtocol(HttpConnection):
     def on_body(self, body: bytes) -> None:
         """Count bytes of a request's body, and keep them if the endpoint may still read them.
 
-        If too many bytes wait for the endpoint, reading is paused, and the rest waits in the kernel.
+        If more than `BODY_WAITING` bytes wait for the endpoint, reading is paused, and the rest waits in the kernel.
+        Reading is also paused if the method is in `BODILESS`; the bytes aren't kept then.
         """
         cycle = self.cycle
         wanted = not (self._upgrading or cycle.response_complete)

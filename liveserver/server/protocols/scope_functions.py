@@ -48,9 +48,9 @@ def is_gone(request: ref[RequestResponseCycle]) -> bool:
 
 
 def claim(protocol: ref[HttpProtocol], request: ref[RequestResponseCycle], owner: Hashable) -> None:
-    """Count a connection for an owner instead of its client's address, while the request's body is incomplete.
+    """Move a connection from its address's group in `ConnectionRoom.receiving` to the group of `owner`, an API key.
 
-    Does nothing if the body is complete, or if the connection has ended.
+    Does nothing if the request's body is complete, or if the connection has ended.
     """
     connection = protocol()
     if connection is not None and connection.cycle is request():
@@ -58,7 +58,7 @@ def claim(protocol: ref[HttpProtocol], request: ref[RequestResponseCycle], owner
 
 
 def rest(protocol: ref[HttpProtocol], client: tuple[str, int] | None, seconds: float) -> None:
-    """Parse nothing from a connection for some seconds after the present answer, which is a refusal.
+    """Parse nothing from a connection for `seconds` after the present answer, which is a refusal.
 
     Does nothing if the connection has ended, or belongs to a proxy. The first few refusals on a connection are only
     counted. If other requests wait on the connection, it is ended after the answer instead. `client`: the client's
@@ -70,11 +70,14 @@ def rest(protocol: ref[HttpProtocol], client: tuple[str, int] | None, seconds: f
 
 
 def no_bytes() -> int:
-    """Return 0: the number of bytes that wait for one client alone, if all waiting bytes belong to a shared body."""
+    """Return 0, the number of bytes that wait for one client alone while the client is sent a shared body without TLS.
+
+    `UnreadBytes.paused` gets this function as its `own`.
+    """
     return 0
 
 
 answer_head = lru_cache(maxsize=4)(head)
-"""A function that returns the head of an answer, with a cache.
+"""`handshake.head` with a cache of its last four results.
 
-Equal answers within one second have equal heads, since a head includes the date and time in seconds."""
+Streams that begin within the same second need the same head, since its Date header changes only once a second."""

@@ -1,11 +1,11 @@
-"""Accepting TLS connections. Each connection counts from its first moment, before its TLS handshake.
+"""Accepting TLS connections, which count toward the server's limit of connections even before their TLS handshake.
 
 The event loops' own TLS servers report a connection only when its handshake is complete. Until then the connection
 wouldn't be counted, and peers that never begin a handshake could use up all descriptors. So this module accepts
 connections itself.
 
-The event loops' servers don't report TLS records without content either. So this module also counts the records itself,
-in a `RecordGate` between the socket and the event loop's TLS.
+Also, the event loops' servers don't report TLS records without content. So this module counts all records itself, in a
+`RecordGate` between the socket and the event loop's TLS.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 ACCEPTED = 16
-"""The greatest number of connections that are accepted in one turn of the event loop."""
+"""The greatest number of connections that one `TlsListener` accepts in one turn of the event loop."""
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """The error numbers of `accept` if the process or the machine can't have any more connections."""
@@ -127,9 +127,9 @@ class RecordGate(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Return a buffer of at most `READ_SIZE` bytes for the next data.
+        """Return a buffer of at most `READ_SIZE` bytes, into which the transport puts the next data.
 
-        Once TLS is ready for data, this is a buffer of TLS.
+        Once TLS is ready for data, this buffer is a part of TLS's own buffer.
         """
         tls = self._tls
         if tls is None or self._waiting is not None:
@@ -139,7 +139,11 @@ class RecordGate(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Give TLS the data that has come. If too many records have come, end the connection without an answer."""
+        """Count the records in the `nbytes` bytes that have come into the buffer, and give the bytes to TLS.
+
+        Until TLS is ready for data, the bytes are kept. If the connection's `RecordBudget` is exceeded, the connection
+        is ended without an answer.
+        """
         data = self._buffer[:nbytes]
         del self._buffer
         if not self._records.came(data, self._loop.time()):
@@ -156,7 +160,7 @@ class RecordGate(asyncio.BufferedProtocol):
                 self._loop.call_soon(self._transport.resume_reading)
 
     def eof_received(self) -> bool | None:
-        """Tell TLS that the peer sends nothing more. Returns the answer of TLS."""
+        """Tell TLS that the peer sends nothing more. Returns True if TLS still needs the transport open."""
         return None if self._tls is None else self._tls.eof_received()
 
     def pause_writing(self) -> None:

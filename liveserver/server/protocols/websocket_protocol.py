@@ -1,4 +1,4 @@
-"""A WebSocket protocol for uvicorn. It is made for viewers, but is complete, and works with any ASGI application.
+"""A WebSocket protocol for uvicorn. It is made for viewers, but works with any ASGI application.
 
 This command runs an application with it: `uvicorn --ws liveserver.viewer_protocol:ViewerProtocol app:app`.
 """
@@ -61,10 +61,10 @@ class ViewerProtocol(Connection):
         super().__init__(terms_of(config), server_state, app_state)
 
     def data_received(self, data: bytes) -> None:
-        """Handle data: first the request, then WebSocket frames.
+        """Handle data: in the first call the request, in later calls WebSocket frames.
 
-        Only uvicorn's own HTTP protocols give the request to this method. They have parsed the request, and write it as
-        bytes again.
+        uvicorn's own HTTP protocols call this with the request, which they have parsed and written as bytes again. Our
+        `HttpProtocol` calls `begin` instead.
         """
         if self._state is not State.NEW:
             super().data_received(data)

@@ -17,7 +17,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, Integer, String
 
 from liveserver.domain.entry import Action, EntryStatus, Verification
 from liveserver.domain.ids import ID_PATTERN, PARTNER_ID_PATTERN, USER_ID_PATTERN
-from liveserver.domain.inputs.fields import Language, Link, Origin, Slug, Timezone, clean, live_page
+from liveserver.domain.inputs.fields import Link, Origin, Slug, StoredLanguage, Timezone, clean, live_page
 from liveserver.domain.inputs.models import EmbeddingInput, ThemeInput
 from liveserver.domain.liveblog import LiveblogStatus
 from liveserver.domain.partner import DELAY_MAX
@@ -109,7 +109,7 @@ class _Liveblog(_Document):
 
     title: str
     summary: str
-    language: Language
+    language: StoredLanguage
     timezone: Timezone
     status: LiveblogStatus
     version: int
@@ -122,7 +122,7 @@ UserId = Annotated[str, Field(pattern=USER_ID_PATTERN)]
 _FIELDS: Mapping[str, Mapping[str, Any]] = {
     "liveblogs": {
         "slug": Slug,
-        "language": Language,
+        "language": StoredLanguage,
         "timezone": Timezone,
         "status": LiveblogStatus,
         "embedding": EmbeddingInput | None,

@@ -36,10 +36,22 @@ class Partners(QueryGroup):
     find = Read(partners.find)
     """Return the partner with this id. Raises NotFound if there is none."""
 
+    find_for = Read(partners.find_for)
+    """Return the partner with this id, if the principal `by` may change it now. Raises NotFound if there is none.
+
+    Raises Unauthorized or Forbidden if the principal may not change it.
+    """
+
     page = Read(partners.page)
     """Return a page of partners, newest first, and the cursor of the next page (None: no next page).
 
     Raises InvalidInput for a bad cursor.
+    """
+
+    page_for = Read(partners.page_for)
+    """Return a page as `page` does, of the partners that the principal `by` may change now.
+
+    Raises Unauthorized, or Forbidden if the principal may manage no live blog.
     """
 
     async def edit(self, partner_id: str, edit: Callable[[Partner], Partner], by: Principal) -> Partner:
@@ -155,6 +167,12 @@ class ApiKeys(QueryGroup):
 
     all = Read(api_keys.every)
     """Return all API keys, oldest first, including revoked and expired keys."""
+
+    page = Read(api_keys.page)
+    """Return a page of API keys, newest first, including revoked and expired keys, and the cursor of the next page.
+
+    The cursor is None on the last page. Raises InvalidInput for a bad cursor.
+    """
 
     find = Read(api_keys.find)
     """Return the API key with this id, even if it was revoked or has expired. None if there is no such key."""

@@ -156,6 +156,9 @@ class Permissions(QueryGroup):
     has ended, or the user was disabled.
     """
 
+    rights_on = Read(permissions.rights_on)
+    """Return a user's rights on each of several live blogs, by slug. Raises Unauthorized if the user was disabled."""
+
     of_principal = Read(permissions.of_principal)
     """Return the rights of a user or an API key, as far as a live blog is concerned.
 

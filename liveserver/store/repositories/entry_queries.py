@@ -33,10 +33,12 @@ Order = Literal["newest", "oldest"]
 KEY_EVENTS_MAX = 100
 
 PAGE_BYTES = 2 * 1024 * 1024
-"""The size in bytes at which a page of entries, or a batch of changes, ends before its limit. The next page continues
-after the last entry. Only the entries' bodies and corrections are counted, in UTF-8. A thousand usual entries have this
-size, or eight of the longest entries. An answer of the API is larger, as it has each body twice: in the form in the
-store, and as HTML to show."""
+"""The size in bytes at which a page of entries, or a batch of changes, ends. The entry that reaches this size is the
+last one on the page, even if the caller's `limit` allows more entries. The next page continues after this entry.
+
+Only the entries' bodies and corrections are counted, in UTF-8. A thousand usual entries have this size, or eight of the
+longest entries. An answer of the API is larger, as it has each body twice: in the form in the store, and as HTML to
+show."""
 
 _t = tables.entries
 _sort_key = tuple_(_t.c.sort_at, _t.c.id)

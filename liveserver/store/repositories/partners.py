@@ -13,6 +13,7 @@ from liveserver.domain.partner import Attribution, Partner
 from liveserver.domain.people.principal import PrincipalKind
 from liveserver.domain.people.rights import Verb, allowed
 from liveserver.store import tables
+from liveserver.store.cursors import SortKey
 from liveserver.store.mappers import embedding_from
 from liveserver.store.pages import newest_page
 from liveserver.store.repositories.people import acts, permissions
@@ -71,18 +72,18 @@ def add(connection: Connection, partner: Partner, by: Principal) -> Partner:
     return partner
 
 
-def _confirm(connection: Connection, by: Principal, partner: Partner) -> None:
+def _confirm(connection: Connection, by: Principal, partner: Partner, *, lock: bool = True) -> None:
     """Check that a principal may add, change or delete this partner.
 
-    A user who may manage every live blog that the partner may show, may do so, too.
+    A user who may manage every live blog that the partner may show, may do so, too. `lock`: False in a transaction that
+    only reads.
     """
-    if by.kind is PrincipalKind.USER and partner.liveblogs:
-        rights = permissions.rights_of(connection, by, None)
-        if not allowed(rights, Verb.PARTNERS, None):
-            for slug in partner.liveblogs:
-                permissions.confirm(connection, by, Verb.MANAGE, slug)
-            return
-    permissions.confirm(connection, by, Verb.PARTNERS, None)
+    rights = permissions.rights_of(connection, by, None, lock=lock)
+    if by.kind is PrincipalKind.USER and partner.liveblogs and not allowed(rights, Verb.PARTNERS, None):
+        for slug in partner.liveblogs:
+            permissions.rights_of(connection, by, slug, lock=lock).require(Verb.MANAGE, slug)
+        return
+    rights.require(Verb.PARTNERS, None)
 
 
 def find(connection: Connection, partner_id: str) -> Partner:
@@ -106,6 +107,43 @@ def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tu
     Raises InvalidInput for a bad cursor.
     """
     return newest_page(connection, _EVERY, _t, _partner, limit=limit, cursor=cursor)
+
+
+def find_for(connection: Connection, partner_id: str, by: Principal) -> Partner:
+    """Return the partner with this id, if a principal may change it now. Raises NotFound if there is none.
+
+    Raises Unauthorized or Forbidden if the principal may not change it.
+    """
+    partner = _find(connection, partner_id)
+    _confirm(connection, by, partner, lock=False)
+    return partner
+
+
+def page_for(
+    connection: Connection, by: Principal, *, limit: int, cursor: str | None = None
+) -> tuple[list[Partner], str | None]:
+    """Return a page as `page` does, of the partners that a principal may change now.
+
+    Raises Unauthorized, or Forbidden if the principal may manage no live blog. Raises InvalidInput for a bad cursor.
+    """
+    rights = permissions.rights_of(connection, by, None)
+    if by.kind is PrincipalKind.USER and not allowed(rights, Verb.PARTNERS, None):
+        managed = permissions.managed(connection, by.id)
+        if managed:
+            # All partners are read: there are at most PARTNERS_MAX.
+            every = (_partner(row) for row in connection.execute(_EVERY).mappings())
+            mine = [partner for partner in every if partner.liveblogs and managed.issuperset(partner.liveblogs)]
+            return _page_of(mine, limit=limit, cursor=cursor)
+    rights.require(Verb.PARTNERS, None)
+    return page(connection, limit=limit, cursor=cursor)
+
+
+def _page_of(partners: list[Partner], *, limit: int, cursor: str | None) -> tuple[list[Partner], str | None]:
+    """Return a page of these partners, in the order of `page`, and the cursor of the next page."""
+    keys = {SortKey(partner.created_at, partner.id): partner for partner in partners}
+    after = None if cursor is None else SortKey.parse(cursor)
+    rest = [key for key in sorted(keys, reverse=True) if after is None or key < after]
+    return [keys[key] for key in rest[:limit]], rest[limit - 1].cursor() if len(rest) > limit else None
 
 
 def edit(connection: Connection, partner_id: str, change: Callable[[Partner], Partner], by: Principal) -> Partner:

@@ -1,1 +1,1 @@
-"""Limits for each of many keys (how often, how many at a time, how many unread bytes), and counts of refusals."""
+"""Limits for each client address or API key (on rates, open streams, unread bytes), and counts of refusals."""

@@ -1,4 +1,7 @@
-"""Network addresses, as limits count them. IPv6 addresses are counted by network: a client may have very many."""
+"""Network addresses, as limits count them.
+
+All IPv6 addresses of one /64 network count as one address, because one client may have very many of them.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ def network_prefix(address: bytes) -> bytes:
 class Networks:
     """A set of addresses and networks, as `LIVESERVER_FORWARDED_ALLOW_IPS` lists them.
 
-    A name in the list is ignored if it isn't an address or a network.
+    Other texts in the list, such as host names, are ignored.
     """
 
     def __init__(self, names: Iterable[str]) -> None:

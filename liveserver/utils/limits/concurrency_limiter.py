@@ -1,4 +1,4 @@
-"""A limit on the number of holders that each key may have at a time. It limits the open streams of each address."""
+"""A limit on how many holders each key may have at a time: for example, how many open streams each address may have."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Permit:
-    """A permit that all holders with one key share. So each holder costs only a reference."""
+    """The permit of one key. All holders of the key refer to this object, so that a holder takes hardly any memory."""
 
     __slots__ = ("_held", "_key", "count")
 
@@ -38,7 +38,7 @@ class ConcurrencyLimiter:
         return len(self._held)
 
     def acquire(self, key: Hashable) -> Permit | None:
-        """Count one more holder of the key's permit, and return the permit; None if it has `most` holders already."""
+        """Count one more holder of the key, and return the key's permit; None if the key has `most` holders already."""
         permit = self._held.get(key)
         if permit is None:
             permit = self._held[key] = Permit(self._held, key)

@@ -27,9 +27,9 @@ Without this allowance, a client that has waited for the time it was told could 
 
 
 def charged(paid_off: float, now: float, seconds: float) -> float:
-    """Return the time when a debt will be paid off after some seconds were added to it.
+    """Add `seconds` to a debt, and return the time when the debt will be paid off.
 
-    `paid_off`: the time when the debt is paid off without these seconds.
+    `paid_off`: the time when the debt would be, or was, paid off without these seconds.
     """
     return paid_off + seconds if paid_off > now else now + seconds
 
@@ -44,7 +44,7 @@ class RateLimiter:
     keys remain, it forgets the keys with the smallest debts, too. So a client that wants its debt forgotten needs
     thousands of other keys with larger debts.
 
-    `clock` returns seconds from any beginning.
+    `clock`: a function that returns the seconds since any fixed moment.
     """
 
     __slots__ = ("_clock", "_paid_off", "_step", "_tolerance", "burst", "rate")
@@ -55,7 +55,7 @@ class RateLimiter:
         self._clock = clock
         self._step = 1 / rate
         self._tolerance = (burst - 1) / rate
-        """Seconds of debt up to which one more event is allowed."""
+        """The greatest debt, in seconds, with which a key is allowed one more event."""
         self._paid_off: dict[Hashable, float] = {}
         """The time at which each key's debt will be paid off."""
 
@@ -86,8 +86,8 @@ class RateLimiter:
     def reserve(self, key: Hashable, longest: float) -> float:
         """Count an event that is delayed, but never refused. Returns the seconds it must wait: at most `longest`.
 
-        When events wait for `longest`, the debt doesn't grow any more. From then on each event waits for `longest`, and
-        more than `rate` events a second can happen.
+        The debt grows until an event must wait `longest`, and then stays at this level. So if events keep coming too
+        fast, each of them waits about `longest`, and more than `rate` events a second can happen.
         """
         now = self._clock()
         wait = self.take(key)
@@ -99,7 +99,7 @@ class RateLimiter:
     def owe(self, key: Hashable, events: int) -> None:
         """Count some events that have happened already, even if they exceed the limit.
 
-        So the key's next events wait longer. Does nothing for a key that the limiter doesn't keep.
+        So the key's next events wait longer. Does nothing if the limiter doesn't know the key, so call `take` first.
         """
         paid_off = self._paid_off.get(key)
         if paid_off is not None:
@@ -117,9 +117,9 @@ class RateLimiter:
 
 
 class Throttle:
-    """A limiter of amounts (such as bytes): `most` at once, and `rate` a second.
+    """A limiter of amounts, such as bytes: up to `most` at once after a pause, and `rate` a second.
 
-    `clock` returns seconds from any beginning.
+    `clock`: a function that returns the seconds since any fixed moment.
     """
 
     __slots__ = ("_clock", "_paid_off", "_rate", "_tolerance")
@@ -133,7 +133,7 @@ class Throttle:
     def spend(self, amount: float) -> float:
         """Count an amount, and return the seconds that the caller must wait before it uses the amount; 0 for no wait.
 
-        The amount is never refused, but later amounts wait longer.
+        No amount is refused. But after a large amount, the next amounts wait longer.
         """
         now = self._clock()
         self._paid_off = charged(self._paid_off, now, amount / self._rate)

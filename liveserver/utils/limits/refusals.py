@@ -31,49 +31,59 @@ class Reason(StrEnum):
     TARGET_TOO_LONG = "target-too-long"
     """A request whose path and query together have too many bytes."""
     MALFORMED = "malformed"
-    """Bytes that aren't an HTTP/1.1 request."""
+    """Bytes that aren't a valid HTTP/1 request, or a WebSocket request before the earlier requests were answered."""
     HEAD_TOO_SLOW = "head-too-slow"
     BODY_TOO_SLOW = "body-too-slow"
     TOO_MANY_WAITING = "too-many-waiting"
-    """Too many requests that were sent on one connection before the earlier requests were answered."""
+    """A request on a connection where too many requests wait already, or a WebSocket request behind unread answers."""
     TOO_MANY_RECORDS = "too-many-records"
     """Too many TLS records with little or no content."""
     TOO_MANY_CONNECTIONS = "too-many-connections"
-    """A connection for which the process has no file descriptor left."""
+    """A connection beyond the number that the server may have, or for which file descriptors or memory ran out."""
     GAVE_WAY = "gave-way"
-    """A connection that the server ended to accept another connection."""
+    """An idle or slow connection that the server ended, because it needed room for another connection."""
     TOO_MANY_STREAMS = "too-many-streams"
-    """A stream for which no connection was free, except connections that are reserved for other requests."""
+    """A new stream, while the last free connections are kept for other requests."""
     TOO_TALKATIVE = "too-talkative"
-    """A viewer that sent more than viewers need to send."""
+    """A viewer that sent more than viewers need to send (`viewer_budget.py`), or didn't complete a frame in time."""
     RATE = "rate"
-    """A request or a new stream beyond the rate that its address or key is allowed."""
+    """A request, a new stream or a picture beyond the rate that its address or key is allowed.
+
+    Also a client that sent too many bytes while the server read nothing from it, because of earlier refusals."""
     STREAMS_HELD = "streams-held"
     """A stream beyond the number that its address may have open at a time."""
     BODIES = "bodies"
     """A request with a body, while too many bodies are being received from the same API key or from all clients."""
     KEY = "key"
     """A request with an API key that isn't valid, or that lacks the scope that the request needs."""
+    SESSION = "session"
+    """A request to the desk without a session, or with one that has ended."""
+    OTHER_SITE = "other-site"
+    """A request to the desk that a page of another site made a browser send."""
+    ROLE = "role"
+    """A request to the desk that the user's roles don't allow."""
     NOT_ADMITTED = "not-admitted"
-    """A request for a partner or a page that may not show the live blog."""
+    """A request from an embed whose partner or page may not show the live blog."""
     BUSY = "busy"
-    """A request whose work (on a page, a text or a picture) would have to wait, while too much work waits already."""
+    """A request for work (on a page, a text or a picture), while too much work waits already.
+
+    Also a request whose address or key has too many unread bytes."""
     STORAGE = "storage"
-    """A picture for which the storage doesn't have enough space."""
+    """A picture, while the disk is too full, or while all pictures together take as many bytes as they may."""
     HOST = "host"
     """A request whose Host header isn't among the allowed names."""
 
 
 @dataclass(slots=True)
 class _Silence:
-    """The time after a log line in which refusals with the same reason are counted, but not logged."""
+    """A period after a log line. In this period, further refusals with the same reason are counted, but not logged."""
 
     until: float
     unlogged: int = 0
 
 
 class Refusals:
-    """The counts of refusals. `clock` returns seconds from any beginning."""
+    """The counts of refusals. `clock`: a function that returns the seconds since any fixed moment."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -3,8 +3,8 @@
 A connection reports when its transport can't send at once (it pauses), and when the transport can send again (it
 resumes). Between these two reports, the body that is being sent counts against its owner: an API key, or the
 client's address. If several connections of one owner are sent the same body, it counts only once. So
-`http/fair_queue.py` can let an owner of many unread bytes wait until the bytes have been read. A client that reads at
-once is never counted.
+`http/fair_queue.py` can begin fewer jobs for an owner with many unread bytes. A client that reads at once is never
+counted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _Paused(NamedTuple):
 
 
 class UnreadBytes:
-    """The paused connections of a server. A connection is paused if its client reads an answer too slowly."""
+    """The paused connections of a server, which can't send more now because their clients read too slowly."""
 
     def __init__(self) -> None:
         self._paused: dict[object, _Paused] = {}
@@ -48,10 +48,11 @@ class UnreadBytes:
     ) -> None:
         """Note that a connection can't send more now.
 
-        `host`: the client's address. `body`: the body that is being sent, if other connections may share it. It is
-        b"" if the server keeps the body in memory in any case, and None if the body isn't shared. `own` returns the
-        number of bytes that wait for this connection alone; it may be called until `resumed` is called. `owner`: the
-        API key that the bytes count for; None to count them for the host's address.
+        `host`: the client's address. `body`: the body that is being sent, if other connections may be sent the same
+        object. Else it is None. It is b"" if the server keeps the body in memory in any case, so that the body needn't
+        count. `own`: a function that returns the number of bytes that wait for this connection alone. It is called only
+        before `resumed` is called. `owner`: the API key or address prefix that the bytes count for; None for the prefix
+        of `host`. Does nothing if `owner` is None and `host` isn't an IP address.
         """
         self.resumed(connection)
         if owner is None:
@@ -68,8 +69,8 @@ class UnreadBytes:
     def slowest(self) -> object | None:
         """Return the connection that the server should end if it needs a connection for another client.
 
-        It is the oldest paused connection of the owner with the most paused connections. The result is None if this
-        owner has less than `connection_groups.SLOW_MIN` paused connections.
+        Of the owner with the most paused connections, it is the connection that was paused first. The result is None if
+        this owner has less than `connection_groups.SLOW_MIN` paused connections.
         """
         return self._groups.slowest()
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 JSON = dict[str, Any]
 
 API = "/api/v1/"
+DESK = "/desk/api/v1/"
+LINES = "application/x-ndjson"
 PROBLEM = "application/problem+json"
 STREAMS = re.compile(r"/api/v1/liveblogs/[^/]+/(ws|events)")
 
@@ -38,9 +40,9 @@ class Contract:
         """Method, path and status of every answer that was checked."""
 
     def check(self, request: httpx2.Request, response: httpx2.Response) -> None:
-        """Raises AssertionError for an answer below `/api/v1/` that the document doesn't describe."""
+        """Raises AssertionError for an answer below `/api/v1/` or the desk's that the document doesn't describe."""
         path = request.url.path
-        if not path.startswith(API) or STREAMS.fullmatch(path) or request.method == "OPTIONS":
+        if not path.startswith((API, DESK)) or STREAMS.fullmatch(path) or request.method == "OPTIONS":
             return
         if response.status_code in {304, 307} or request.method == "HEAD" or response.status_code == 204:
             assert response.content == b""
@@ -56,11 +58,17 @@ class Contract:
             self.check_problem(response)
             return
         described = found.operation["responses"].get(str(response.status_code))
+        if path.startswith(DESK) and found.path.startswith(API) and response.status_code in {401, 403}:
+            # The document describes the operations that the desk shares only as keys may use them.
+            self.check_problem(response)
+            return
         assert described is not None, f"{where} is not documented"
         if request.method == "HEAD" or "content" not in described:
             return
         media_type = response.headers["content-type"]
         assert media_type in described["content"], f"{where}: {media_type} is not documented"
+        if media_type == LINES:
+            return
         self._validate(described["content"][media_type]["schema"], response.json())
         if response.status_code >= 400:
             self.check_problem(response)
@@ -82,11 +90,15 @@ class Contract:
         return problem
 
     def find(self, method: str, path: str) -> Found | None:
-        """The operation of a request; None if the document has no such path."""
-        for template, pattern in _patterns():
-            if pattern.fullmatch(path):
-                operations: JSON = self.document["paths"][template]
-                return Found(template, operations.get("get" if method == "HEAD" else method.lower()))
+        """The operation of a request; None if the document has no such path.
+
+        The desk's own operations come first, then those that it shares.
+        """
+        for asked in dict.fromkeys((path, path.replace(DESK, API, 1))):
+            for template, pattern in _patterns():
+                if pattern.fullmatch(asked):
+                    operations: JSON = self.document["paths"][template]
+                    return Found(template, operations.get("get" if method == "HEAD" else method.lower()))
         return None
 
     def _validate(self, schema: JSON, value: Any) -> None:

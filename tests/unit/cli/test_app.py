@@ -65,7 +65,7 @@ def test_a_key_is_for_the_database_of_a_folder(tmp_path: Path) -> None:
     """Also where it was there already: in the wrong folder there may be one, too."""
     for _ in range(2):
         done = run("keys", "create", "--name", "x", "--scope", "publish")
-        assert f"A key for the server on sqlite:///{tmp_path}/live.db, shown this once:" in done.stderr.splitlines()
+        assert f"Made a key for the server on sqlite:///{tmp_path}/live.db; it is on standard output" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["keys list", "publish essai pli", "config"])

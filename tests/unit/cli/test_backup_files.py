@@ -21,7 +21,7 @@ from liveserver.domain.errors import BadBackup, Conflict, SettingsError
 from liveserver.store import Store
 from liveserver.store.backup.archive import Holdings
 from liveserver.store.backup.restore import Restored
-from liveserver.store.sqlite_file import alone
+from liveserver.store.sqlite_file import locked
 from tests.support.principals import NEWSROOM
 from tests.support.store_samples import a_liveblog, an_entry
 
@@ -196,12 +196,12 @@ def test_passwords_are_not_told(path: Path, postgres_url: str) -> None:
 def test_a_file_that_a_server_has_is_not_restored_into(url: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And as long as it is restored into, no server starts on it."""
     write_backup(url, path, force=False)
-    with alone(url, "busy"), pytest.raises(SettingsError, match=r"a server runs on sqlite:///.*: stop it"):
+    with locked(url, "busy"), pytest.raises(SettingsError, match=r"a server runs on sqlite:///.*: stop it"):
         restore_backup(url, path, force=True)
 
     async def restore(address: str, _path: Path, *, replace: bool, safe: Callable[[str], str]) -> Restored:
         assert safe is as_kept
-        with pytest.raises(SettingsError, match="busy"), alone(address, "busy"):
+        with pytest.raises(SettingsError, match="busy"), locked(address, "busy"):
             pass
         return Restored(NOTHING, NOTHING)
 

@@ -10,8 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from liveserver.cli import store_access, terminal
+from liveserver.cli import terminal
 from liveserver.cli.app import app
+from liveserver.cli.commands import keys
 from liveserver.cli.terminal import tell_wait
 
 if TYPE_CHECKING:
@@ -26,22 +27,37 @@ def test_waits_that_are_worth_telling(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize("at_terminal", [True, False])
-def test_a_key_at_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_terminal: bool) -> None:
-    """There is the key, and what to do with it; a log line would be in the way. Elsewhere it is told to the log."""
-    levels: list[str] = []
-    monkeypatch.setattr("liveserver.server.log_config.configure", lambda settings: levels.append(settings.log_level))
-    monkeypatch.setattr(store_access, "attended", lambda: at_terminal)
+def test_a_key_goes_where_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_terminal: bool) -> None:
+    """At a terminal it follows the words; in a pipe or a variable, nothing follows them, and they say where it is."""
+    monkeypatch.setattr("liveserver.server.log_config.configure", lambda _settings: None)
+    monkeypatch.setattr(keys, "is_read_here", lambda: at_terminal)
     database = f"sqlite:///{tmp_path}/live.db"
     words = ["keys", "create", "--name", "x", "--scope", "publish", "--database", database]
     with capture_logs():
         made = CliRunner().invoke(app, words)
-    assert levels == ["warning" if at_terminal else "info"]
     assert re.fullmatch(r"lv_[a-z0-9]{12}_\S+\n", made.stdout)
     assert made.stderr.splitlines() == [
         f"liveserver: there was no database: made a new one at {tmp_path}/live.db",
-        f"A key for the server on {database}, shown this once:",
+        f"A key for the server on {database}, shown this once:"
+        if at_terminal
+        else f"Made a key for the server on {database}; it is on standard output, shown this once.",
         "Programs send it as Authorization: Bearer …; commands take it from LIVESERVER_KEY, or --key.",
     ]
+
+
+@pytest.mark.parametrize(("asked", "level"), [(None, "warning"), ("info", "info"), ("error", "error")])
+def test_a_command_logs_what_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str | None, level: str
+) -> None:
+    """Its answer stands for the line that a server would log."""
+    if asked is not None:
+        monkeypatch.setenv("LIVESERVER_LOG_LEVEL", asked)
+    levels: list[str] = []
+    monkeypatch.setattr("liveserver.server.log_config.configure", lambda settings: levels.append(settings.log_level))
+    words = ["keys", "create", "--name", "x", "--scope", "publish", "--database", f"sqlite:///{tmp_path}/live.db"]
+    with capture_logs():
+        CliRunner().invoke(app, words)
+    assert levels == [level]
 
 
 def test_when_something_expires(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from liveserver.client import Client, ClientError, Message, requests
+from liveserver.client import Client, ClientError, Message, live_stream
 from tests.support.scripted_server import (
     EPOCH,
     OTHER,
@@ -56,12 +56,18 @@ async def test_a_follower_comes_back_to_where_it_was() -> None:
         assert await following.seqs(4) == [3, 5, 7, 8]
         assert server.afters == [None, f"{EPOCH}-3", f"{EPOCH}-3"]
         assert following.states == ["live", "lost", "live", "lost", "live"]
-        assert 0 <= following.pauses[0] <= requests.BACKOFF_FIRST
-        assert 0 <= following.pauses[1] <= requests.BACKOFF_FIRST * 2
+        assert 0 <= following.pauses[0] <= live_stream.BACKOFF_FIRST
+        assert 0 <= following.pauses[1] <= live_stream.BACKOFF_FIRST * 2
 
 
-async def test_the_back_off_grows_to_its_limit_and_begins_anew_after_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("stable", "after"), [(0.0, [1, 2]), (5.0, [15, 15])])
+async def test_the_back_off_grows_to_its_limit_and_begins_anew_after_a_connection_that_lived(
+    monkeypatch: pytest.MonkeyPatch, stable: float, after: list[float]
+) -> None:
+    """In the test, a connection lives for some milliseconds."""
     monkeypatch.setattr("random.uniform", lambda low, high: high)
+    assert live_stream.STABLE == 5
+    monkeypatch.setattr(live_stream, "STABLE", stable)
 
     async def refuse(stream: Stream) -> None:
         await stream.close(1013)
@@ -77,7 +83,7 @@ async def test_the_back_off_grows_to_its_limit_and_begins_anew_after_a_message(m
     async with LiveServer(*[refuse] * 8, speak, refuse, stay).running() as client:
         following = Following(client, at(2))
         assert await following.seqs(2) == [3, 4]
-        assert following.pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 0.5, 1]
+        assert following.pauses == [1, 2, 4, 8, 15, 15, 15, 15, *after]
 
 
 async def test_a_server_that_goes_away_says_when_to_come_back() -> None:

@@ -75,10 +75,12 @@ A, B, C = IMGS
          f'<a href="mailto:a@x.example"{REL}>b</a>'),
         ('<figure class="embed">b</figure>', "b"),
         # Anything else: what people wrote stays.
-        ("<figure><table><tr><td>a</td></tr></table><figcaption>b</figcaption></figure>", "a<p>b</p>"),
+        ("<figure><table><tr><td>a</td></tr></table><figcaption>b</figcaption></figure>", "<p>a</p><p>b</p>"),
         ("<figure>a<figcaption></figcaption></figure>", "a"),
         ("a<figcaption>b</figcaption>", "a<p>b</p>"),
         ("<figure><figure><figure>a</figure></figure></figure>", "a"),
+        ("a<figure>12</figure><figure>34</figure>b", "a<p>12</p>34<p>b</p>"),
+        ("12<p><img src='https://evil.example/x.jpg'></p>34", "12<p>34</p>"),
         (f"<figure><figcaption>{A}a</figcaption></figure>", "<p>a</p>"),
     ],
 )  # fmt: skip

@@ -16,6 +16,7 @@ from liveserver.content.markup_cost import (
     MARKDOWN_MAX,
     PICTURES_MAX,
     TAGS_MAX,
+    cells_of,
     check_html,
     check_markdown,
     check_safe,
@@ -190,6 +191,7 @@ def test_no_parser_finds_it_deeper(before: str, repeated: str) -> None:
         ),
         *("[`", "`[", "<[", "[\\]", "[![]()", "- a\n", "* a\n", "1. a\n", "  - a\n", "# a\n", "a\n=\n", "a\n", "-\n"),
         *(">a\n", "[a\n", "![a\n", "    a\n", "[x](y)", "<![CDATA[", "&", "\\", "!", "`a", "[a]: b\n", "|a|b\n", "a\r"),
+        *("|a|b\n|-|-\n", "a|b\n-|-\n\n", "|-|-\n", "> |a\n> |-\n> |b\n\n"),
     ],
 )
 def test_too_much_markdown(piece: str) -> None:
@@ -204,8 +206,8 @@ def test_what_is_too_much_is_said() -> None:
         check_markdown("- **un** [deux](https://exemple.fr/)\n" * 3_000)
     assert str(refused.value) == (
         "/body: is too much Markdown for one entry: its lines come to 24,000 points (8 each), its signs (* [ - and the "
-        "like) to 39,000, brackets within one paragraph to 0. That is 63,000, and 50,000 are allowed: split it into "
-        "several entries, or send it as HTML"
+        "like) to 39,000, brackets within one paragraph to 0, cells of tables to 0 (3 each). That is 63,000, and "
+        "50,000 are allowed: split it into several entries, or send it as HTML"
     )
 
 
@@ -289,9 +291,10 @@ LINES = [
     )
     for indent in ("", " ", "   ", "    ")
 ]
+LINES += ["|[|a|", "[|a", "|-|-|", "-|:-", "|---", "  |-|-|", "> |[|a|", "> |-|-|"]
 PAIRS = [[first, second] for first in LINES[::3] for second in LINES]
 ANY = random.Random(1)
-_markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("strikethrough")
+_markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["strikethrough", "table"])
 
 
 @pytest.mark.parametrize(
@@ -309,6 +312,44 @@ def test_no_paragraph_has_more_brackets_than_were_counted(texts: list[list[str]]
         paragraphs = (token.content for token in _markdown.parse(text) if token.type == "inline")
         real = sum(content.count("[") * content.count("]") // 25 for content in paragraphs)
         assert real <= markdown_cost(text).brackets, lines
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(256, 256), (300, 218), (1_000, 65), (20_000, 0)])
+def test_cells_that_a_table_lacks_cost_as_much_as_others(columns: int, rows: int) -> None:
+    """The parser adds up to 65,536 of them, which takes a second; the text has 1,500 characters."""
+    with pytest.raises(InvalidInput, match=r"cells of tables to \d+,\d\d\d \(3 each\)"):
+        check_markdown("|a" * columns + "\n" + "|-" * columns + "\n" + "|\n" * rows)
+
+
+ROWS = st.sampled_from(
+    [
+        *(
+            "|a|b|",
+            "a|b",
+            "|-|-|",
+            "-|-",
+            ":-:|-:",
+            "|-",
+            "a",
+            "|",
+            "",
+            ">",
+            "> |a|b|",
+            "> |-|-|",
+            "- |a|b|",
+            "  |-|-|",
+        ),
+        *("    |-|-|", "---", "```", "# a", "|a|b|c|d|", "\t|-|-|", "|\\||b|", "|:-|--:|", "- a|b", "1. a|b", "   -|-"),
+    ]
+)
+
+
+@given(st.lists(ROWS, max_size=10), st.sampled_from(["\n", "\r\n", "\r"]))
+@settings(max_examples=examples(1_000), deadline=None, derandomize=True)
+def test_no_table_has_more_cells_than_were_counted(lines: list[str], end: str) -> None:
+    text = end.join(lines)
+    tokens = _markdown.parse(text)
+    assert sum(token.type in {"th_open", "td_open"} for token in tokens) <= cells_of(text), lines
 
 
 def test_what_comes_out_is_bounded_too() -> None:

@@ -64,11 +64,11 @@ HOSTILE = [
     ("<a href='x' title='\"><script>alert(1)</script>'>x</a>",
      f'<a href="x" title="&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;"{REL}>x</a>'),
     ("<p>x", "<p>x</p>"),
-    ("x</p></div><i onclick=a>y", "x<i>y</i>"),
+    ("x</p></div><i onclick=a>y", "x<p><i>y</i></p>"),
     ("<h1>x</h1>", "<h3>x</h3>"),
     ("<h6>x</h6><div class=a>y</div><SECTION>z</SECTION>", "<h4>x</h4><p>y</p><p>z</p>"),
     ("A\r\n\r\nB\nC\n", "<p>A</p><p>B<br>C</p>"),
-    ('<figure onclick=a class="x" style="position:fixed"><img src=https://evil.example/a.jpg>y</figure>x', "yx"),
+    ('<figure onclick=a class="x" style="position:fixed"><img src=https://evil.example/a.jpg>y</figure>x', "y<p>x</p>"),
     (f'<img src="/media/{NAME}" onerror=alert(1) style=x srcset="https://evil.example 1w" alt="La mer">', IMG),
     (f'<img src="javascript:/media/{NAME}">x<img src="data:image/png,/{NAME}">', "x"),
     (f'<img src="/media/{NAME}.svg">x<img src="//evil.example/?/{NAME}"><img src="//evil.example/#/{NAME}">', "x"),
@@ -140,6 +140,10 @@ MARKDOWN = [
      f"<figure>{IMG}<figcaption>Le &lt;b&gt; port</figcaption></figure>"),
     ("a ![b](https://evil.example/c.jpg)", "<p>a </p>"),
     ("https://youtu.be/dQw4w9WgXcQ", "<p>https://youtu.be/dQw4w9WgXcQ</p>"),
+    ("| a | *b* |\n|---|--:|\n| 1 | **2** |", "<p>a | <em>b</em></p>\n<p>1 | <strong>2</strong></p>"),
+    ("| | |\n|-|-|\n| 1\\|2 | |\n| | 3", "<p>1|2 |</p>\n<p>| 3</p>"),
+    ("> |a|\n> |-|\n> |b|c|\n\nx", "<blockquote>\n<p>a</p>\n<p>b</p>\n</blockquote>\n<p>x</p>"),
+    ("a | b", "<p>a | b</p>"),
     ("```js\nx < 1\n```", "<pre><code>x &lt; 1\n</code></pre>"),
 ]  # fmt: skip
 
@@ -242,7 +246,9 @@ PIECES = st.sampled_from(
             "</blockquote>",
             '<a href="https://x.example">',
             "<div>",
+            "</div>",
         ),
+        *("</table>", "<tr>", "<td dir=rtl>", "</td>", "<caption>", "<br>", "<hr>", "<p></p>", "<option>", "</p>"),
         *("&lt;", "&amp;", "&nbsp;", "&#106;", "&colon;", "x", "é", "👩🏽\u200d🚒"),
     ]
 )

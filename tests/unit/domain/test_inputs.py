@@ -162,10 +162,38 @@ def test_slugs(slug: object) -> None:
 
 
 def test_languages() -> None:
-    for good in ("fr", "en-GB", "zh-Hans-CN", "gsw", "sr-Latn"):
+    for good in (
+        *(
+            "fr",
+            "en-GB",
+            "zh-Hans-CN",
+            "gsw",
+            "sr-Latn",
+            "FR-ca",
+            "es-419",
+            "sl-rozaj-biske-1994",
+            "de-1996",
+            "zh-cmn-Hans",
+        ),
+        *("hy-Latn-IT-arevela", "en-US-u-islamcal", "de-CH-x-phonebk", "qaa-Qaaa-QM-x-southern", "zh-min-nan", "xx"),
+        *("az-Arab-x-AZE-derbend", "en-a-myext-b-another", "de-1901-x-a", "sgn-BE-FR", "en-GB-oed"),
+    ):
         assert parse(LiveblogInput, LIVEBLOG | {"language": good}).language == good
     long = "-".join(["fr"] * 13)
     for bad in ("", "f", "french", "fr_FR", "fr-", "fr\n", '"fr"', "fr-abcdefghi", long, None, 5):
+        assert pointers(LiveblogInput, LIVEBLOG | {"language": bad}) == ["/language"]
+    for bad in (
+        "zz-zz-zz",
+        "fr-FR-FR",
+        "fr-1",
+        "fr-x",
+        "en-a",
+        "fr-FR-Latn",
+        "fr-12",
+        "fr-Latn-Cyrl",
+        "fr-u",
+        "i-klingon",
+    ):
         assert pointers(LiveblogInput, LIVEBLOG | {"language": bad}) == ["/language"]
 
 

@@ -10,7 +10,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
 
 from liveserver import __version__
+from liveserver.domain.errors import Unauthorized
+from tests.support.api.desk import HERE, PASSWORD, browser
 from tests.support.api.site import ENTRIES, LIVEBLOG, settled
+from tests.support.people_samples import a_user, invited
 
 if TYPE_CHECKING:
     from tests.support.api.site import LiveSite, Site
@@ -134,3 +137,31 @@ async def test_viewers(live_site: LiveSite) -> None:
         return after["liveserver_viewers", marees] == 0 and counted - (after[seconds] - before[seconds]) == 1
 
     await settled(only_the_stream_was_not_timed)
+
+
+async def test_sign_ins_are_counted_by_way_and_outcome(site: Site) -> None:
+    """A wrong password and a void link are refusals; sessions are those that this process remembers."""
+
+    def counted(found: Figures, way: str, outcome: str) -> float:
+        return found["liveserver_sign_ins_total", (("outcome", outcome), ("way", way))]
+
+    sign_in, store = site.parts.sign_in, site.parts.store
+    user = await invited(store, a_user("Ada"), "token")
+    with pytest.raises(Unauthorized):
+        await sign_in.with_password("Ada", PASSWORD, HERE)
+    with pytest.raises(Unauthorized):
+        await sign_in.join_with_password("void", PASSWORD, HERE)
+    await sign_in.join_with_password("token", PASSWORD, HERE)
+    token = (await sign_in.with_password("Ada", PASSWORD, HERE)).token
+    await sign_in.begin(user.id, HERE, way="passkey")
+    found = await figures(site)
+    assert [counted(found, "password", outcome) for outcome in ("signed-in", "refused")] == [1, 1]
+    assert [counted(found, "link", outcome) for outcome in ("signed-in", "refused")] == [1, 1]
+    assert [counted(found, "passkey", outcome) for outcome in ("signed-in", "refused")] == [1, 0]
+    assert found["liveserver_desk_sessions", ()] == 0
+    client = await browser(site, token)
+    await client.get("/desk/api/v1/session")
+    assert (await figures(site))["liveserver_desk_sessions", ()] == 1
+    await client.delete("/desk/api/v1/session")
+    await client.get("/desk/api/v1/session")
+    assert (await figures(site))["liveserver_desk_sessions", ()] == 0

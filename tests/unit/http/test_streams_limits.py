@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidStatus
 from liveserver.access.partner_admission import PartnerAdmission
 from liveserver.access.request_limits import FULL_AGAIN
 from liveserver.client import Client
-from liveserver.client.live_stream import LiveStream
+from liveserver.client.live_stream import BACKOFF_FIRST, LiveStream
 from liveserver.domain.errors import StoreUnavailable
 from liveserver.http import streams
 from liveserver.utils.limits.refusals import Reason, refusals
@@ -254,7 +254,7 @@ async def test_a_follower_waits_for_as_long_as_it_is_told(site: LiveSite, monkey
         await asyncio.gather(first, return_exceptions=True)
         await following.aclose()
     assert len(pauses) == 1
-    assert FULL_AGAIN <= pauses[0] <= FULL_AGAIN + 0.5
+    assert FULL_AGAIN <= pauses[0] <= FULL_AGAIN + BACKOFF_FIRST
 
 
 async def _opened(site: LiveSite) -> connect:

@@ -14,7 +14,7 @@ from liveserver.cli.backup_files import restore_backup, write_backup
 from liveserver.cli.commands.demo import keep_or_make_key
 from liveserver.content.media.directory_storage import DirectoryStorage
 from liveserver.store import Store, sqlite_file
-from liveserver.store.sqlite_file import alone
+from liveserver.store.sqlite_file import locked
 from liveserver.utils import private_files
 from tests.support.principals import NEWSROOM
 from tests.support.store_samples import a_liveblog
@@ -42,7 +42,7 @@ def modes(directory: Path) -> dict[str, int]:
 async def test_an_sqlite_file_and_what_is_beside_it(tmp_path: Path) -> None:
     """While it is used, with a WAL that has something in it."""
     url = f"sqlite:///{tmp_path}/live.db"
-    with alone(url, "taken"):
+    with locked(url, "taken"):
         store = await Store.open(url)
         await store.liveblogs.create(a_liveblog(), NEWSROOM)
         assert modes(tmp_path) == dict.fromkeys(("live.db", "live.db-wal", "live.db-shm", "live.db.lock"), 0o600)

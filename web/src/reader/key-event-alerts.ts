@@ -90,6 +90,10 @@ export class KeyEventAlerts {
     const takeBack = (): void => own?.close();
     window.addEventListener("pagehide", takeBack);
     const show = async (article: HTMLElement | undefined): Promise<void> => {
+      if (over) {
+        // Asked for before, and followed no more: what another tab may have put there meanwhile is that tab's to take back.
+        return;
+      }
       const shown = own ? [own] : ((await worker?.getNotifications({ tag: id })) ?? []);
       const isPutAway = raised && shown.length === 0;
       if (isPutAway || article?.dataset.keyEvent !== "true") {

@@ -31,8 +31,9 @@ export interface Options {
 }
 
 const BACKOFF_MIN_MS = 1_000;
-const BACKOFF_MAX_MS = 30_000;
-const STABLE_MS = 10_000;
+const BACKOFF_MAX_MS = 15_000;
+/** A connection that has lived so long was a good one: the back-off begins anew after it. */
+const STABLE_MS = 5_000;
 const OPEN_TIMEOUT_MS = 15_000;
 const FAILURES_TO_FALL_BACK = 2;
 /** The same for a transport that has worked on this page: more likely the server is restarting. */
@@ -65,6 +66,7 @@ export class Connection {
   #failures = 0;
   readonly #worked = new Set<number>();
   #attempts = 0;
+  #openedAt = 0;
   #heartbeatMs = 0;
   #lastHeard = 0;
   /** The date that a server which is going away, or has too much to do, gave us, or 0: sooner, everyone would come at once. */
@@ -72,7 +74,6 @@ export class Connection {
   /** The time until a stream is tried again where the server has one too many, longer each time; 0 where it hasn't. */
   #fullMs = 0;
   #retryTimer: number | undefined;
-  #stableTimer: number | undefined;
   #watchdogTimer: number | undefined;
   #upgradeTimer: number | undefined;
   readonly #options: Options;
@@ -143,15 +144,12 @@ export class Connection {
     this.#state = "opening";
     this.#notBefore = 0;
     this.#options.status("connecting");
-    const opener = this.#openers[this.#level];
-    if (opener === undefined) {
-      throw new RangeError("no transport");
-    }
+    const opener = this.#openers[this.#level] ?? openWebSocket;
     // A constructor may call back before it returns; what it says is of this attempt only.
     let link: Link | null = null;
     const current = (): boolean => link === null || link === this.#link;
     this.#retryTimer = this.#clock.setTimeout(() => {
-      this.#end(null);
+      this.#end(0);
     }, OPEN_TIMEOUT_MS);
     try {
       link = opener(this.#options.api, this.#options.position, {
@@ -168,14 +166,14 @@ export class Connection {
         },
         end: (code, wait) => {
           if (current()) {
-            this.#end(code, wait);
+            this.#end(code ?? 0, wait);
           }
         },
       });
       this.#link = link;
     } catch {
       // A browser without this transport, or a page whose policy forbids it.
-      this.#end(null);
+      this.#end(0);
     }
   }
 
@@ -210,9 +208,7 @@ export class Connection {
     this.#failures = 0;
     this.#worked.add(this.#level);
     this.#clock.clearTimeout(this.#retryTimer);
-    this.#stableTimer = this.#clock.setTimeout(() => {
-      this.#attempts = 0;
-    }, STABLE_MS);
+    this.#openedAt = this.#clock.now();
     if (heartbeatMs > 0) {
       this.#fullMs = 0;
     }
@@ -230,10 +226,10 @@ export class Connection {
     this.#options.status("live");
   }
 
-  #end(code: number | null, wait = 0): void {
+  #end(code: number, wait = 0): void {
     const wasOpening = this.#state === "opening";
     this.#drop();
-    if (code !== null && code >= 4500 && code <= 4999) {
+    if (code >= 4500 && code <= 4999) {
       this.#state = "closed";
       this.#options.status("closed");
       return;
@@ -251,7 +247,7 @@ export class Connection {
       this.#notBefore = this.#clock.now() + wait + this.#backOff(BACKOFF_MAX_MS);
     }
     if (this.#notBefore > 0) {
-      this.#wait(Math.max(0, this.#notBefore - this.#clock.now()));
+      this.#wait(this.#notBefore - this.#clock.now());
       return;
     }
     const fellBack = wasOpening && this.#failed();
@@ -261,9 +257,7 @@ export class Connection {
 
   /** The time to wait, a random part of one that doubles up to a ceiling. */
   #backOff(ceiling: number): number {
-    const most = Math.min(ceiling, BACKOFF_MIN_MS * 2 ** this.#attempts);
-    this.#attempts = Math.min(this.#attempts + 1, 10);
-    return this.#clock.random() * most;
+    return this.#clock.random() * Math.min(ceiling, BACKOFF_MIN_MS * 2 ** this.#attempts++);
   }
 
   /** Counts a failure to open; true if the next transport's turn has come. */
@@ -296,7 +290,7 @@ export class Connection {
     this.#clock.clearTimeout(this.#watchdogTimer);
     if (this.#visible && this.#state === "open" && this.#heartbeatMs > 0) {
       this.#watchdogTimer = this.#clock.setTimeout(() => {
-        this.#end(null);
+        this.#end(0);
       }, this.#heartbeatMs * WATCHDOG_HEARTBEATS);
     }
   }
@@ -306,11 +300,13 @@ export class Connection {
   }
 
   #drop(): void {
+    if (this.#state === "open" && this.#clock.now() - this.#openedAt >= STABLE_MS) {
+      this.#attempts = 0;
+    }
     const link = this.#link;
     this.#link = null;
     link?.close();
     this.#clock.clearTimeout(this.#retryTimer);
-    this.#clock.clearTimeout(this.#stableTimer);
     this.#clock.clearTimeout(this.#watchdogTimer);
     this.#clock.clearTimeout(this.#upgradeTimer);
   }

@@ -185,6 +185,20 @@ describe("alerts", () => {
     expect([ask.mock.calls.length, standing.size, listen.mock.calls.length]).toEqual([0, 0, 0]);
   });
 
+  it("are raised no more once they are over, whatever another tab shows of the entry just then", async () => {
+    permit("granted");
+    const { standing, worker } = screen();
+    receive({ type: "entry", seq: 3, entry: entry(3, 3, { key_event: true }) });
+    await deferred.alert([idOf(3)]);
+    await vi.runAllTimersAsync();
+    const others = { close: () => standing.set(idOf(3), "The other tab's") };
+    Object.assign(worker, { getNotifications: () => Promise.resolve([others]) });
+    receive({ type: "entry", seq: 4, entry: entry(3, 4) });
+    receive({ type: "entry", seq: 5, entry: entry(3, 5, { key_event: true }) });
+    await vi.runAllTimersAsync();
+    expect([...standing.values()]).toEqual(["The other tab's"]);
+  });
+
   it("are waited for until the browser has taken them back, and no longer than it takes", async () => {
     permit("granted");
     const { standing, worker } = screen();

@@ -109,7 +109,7 @@ describe("connecting", () => {
 });
 
 describe("back-off", () => {
-  it("doubles from 1 to 30 seconds, with full jitter", () => {
+  it("doubles from 1 to 15 seconds, with full jitter", () => {
     const waits: number[] = [];
     for (let i = 0; i < 8; i += 1) {
       last().handlers.message(HELLO);
@@ -121,15 +121,15 @@ describe("back-off", () => {
       }
       waits.push(clock.time - ended);
     }
-    expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
+    expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000, 15_000]);
     clock.randomValue = 0;
     last().handlers.end(1006);
     clock.advance(0);
     expect(attempts).toHaveLength(10);
   });
 
-  it("starts again only after ten stable seconds", () => {
-    for (const stable of [9_000, 11_000]) {
+  it("starts again after a connection that lived for five seconds from its hello", () => {
+    for (const stable of [4_999, 5_000]) {
       last().handlers.message(HELLO);
       clock.advance(stable);
       last().handlers.end(1006);
@@ -137,9 +137,23 @@ describe("back-off", () => {
     }
     expect(attempts).toHaveLength(3);
     last().handlers.message(HELLO);
-    clock.advance(9_000);
+    clock.advance(4_999);
     last().handlers.end(1006);
     clock.advance(1_999);
+    expect(attempts).toHaveLength(3);
+    clock.advance(1);
+    expect(attempts).toHaveLength(4);
+  });
+
+  it("doesn't count the time before the hello", () => {
+    for (let i = 0; i < 2; i += 1) {
+      clock.advance(6_000);
+      last().handlers.message(HELLO);
+      last().handlers.end(1006);
+      clock.advance(2_000);
+    }
+    last().handlers.end(1006);
+    clock.advance(3_999);
     expect(attempts).toHaveLength(3);
     clock.advance(1);
     expect(attempts).toHaveLength(4);

@@ -1,4 +1,4 @@
-"""The counts of a benchmark: a histogram of latencies, the counts of each second, and the counts of all viewers. No
+"""The counters of a benchmark: for latencies (a histogram), for one second of a run, and for a group of viewers. No
 I/O."""
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 _BITS = 6
 _STEPS = 1 << _BITS
-"""How many buckets there are from one power of two (of microseconds) to the next. So a percentile above 64 µs is
-wrong by less than 1/64 of its value."""
+"""How many buckets there are from one power of two to the next: 64 buckets from 64 to 128 µs, 64 from 128 to 256 µs,
+and so on. So a percentile above 64 µs is too high by less than 1/64 of its value."""
 
 
 class Histogram:
@@ -38,7 +38,7 @@ class Histogram:
             counts[bucket] = 1
 
     def merge(self, other: Histogram) -> None:
-        """Add all counts of another histogram."""
+        """Add the counts of another histogram to this one, and keep the larger `max`."""
         for bucket, count in other.counts.items():
             self.counts[bucket] = self.counts.get(bucket, 0) + count
         self.max = max(self.max, other.max)
@@ -75,28 +75,29 @@ def _upper(bucket: int) -> float:
 
 @dataclass
 class Second:
-    """The counts of one second of a run."""
+    """The counts of one second of a run: deliveries, their latencies, and viewers that follow."""
 
     latency: Histogram = field(default_factory=Histogram)
     delivered: int = 0
     following: int = 0
-    """How many viewers followed when their processes last reported in this second."""
+    """How many viewers follow, according to each process's last report in this second."""
 
 
 @dataclass
 class Measurements:
-    """The counts of a group of viewers, since the run's beginning. A change that ten viewers get counts ten times."""
+    """The counts of a group of viewers since the run's beginning. If ten viewers get the same change, ten changes are
+    counted."""
 
     opened: int = 0
     """How many viewers have got a stream so far. A viewer that connects again isn't counted again."""
     deflated: int = 0
     """On how many connections permessage-deflate was agreed."""
     following: int = 0
-    """How many viewers follow at present."""
+    """How many viewers follow at present: their streams have begun and haven't ended."""
     failed: int = 0
     """How many viewers gave up, as they couldn't be connected."""
     tries: int = 0
-    """How many attempts to connect there were."""
+    """How many attempts to connect there were, including attempts to connect again."""
     reconnects: int = 0
     """How often a viewer's stream began again after its connection had ended."""
     resets: int = 0
@@ -104,29 +105,31 @@ class Measurements:
     delivered: int = 0
     """How many changes viewers got, without the changes that count as duplicated."""
     duplicated: int = 0
-    """How many changes viewers got a second time, or after a later change."""
+    """How many changes viewers got although they had got a change with the same seq, or a higher one, before."""
     lost: int = 0
-    """How many changes viewers never got."""
+    """How many changes viewers missed. A change is missed if the stream skips it, if the viewer starts afresh at a
+    later position, or if the run ends before the change arrives."""
     superseded: int = 0
-    """How many changes viewers didn't get because a replay has only the latest state of each entry."""
+    """How many changes were left out of replays, as a replay has only the latest state of each entry."""
     received: int = 0
     """How many bytes viewers got. The bytes that TLS adds aren't counted."""
     behind: int = 0
-    """How many viewers haven't got the run's last change; 0 while it isn't known which change is the last."""
+    """How many of the viewers that have had a stream haven't got the live blog's last change. 0 until it is known which
+    change is the last."""
     opened_at: float = 0.0
-    """The time on the monotonic clock when the most recent viewer got its first stream."""
+    """The time on the monotonic clock when `opened` last grew; 0 if it hasn't grown yet."""
     arrived_at: float = 0.0
-    """When any of the viewers last got a change: a time on the monotonic clock."""
+    """The time on the monotonic clock when `delivered` last grew; 0 if it hasn't grown yet."""
     cpu: float = 0.0
     """Seconds of processor time that the processes with the viewers have used."""
     lateness: Histogram = field(default_factory=Histogram)
-    """The delays with which the processes with the viewers ran a timer. A process begins to measure the delays when
-    each of its viewers has been connected or given up connecting."""
+    """The delays of timers in the worker processes. A process measures them after it has tried to connect its viewers:
+    each viewer has got a stream, or has given up."""
     errors: Counter[str] = field(default_factory=Counter)
-    """How many connections failed or ended, by reason."""
+    """How many attempts to connect failed and how many connections ended, by the reason in words."""
 
     def merge(self, other: Measurements) -> None:
-        """Add the counts of another group of viewers."""
+        """Add the counts of another group of viewers to these. Of two times, keep the later one."""
         for name, value in vars(other).items():
             own = getattr(self, name)
             if isinstance(value, Counter):

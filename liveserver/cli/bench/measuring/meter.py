@@ -15,9 +15,9 @@ _PROC = Path("/proc")
 
 
 class Meter:
-    """A meter of the processes `pids` and all descendants that they have when the meter is made.
+    """A meter of the processes with the ids `pids`, and of all descendants that they have when the meter is made.
 
-    Raises Refused if /proc doesn't tell the processor time and memory of one of the processes.
+    Raises Refused if the processor time or the memory of any of these processes can't be read.
     """
 
     def __init__(self, pids: Sequence[int]) -> None:

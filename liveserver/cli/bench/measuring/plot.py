@@ -21,7 +21,8 @@ PANELS = ((104, 320), (372, 448), (500, 576), (628, 688))
 """The top and the bottom of each of the four plots, in pixels from the top of the picture."""
 HEIGHT = 736
 GAP = 3
-"""If two neighbouring values are more seconds apart than this, a plot's line has a gap between the two."""
+"""The greatest number of seconds from one value of a line to the next. If the next value is later, the line is
+interrupted."""
 
 Row = dict[str, Any]
 
@@ -116,9 +117,10 @@ def _bars(timeline: Sequence[Row], across: Scale, panel: tuple[int, int], name: 
 
 
 def _line(timeline: Sequence[Row], name: str, across: Scale, down: Scale, css: str) -> list[str]:
-    """Return the SVG of a line through the values of the column `name`, each in the middle of its second.
+    """Return a line through the values of the column `name`, as SVG paths: one path for each uninterrupted piece.
 
-    The line is interrupted between two values that are more than `GAP` seconds apart.
+    Each value is drawn in the middle of its second. The line is interrupted between two values that are more than `GAP`
+    seconds apart. `across`, `down`: the scales of the two axes. `css`: the line's class.
     """
     pieces: list[list[tuple[float, float]]] = []
     previous_second = -GAP - 1

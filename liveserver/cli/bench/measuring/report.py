@@ -1,4 +1,5 @@
-"""The result of a run as JSON and as a table. docs/performance.md describes the JSON's keys, which don't change."""
+"""The result of a run as JSON and as a table. docs/performance.md describes the JSON's keys. If a key is removed or
+changes its meaning, `format` must change."""
 
 from __future__ import annotations
 
@@ -12,13 +13,14 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.measuring.result import Result
 
 BUSY = 0.85
-"""The share of a processor that a process with viewers may use without a remark in the report. If a process uses more,
-it causes a part of the measured latency itself."""
+"""The share of a processor (1: a whole one) above which a process with viewers causes a part of the measured latency
+itself. If a process uses a larger share, the report has a remark."""
 FRESH = 512
-"""The least plausible number of bytes of the server's memory for each viewer. If a benchmark measures fewer bytes, the
+"""The smallest credible growth of the server's memory for each viewer, in bytes. If a benchmark measures less, the
 report remarks that the server still had memory from earlier viewers."""
 LATE = 0.01
-"""Seconds by which the timers of the processes with viewers may be late without a remark in the report."""
+"""A bound for the delays of timers in the worker processes, in seconds. If the delays' 99th percentile is above it, and
+also above half of the latency's 99th percentile, the report has a remark."""
 
 
 def as_json(result: Result) -> dict[str, Any]:

@@ -19,7 +19,7 @@ _OFFER = "permessage-deflate; server_no_context_takeover; client_no_context_take
 
 
 class Transport(StrEnum):
-    """The transport of a viewer's stream."""
+    """The transport of a viewer's stream: WebSocket or server-sent events."""
 
     WS = "ws"
     SSE = "sse"
@@ -45,8 +45,8 @@ class Opening:
     key: str = field(default_factory=random_key)
 
     def request(self, after: str | None = None) -> bytes:
-        """Return the request as bytes. `after`: the position after which the stream begins; None to begin with the next
-        change."""
+        """Return the request as bytes. `after`: the position (`epoch-seq`) after which the stream begins; None to begin
+        with the next change."""
         target = f"{self.path}?after={after}" if after else self.path
         lines = [f"GET {target} HTTP/1.1", f"Host: {self.authority}", "User-Agent: liveserver-bench"]
         if self.transport is Transport.SSE:

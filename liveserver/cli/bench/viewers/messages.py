@@ -48,8 +48,11 @@ class Mark(NamedTuple):
 
 
 class Hello(NamedTuple):
-    """The first message of a stream. The server also sends this message before each replay. The seqs of the
-    changes in a replay may have gaps."""
+    """The first message of a stream. The server may send it again later, before a replay.
+
+    `epoch` and `seq`: the live blog's present position. `resumed`: True if the changes after the viewer's position, up
+    to `seq`, follow as a replay. The seqs in a replay may have gaps.
+    """
 
     epoch: str
     seq: int
@@ -65,7 +68,7 @@ class Change(NamedTuple):
 
 
 class Reset(NamedTuple):
-    """The message that tells a viewer that the stream can't continue from the viewer's position. The message names the
+    """The message that tells a viewer that the stream can't continue from the viewer's position. `epoch` and `seq`: the
     live blog's present position."""
 
     epoch: str
@@ -73,7 +76,7 @@ class Reset(NamedTuple):
 
 
 class Farewell(NamedTuple):
-    """The message that announces that the server ends. `after`: the seconds after which the viewer is to connect
+    """The message `reconnect`: the server is about to end. `after`: in how many seconds the viewer is to connect
     again."""
 
     after: float
@@ -98,8 +101,8 @@ Message = Hello | Change | Reset | Farewell | Ping | End
 def read_frames(data: bytes) -> tuple[list[Message], int]:
     """Read the complete WebSocket messages at the beginning of `data` (RFC 6455, 5).
 
-    Returns the messages, and how many bytes of `data` they occupy. Messages may be deflated, without context takeover
-    (RFC 7692, 7.2.2). Raises Broken if the data breaks the protocol.
+    Returns the messages that a benchmark needs, with pings and close frames, and how many bytes of `data` were read.
+    Messages may be deflated, without context takeover (RFC 7692, 7.2.2). Raises Broken if the data breaks the protocol.
     """
     messages: list[Message] = []
     consumed = 0
@@ -112,10 +115,11 @@ def read_frames(data: bytes) -> tuple[list[Message], int]:
 
 
 def _read_one(data: bytes, start: int) -> tuple[list[Message], int]:
-    """Read one message, or one control frame, that begins at the index `start` of the data.
+    """Read the message or control frame that begins at the index `start` of the data.
 
-    Control frames between the fragments of a message are read, too. Returns the list of messages that were read, and
-    the index of the first byte that wasn't read. If not all bytes are there yet, returns an empty list and `start`.
+    Returns a list, and the index of the first byte that wasn't read. The list has the message or frame, and the pings
+    and close frames between the message's fragments. It leaves out pongs, and messages that a benchmark doesn't need.
+    If not all bytes are there yet, returns an empty list and `start`. Raises Broken if the data breaks the protocol.
     """
     messages: list[Message] = []
     fragments: list[bytes] = []
@@ -186,10 +190,10 @@ def _inflate(payload: bytes) -> bytes:
 
 
 def read_events(data: bytes) -> tuple[list[Message], int]:
-    """Read the complete server-sent events at the beginning of `data` (HTML, 9.2.6).
+    """Read the complete server-sent events at the beginning of `data` (HTML Standard, 9.2.6).
 
-    Returns the messages in them, and how many bytes of `data` the events occupy. Raises Broken if the data breaks the
-    protocol.
+    Returns the messages in the events, and how many bytes of `data` the events occupy. Raises Broken if the data breaks
+    the protocol.
     """
     messages: list[Message] = []
     consumed = 0
@@ -207,8 +211,8 @@ def read_events(data: bytes) -> tuple[list[Message], int]:
 def read_chunks(data: bytes) -> tuple[bytes, int, bool]:
     """Read the complete HTTP chunks at the beginning of `data` (RFC 9112, 7.1).
 
-    Returns the content of the chunks, how many bytes of `data` the chunks occupy, and True if the last chunk ends the
-    body. Raises Broken if the data breaks the protocol.
+    Returns the content of the chunks, how many bytes of `data` the chunks occupy, and True if the body has ended (with
+    an empty chunk). Raises Broken if the data breaks the protocol.
     """
     content: list[bytes] = []
     consumed = 0

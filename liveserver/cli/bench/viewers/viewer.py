@@ -27,7 +27,7 @@ FINAL_CODES = range(4500, 5000)
 """The close codes after which a viewer doesn't connect again (docs/stream.md)."""
 
 MEANINGS = 512
-"""The greatest number of pieces of data in the cache `Meanings`. When the cache is full, it is emptied."""
+"""The greatest number of entries in the cache `Meanings`. A full cache is emptied before it gets a new entry."""
 
 
 class Meanings:
@@ -53,7 +53,7 @@ class Meanings:
         return messages
 
     def keep(self, data: bytes, messages: list[Message]) -> None:
-        """Put the messages in `data` into the cache."""
+        """Put `messages` into the cache, as the messages that were parsed from `data`."""
         if len(self._messages) >= MEANINGS:
             self._messages.clear()
         self._messages[data] = messages
@@ -85,8 +85,8 @@ class ViewerEvents(Protocol):
 
     opening: Opening
     greeted: bool
-    """True if the server sends `hello`. False in comparisons with other server software, which sends no `hello`. In
-    this case, the seq of the first change is 1."""
+    """True if the server sends `hello`. False if it is other server software (in comparisons), which sends no `hello`
+    and gives its first change the seq 1."""
     measurements: Measurements
     meanings: Meanings
 
@@ -128,9 +128,10 @@ class Viewer(asyncio.Protocol):
         self.number = number
         self.stage = Stage.AWAY
         self.start = -1
-        """The live blog's seq when the viewer began to follow; -1 if the viewer has never followed."""
+        """The live blog's seq when the viewer followed for the first time; -1 if the viewer has never followed."""
         self.seq = -1
-        """The seq up to which the viewer has got the changes; -1 if the viewer has never followed."""
+        """The seq of the viewer's position: changes up to this seq have come, or won't come any more. -1 if the viewer
+        has never followed."""
         self._events = events
         self._epoch = ""
         self._section_end = -1
@@ -147,7 +148,7 @@ class Viewer(asyncio.Protocol):
         return self.stage is Stage.AWAY
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send the request for the stream, from this viewer's position on."""
+        """Request the stream from the viewer's position on; from the next change on if the viewer has no position."""
         # The cast is needed, as uvloop's transports are no subclasses of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
         self.stage = Stage.OPENING
@@ -296,10 +297,10 @@ class Viewer(asyncio.Protocol):
             self._follow()
 
     def _start_afresh(self, epoch: str, seq: int) -> None:
-        """Go on from a new position, as the stream can't continue from the viewer's position. A reader's page would
-        load a snapshot.
+        """Move the viewer to the position that the server named, as the stream can't continue from the viewer's own.
 
-        If both positions have the same epoch, the changes between them count as lost.
+        A reader's page would load a snapshot instead. If both positions have the same epoch, the changes between them
+        count as lost. Within one epoch, the viewer never moves back.
         """
         measurements = self._events.measurements
         if epoch != self._epoch:

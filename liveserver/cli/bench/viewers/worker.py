@@ -32,8 +32,8 @@ REPORT_EVERY = 0.5
 HANDSHAKES = 200
 """How many viewers may be connecting at the same time, in all processes together."""
 OPEN_SECONDS = 30.0
-"""The greatest number of seconds to wait until a connection is made. A viewer that never had a stream also waits this
-long, at most, until its stream begins on the connection."""
+"""The greatest number of seconds until a connection is made. For a viewer that never had a stream, also the greatest
+number of seconds from the connection until the stream begins."""
 TRIES = 3
 """The greatest number of attempts to connect a viewer for the first time. If all attempts fail, the viewer gives up."""
 PAUSE_MAX = 10.0
@@ -44,13 +44,13 @@ connections."""
 TICK = 0.02
 """Seconds between two measurements of how late the process runs its timers."""
 REASONS = 20
-"""How many reasons of failures are counted separately. Failures for all other reasons are counted together."""
+"""How many reasons for a connection's failure or end a worker process counts separately. Each further reason is counted
+as `other`."""
 
 
 @dataclass(frozen=True)
 class Orders:
-    """The instructions for a worker process. The first process pickles this object and sends it to the worker
-    process."""
+    """The instructions that a worker process gets when `liveserver bench` starts it. They must be picklable."""
 
     opening: Opening
     greeted: bool
@@ -70,7 +70,7 @@ class Orders:
     run: str
     """The run's id, which is in the marks of the run's entries."""
     origin: float
-    """The time on the monotonic clock when second 0 of the run begins."""
+    """When second 0 of the run begins, in seconds of the monotonic clock."""
 
 
 class Connect(NamedTuple):
@@ -82,8 +82,8 @@ class Connect(NamedTuple):
 
 
 class Finish(NamedTuple):
-    """The command to count, from now on, the viewers that haven't got the live blog's last change. `seq`: the seq of
-    this change."""
+    """The command to count, in this and each later report, the viewers that have followed, but haven't got the live
+    blog's last change. `seq`: the seq of this change."""
 
     seq: int
 
@@ -96,15 +96,15 @@ class Report(NamedTuple):
     """A report of one worker process."""
 
     measurements: Measurements
-    """The counts of the process's viewers since the process began."""
+    """The counts of the process's connections, changes, bytes, delays and errors since it began."""
     seconds: dict[int, Second]
-    """The counts of each second, by the number of the second. Seconds that can't have changed since the process's
-    previous report are left out."""
+    """The deliveries, latencies and following viewers that the process counted in each second, by the number of the
+    second in the run. Seconds that can't have changed since the process's previous report are left out."""
     settled: bool
     """True if each viewer of the process has either been connected or given up connecting."""
     final: int
     """The seq of the live blog's last change; -1 if the process hasn't got the command `Finish` yet.
-    `measurements.behind` counts the viewers that haven't got this change."""
+    `measurements.behind` counts the viewers that have followed, but haven't got this change."""
     last: bool
     """True if this is the last report of the process."""
 
@@ -135,7 +135,7 @@ class Worker:
         self._final = -1
         self._stopping = asyncio.Event()
         self._remaining = 0
-        """How many viewers still have a connection. It is counted only while the process ends."""
+        """How many viewers still have a connection, while the process ends. Before that, this number isn't kept."""
         self._left = asyncio.Event()
         self._failure: BaseException | None = None
         self._tls = None if orders.tls_name is None else ssl.create_default_context()
@@ -174,8 +174,8 @@ class Worker:
                     await self._left.wait()
 
     def arrived(self, mark: Mark | None) -> None:
-        """Count that a viewer got a change now. If the change has a mark of this run, add its latency to the
-        histogram."""
+        """Count a change that a viewer got now. If the change's mark is of this run, also count the latency: the time
+        since the entry was sent."""
         now = time.monotonic()
         self.measurements.arrived_at = now
         second = self._current
@@ -208,17 +208,15 @@ class Worker:
             return
         self._blame(reason)
         waiting = self._opened.get(viewer)
-        if waiting is not None:
-            if not waiting.done():
-                waiting.set_result(False)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(False)
         elif viewer.start >= 0 and pause != math.inf:
             self._start(self._come_back(viewer, pause))
 
     async def _connect(self, order: Connect) -> None:
-        """Connect every viewer for the first time. `Orders.handshakes` limits how many viewers are connecting at the
-        same time.
+        """Connect every viewer for the first time, and then call `_watch_the_clock`, which never returns.
 
-        After that, measure for ever how late this process runs its timers.
+        `Orders.handshakes` limits how many viewers are connecting at the same time.
         """
         numbered = iter(self._viewers)
         async with asyncio.TaskGroup() as group:
@@ -262,8 +260,9 @@ class Worker:
     async def _come_back(self, viewer: Viewer, pause: float | None) -> None:
         """Connect a viewer again, as a reader's page does. The stream goes on from the viewer's position.
 
-        Before each attempt, there is a pause of random length. Its greatest length grows with each attempt that fails.
-        `pause`: the seconds of the first pause, if the server named them; otherwise None.
+        There is a pause before each attempt. `pause`: the seconds of the first pause, if the server named them. None:
+        the first pause is random, as all later pauses are. The greatest length of a random pause doubles with each
+        attempt, up to `PAUSE_MAX`.
         """
         wait = 1.0
         while viewer.away:
@@ -273,9 +272,10 @@ class Worker:
             await self._dial(viewer)
 
     async def _dial(self, viewer: Viewer) -> bool:
-        """Make a connection for a viewer. Return True if the connection was made, otherwise False.
+        """Make a connection for a viewer. Return True if the connection was made.
 
-        When this method returns, the viewer has sent its request, but its stream hasn't begun.
+        In this case, the viewer has sent its request, but its stream hasn't begun. Otherwise, count the reason of the
+        failure, and return False.
         """
         orders = self._orders
         loop = asyncio.get_running_loop()
@@ -343,7 +343,10 @@ IP_BIND_ADDRESS_NO_PORT = 24
 
 
 def main(orders: Orders, connection: Connection) -> None:
-    """Run a worker process until it gets the command `Stop`, or the first process is gone."""
+    """Run a worker process until it gets the command `Stop`, or the first process closes `connection` or ends.
+
+    `connection`: the pipe to the first process. Commands come from it, and reports are sent to it.
+    """
     # Ctrl+C at a terminal goes to every process. The first process decides what happens, and gives the command `Stop`.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

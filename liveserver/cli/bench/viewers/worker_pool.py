@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.viewers.worker import Orders
 
 START_SECONDS = 30.0
-"""The greatest number of seconds to wait for the first report of every worker process."""
+"""The greatest number of seconds to wait until every worker process has sent a report. After that, the run begins
+anyway."""
 END_SECONDS = 15.0
-"""The greatest number of seconds to wait for the last reports of all worker processes. After that, also the greatest
-number of seconds to wait for the end of each process. A process that hasn't ended by then is killed."""
+"""The greatest number of seconds to wait until all worker processes have sent their last reports. Each process then has
+the same number of seconds to end before it is killed."""
 
 
 class Member:
@@ -100,17 +101,20 @@ class WorkerPool:
 
     @property
     def final(self) -> int:
-        """The seq of the live blog's last change, if every process has counted the viewers that haven't got this
-        change. Otherwise -1."""
+        """The seq of the live blog's last change; -1 until every process has reported how many viewers haven't got this
+        change."""
         return min(member.final for member in self._members)
 
     @property
     def cpu(self) -> list[float]:
-        """How many seconds of processor time each of the worker processes has used."""
+        """The seconds of processor time that each worker process had used when it last reported."""
         return [member.measurements.cpu for member in self._members]
 
     def seconds(self, since: int = 0) -> dict[int, Second]:
-        """Return the counts of each second of the run, from the second numbered `since` on."""
+        """Return a `Second` for each second of the run, by its number. It has the sums of all processes.
+
+        `since`: the number of the first second that is returned.
+        """
         total: dict[int, Second] = {}
         for member in self._members:
             for number in [number for number in member.seconds if number >= since]:
@@ -130,7 +134,11 @@ class WorkerPool:
         self._tell(Finish(seq))
 
     async def stop(self) -> None:
-        """Let all viewers end their connections, and wait at most END_SECONDS for the last report of every process."""
+        """Tell all processes to report, to disconnect their viewers, and to end. Wait for the last reports, at most
+        END_SECONDS.
+
+        Raises Refused if a process died before its last report.
+        """
         self._tell(Stop())
         await self.until(lambda: all(member.last for member in self._members), END_SECONDS)
 

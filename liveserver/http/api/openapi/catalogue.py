@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liveserver.http.api import entries, liveblogs, media, partners, reach, snapshots, sources, takedowns
+from liveserver.http.api.people import audit, keys, members, session, users
 
 if TYPE_CHECKING:
     from liveserver.http.api.openapi.operation import Operation
@@ -23,5 +24,11 @@ OPERATIONS = (
     *partners.OPERATIONS,
 )
 
-DESK_OPERATIONS: tuple[Operation, ...] = ()
+DESK_OPERATIONS: tuple[Operation, ...] = (
+    *session.OPERATIONS,
+    *users.OPERATIONS,
+    *members.OPERATIONS,
+    *keys.OPERATIONS,
+    *audit.OPERATIONS,
+)
 """The operations that only the desk's API has. They need somebody who is signed in."""

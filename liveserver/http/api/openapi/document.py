@@ -1,4 +1,9 @@
-"""The OpenAPI 3.1 document. It is made from the catalogue of operations, and from the models of bodies and answers."""
+"""The OpenAPI 3.1 document. It is made from the catalogue of operations, and from the models of bodies and answers.
+
+The operations that the desk's API shares with `/api/v1` are described once, under `/api/v1`; the description of the
+whole API says that they are at the desk, too. A copy of each under `/desk/api/v1` would double the document, and a
+reference to the same path item would claim that a session's cookie counts under `/api/v1`, which it never does.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +17,9 @@ from pydantic.json_schema import models_json_schema
 from liveserver import __version__
 from liveserver.domain.errors import TooManyRequests
 from liveserver.domain.people.rights import scope_for
-from liveserver.http.api.openapi.catalogue import OPERATIONS
-from liveserver.http.api.openapi.schemas import Problem
+from liveserver.http.api.openapi.catalogue import DESK_OPERATIONS, OPERATIONS
+from liveserver.http.api.openapi.operation import JSON_LINES
+from liveserver.http.api.openapi.problem_schema import Problem
 from liveserver.http.problems import KINDS, MEDIA_TYPE
 from liveserver.http.route_params import SCHEMAS
 from liveserver.protocol.json_encoding import JSON, dumps
@@ -24,6 +30,9 @@ if TYPE_CHECKING:
     from liveserver.http.api.openapi.operation import Operation
 
 
+API = "/api/v1"
+DESK = "/desk/api/v1"
+
 REFERENCE = "#/components/schemas/{model}"
 
 DESCRIPTION = """\
@@ -32,6 +41,11 @@ Publish entries to live blogs; every open page has them at once.
 Writing needs an API key (`liveserver keys create`): `Authorization: Bearer lv_…`. Reading what is published needs
 nothing and is allowed from any origin, unless the live blog's `embedding` names some. Errors are
 `application/problem+json` and name every bad field.
+
+The desk's API is for people who are signed in. It has the operations below `/desk/api/v1` that are described here, and
+every operation of `/api/v1` again, under the same path below `/desk/api/v1`: there, each needs a session's cookie in
+place of a key, and answers are `no-store`. Requests that may change something need `Sec-Fetch-Site: same-origin`, which
+browsers send, or the server's own address as `Origin`.
 
 Beside these there are two streams of the same messages: `GET /api/v1/liveblogs/{slug}/ws?after=POSITION` (WebSocket)
 and `GET /api/v1/liveblogs/{slug}/events?after=POSITION` (server-sent events)."""
@@ -56,6 +70,9 @@ TAGS = {
     "Reading": "What the reader’s page asks for",
     "Pictures": "What entries show beside their words",
     "Partners": "Other sites, and what they may show",
+    "Session": "Who is signed in at the desk, where, and what they may do",
+    "People": "Who works at the desk, and in which role",
+    "Keys and audit": "What programs may do, and who did what",
 }
 """The tags of operations, each with its description."""
 
@@ -67,6 +84,9 @@ PATH_PARAMETERS = {
     "slug": {"description": "The live blog’s name", "example": "grandes-marees"},
     "id": {"description": "The id (a UUID) of the entry or picture"},
     "partner": {"description": "The id of the partner", "example": "p_0a1b2c3d4e5f"},
+    "user": {"description": "The id of the user", "example": "u_0a1b2c3d4e5f"},
+    "session": {"description": "The id of the session, which is no secret", "example": "0a1b2c3d4e5f6789"},
+    "key": {"description": "The id of the API key, which stands in it after `lv_`", "example": "0a1b2c3d4e5f"},
 }
 
 
@@ -88,8 +108,10 @@ def _document() -> JSON:
         # Defaults aren't described for patches: a field that is absent from a PATCH stays as it is.
         _move_defaults(schema, described=name.endswith("Input"))
     paths: dict[str, JSON] = {}
-    for operation in OPERATIONS:
-        paths.setdefault(f"/api/v1{operation.template}", {})[operation.method.lower()] = _operation(operation)
+    for root, operations in ((API, OPERATIONS), (DESK, DESK_OPERATIONS)):
+        for operation in operations:
+            path = paths.setdefault(root + operation.template, {})
+            path[operation.method.lower()] = _operation(operation, at_desk=root is DESK)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -104,6 +126,12 @@ def _document() -> JSON:
             "schemas": definitions["$defs"],
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "`lv_<id>_<secret>`"},
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "__Host-liveserver",
+                    "description": "Set by signing in at `/desk/signin`. On plain HTTP its name is `liveserver`",
+                },
             },
         },
     }
@@ -126,7 +154,7 @@ def _move_defaults(schema: JSON, *, described: bool) -> None:
 
 def _models() -> set[type[BaseModel]]:
     models: set[type[BaseModel]] = {Problem}
-    for operation in OPERATIONS:
+    for operation in (*OPERATIONS, *DESK_OPERATIONS):
         models |= {operation.body} if operation.body else set()
         for _, shape in operation.answers.values():
             models |= set(_shapes(shape))
@@ -143,7 +171,7 @@ def _reference(model: type[BaseModel]) -> JSON:
     return {"$ref": REFERENCE.format(model=model.__name__)}
 
 
-def _operation(operation: Operation) -> JSON:
+def _operation(operation: Operation, *, at_desk: bool) -> JSON:
     described: JSON = {
         "operationId": f"{operation.method.lower()}_{operation.template.strip('/').replace('/', '_')}".translate(
             str.maketrans("", "", "{}")
@@ -153,11 +181,11 @@ def _operation(operation: Operation) -> JSON:
         "parameters": [*_path_parameters(operation), *_query_parameters(operation), *_headers(operation)],
         "responses": {**_answers(operation), **_problems(operation)},
     }
-    if operation.description:
+    described["security"] = [{"session": []}] if at_desk else _security(operation)
+    if needs := _needs(operation, at_desk=at_desk):
+        described["description"] = f"{operation.description}\n\n{needs}".strip()
+    elif operation.description:
         described["description"] = operation.description
-    described["security"] = _security(operation)
-    if operation.verb and (scope := scope_for(operation.verb)):
-        described["description"] = f"{operation.description}\n\nNeeds a key with the scope `{scope}`.".strip()
     if operation.body:
         content = {"schema": _reference(operation.body), "example": operation.example}
         described["requestBody"] = {"required": True, "content": {"application/json": content}}
@@ -167,6 +195,16 @@ def _operation(operation: Operation) -> JSON:
             _move_defaults(media["schema"], described=True)
         described["requestBody"] = {"required": True, "content": content}
     return described
+
+
+def _needs(operation: Operation, *, at_desk: bool) -> str:
+    """Return a sentence on what the sender of a request needs; an empty text if there is nothing to say."""
+    if operation.verb is None:
+        return "Anybody who is signed in may use it." if at_desk else ""
+    if not at_desk:
+        return f"Needs a key with the scope `{scope_for(operation.verb)}`."
+    proof = ", who has given the password or passkey in the last ten minutes" if operation.confirmed else ""
+    return f"Needs a user whose role allows `{operation.verb}`{proof}."
 
 
 def _security(operation: Operation) -> list[JSON]:
@@ -219,6 +257,8 @@ def _answers(operation: Operation) -> JSON:
         if shapes:
             schema = shapes[0] if len(shapes) == 1 else {"oneOf": shapes}
             answers[str(status)]["content"] = {operation.media_type: {"schema": schema}}
+            if operation.lines:
+                answers[str(status)]["content"][JSON_LINES] = {"schema": {"type": "string"}}
     if "If-None-Match" in operation.headers:
         answers["304"] = {"description": "What you have still holds"}
     return answers

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 WRITING = (401, 403, 413, 415, 422, 503)
 """The statuses of the problems with which an operation may answer if it needs an API key and a request body."""
 
+JSON_LINES = "application/x-ndjson"
+"""The media type of answers with one JSON object on each line."""
+
 _PARAMETER = re.compile(r"\{(\w+):(\w+)\}")
 
 
@@ -50,6 +53,10 @@ class Operation:
     headers: tuple[str, ...] = ()
     """The names of the request headers that have a meaning for this operation."""
     media_type: str = "application/json"
+    lines: bool = False
+    """True if the answer comes as JSON lines to a client that accepts them."""
+    confirmed: bool = False
+    """True if the user must have proved who they are in the last minutes. Only the desk has such operations."""
 
     @property
     def template(self) -> str:

@@ -188,7 +188,7 @@ class RevisionObject(Shape):
 
     version: int
     at: datetime
-    actor: str = Field(description="The name of the API key")
+    actor: str = Field(description="The name of the user or API key")
     action: Literal["created", "edited", "published", "deleted"]
     entry: EntryObject
 
@@ -254,7 +254,7 @@ class MediaObject(Shape):
     credit: str | None
     srcset: list[RenditionObject] = Field(description="Every width that there is, narrowest first")
     html: str = Field(description="A `<figure>` to be put into an entry’s body")
-    actor: str = Field(description="The name of the API key that sent it")
+    actor: str = Field(description="The name of the user or API key that sent it")
     created_at: datetime
     updated_at: datetime
 
@@ -340,25 +340,3 @@ class EmbedObject(Shape):
     theme: ThemeObject
     attribution: AttributionObject | None
     fallback_url: str = Field(description="Where to read it instead")
-
-
-class BadField(Shape):
-    """A field of a request that isn’t valid, and the reason."""
-
-    pointer: str = Field(description="JSON pointer into the body, `?name` of the query, or a header's name")
-    detail: str
-
-
-class Problem(Shape):
-    """A problem document (RFC 9457): what went wrong with a request."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str | None = Field(None, description="The path; not where it was too long to be looked at (414)")
-    errors: list[BadField] | None = Field(None, description="422: every bad field")
-    reason: Reason | None = Field(None, description="403 of a partner, or of a page on another site")
-    current: EntryObject | LiveblogObject | MediaObject | PartnerObject | None = Field(
-        None, description="412: the current state"
-    )

@@ -55,7 +55,7 @@ def page_headers(request: Request, query: PageQuery, next_cursor: str | None) ->
     """
     if next_cursor is None:
         return {}
-    fields = query.model_dump(exclude={"cursor"}, exclude_defaults=True)
+    fields = query.model_dump(mode="json", by_alias=True, exclude={"cursor"}, exclude_defaults=True)
     params = {name: str(value).lower() if isinstance(value, bool) else value for name, value in fields.items()}
     base = services(request).settings.base_url
     return {"Link": f'<{base}{request.url.path}?{urlencode({**params, "cursor": next_cursor})}>; rel="next"'}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liveserver.access.actors import Actor, require
+from liveserver.access.people.sign_in import check_confirmed
 from liveserver.domain.errors import Forbidden, Unauthorized
 from liveserver.http.container import services
 from liveserver.http.requesters import claim_connection
@@ -58,7 +59,28 @@ async def authorised(request: Request, verb: Verb, *, anywhere: bool = False) ->
     blog, so that it is enough that the verb is allowed on any. Raises Unauthorized if there is no valid key. Raises
     Forbidden if the rights don't allow the verb.
     """
-    actor = require(await actor_of(request), verb, request.path_params.get("slug"), anywhere=anywhere)
+    return _noted(request, require(await actor_of(request), verb, request.path_params.get("slug"), anywhere=anywhere))
+
+
+def signed_in(request: Request) -> Actor:
+    """Return the user who sent a request to the desk, for an operation that anybody who is signed in may use.
+
+    The actor and the route are noted for the audit log.
+    """
+    return _noted(request, desk_actor_of(request).actor)
+
+
+async def confirmed(request: Request, verb: Verb) -> Actor:
+    """Return the actor as `authorised` does, if the user has proved in the last minutes to be who they are.
+
+    The request came to the desk. Raises NotConfirmed if the proof is missing or too old.
+    """
+    actor = await authorised(request, verb)
+    check_confirmed(desk_actor_of(request))
+    return actor
+
+
+def _noted(request: Request, actor: Actor) -> Actor:
     claim_connection(request.scope, actor.ref)
     peer = request.client
     audit_log.by(principal=actor.ref, address=peer.host if peer else None, route=f"{request.method} {request.url.path}")

@@ -1,9 +1,9 @@
 """One WebSocket connection and the ASGI application that it serves (RFC 6455; ASGI's WebSocket specification 2.4).
 
-A connection depends on no particular server: it needs only a transport and a request's head. By the scope's extension
-(`scope_extension.py`) an application hands the connection over. From then on the connection is a viewer, without task,
-queue or parser. If the peer ends the connection, the application still gets the messages that came before, and its
-answers are still sent. Our close frame is sent after these answers (RFC 6455, 5.5.1).
+A connection depends on no particular server: it needs only a transport and a request's head. An application can hand
+its connection over to the hub (`scope_extension.py`). From then on the connection is a viewer, and has no task, queue
+or parser. After the peer's close frame, the application still gets the messages that the peer sent before this frame,
+and the application's answers are still sent. Our close frame is sent after these answers (RFC 6455, 5.5.1).
 
 This module has the application's side. The peer's side is the base class (`peer_connection.py`).
 """
@@ -50,8 +50,8 @@ class Connection(PeerConnection):
     ) -> None:
         """Check the WebSocket handshake in a request, and start the application. A bad handshake is refused.
 
-        `server` and `client`: the addresses of the connection's two ends. `full`: True if the last free connections are
-        reserved for requests, so that the application should refuse a stream.
+        `server` and `client`: the addresses of the connection's two ends. `full`: True if all free connections are kept
+        for requests. In that case the application should refuse a stream.
         """
         settings = self._settings
         self._state = State.CONNECTING
@@ -73,7 +73,10 @@ class Connection(PeerConnection):
         task.add_done_callback(tasks.discard)
 
     def shutdown(self) -> None:
-        """End the connection, because the server ends."""
+        """End the connection, because the server ends.
+
+        An open connection gets the close code 1012. A handshake without an answer gets the status 500.
+        """
         if self._state is State.OPEN:
             self._incoming.put({"type": "websocket.disconnect", "code": close_codes.CLOSE_RESTART})
             self._send_close(close_codes.CLOSE_RESTART, "")
@@ -99,7 +102,10 @@ class Connection(PeerConnection):
             self._end(close_codes.CLOSE_NORMAL)
 
     def _end(self, code: int) -> None:
-        """End the connection after the application has returned or failed. `code`: the close code, if it is needed."""
+        """End the connection, because the application has returned or failed.
+
+        `code`: the close code that the peer gets if the connection is still open.
+        """
         if self._state is State.CONNECTING:
             self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, b"Internal Server Error")
         elif self._state is State.REFUSING:
@@ -169,8 +175,9 @@ class Connection(PeerConnection):
     def _hand_over(self, subscription: ViewerEvents) -> WebSocketViewer:
         """Make the connection a viewer, and return the viewer. The application must then return, and send nothing.
 
-        If the application hasn't accepted the connection yet, it is accepted now. Raises ConnectionGone if the peer has
-        left. Raises RuntimeError if the state isn't CONNECTING or OPEN, or if messages were read already.
+        `subscription`: the receiver of the viewer's events. If the application hasn't accepted the connection yet, it
+        is accepted now. Raises ConnectionGone if the peer has left. Raises RuntimeError if the state isn't CONNECTING
+        or OPEN, or if data from the peer was parsed already.
         """
         connecting = self._state is State.CONNECTING
         if self._transport.is_closing():

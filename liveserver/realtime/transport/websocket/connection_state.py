@@ -30,11 +30,11 @@ class ServerState(Protocol):
     """The state that the connections of a server share."""
 
     connections: set[Any]
-    """The open connections and viewers. When the server ends, `shutdown` is called on each of them."""
+    """The server's open connections, viewers included. When the server ends, it calls `shutdown` on each of them."""
     tasks: set[asyncio.Task[None]]
-    """The tasks in which the application serves connections now."""
+    """The tasks in which the application is serving connections."""
     default_headers: list[tuple[bytes, bytes]]
-    """The headers of every answer. The server may replace this list at any time."""
+    """The headers that every HTTP answer gets, with any status. The server may replace this list at any time."""
 
 
 class ConnectionGone(OSError):
@@ -52,7 +52,7 @@ class State(Enum):
     """The application is refusing the handshake with an HTTP response."""
     OPEN = auto()
     ENDING = auto()
-    """The peer has ended the connection. The application still gets the messages that came before, and may answer."""
+    """The peer has sent a close frame, or broken the protocol. The application may still answer earlier messages."""
     CLOSING = auto()
     """Our close frame was sent, but the peer's close frame hasn't come yet."""
     CLOSED = auto()

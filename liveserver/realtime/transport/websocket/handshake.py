@@ -1,7 +1,7 @@
 """The server's side of the WebSocket opening handshake (RFC 6455, 4.2; RFC 7692, 7.1). This module does no I/O.
 
-The websockets library can do the whole handshake, but needs ten times as long. The reason is that it parses the request
-once more, after uvicorn. This module does only what our viewers need. The library still negotiates extensions, but
+The websockets library can do the whole handshake, but needs ten times as long: it would parse the request again, which
+uvicorn has parsed already. This module does only what our viewers need. The library still negotiates extensions, but
 only once for each value of the header `Sec-WebSocket-Extensions`.
 """
 
@@ -88,7 +88,7 @@ class Request(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """The values of our answer to a handshake, and the subprotocols that the client offers."""
+    """Two header values of the answer that opens a connection, and the subprotocols that the client offers."""
 
     accept: bytes
     """The value of `Sec-WebSocket-Accept`."""
@@ -112,7 +112,7 @@ class Offer(NamedTuple):
 
 
 def read(request: Request, *, deflate: bool = True) -> Offer:
-    """Check the handshake in a request, and return the values of our answer.
+    """Check the handshake in a request. Return our answer's header values, and the subprotocols that are offered.
 
     `deflate`: True if we agree to permessage-deflate when it is offered. Raises BadHandshake if the handshake must be
     refused.
@@ -148,7 +148,7 @@ def read(request: Request, *, deflate: bool = True) -> Offer:
 
 
 def head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Return the status line and the headers of an HTTP/1.1 response."""
+    """Return the head of an HTTP/1.1 response: the status line, the headers, and the empty line after them."""
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
@@ -168,11 +168,12 @@ def _tokens(value: bytes) -> list[bytes]:
 
 @lru_cache(maxsize=256)
 def _agree(offered: bytes) -> bytes:
-    """Return our answer to `Sec-WebSocket-Extensions`: permessage-deflate without context takeover, or b"".
+    """Return our answer to `Sec-WebSocket-Extensions`: permessage-deflate without context takeover, or b"" for none.
 
-    Without context takeover, one deflated message serves every viewer. A viewer that demands a smaller window than ours
-    can't get the same bytes, so it gets plain messages. Results are cached, because browsers send only few different
-    offers. Raises BadHandshake if the offer can't be read.
+    Without context takeover, one deflated message serves every viewer. A viewer that doesn't offer this extension, or
+    demands a smaller window than ours, can't get the same bytes. So the answer is b"", and the viewer gets plain
+    messages. Results are cached, because browsers send only few different offers. Raises BadHandshake if the offer's
+    syntax is wrong.
     """
     try:
         extensions = parse_extension(offered.decode("ascii"))
@@ -190,6 +191,6 @@ def _agree(offered: bytes) -> bytes:
 
 
 def refusal(status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Return a complete HTTP answer that refuses a handshake. `body`: a plain text. The answer ends the connection."""
+    """Return a complete HTTP answer that refuses a handshake, with `Connection: close`. `body`: a plain text."""
     content = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
     return head(status, [*content, (b"connection", b"close"), *headers]) + body

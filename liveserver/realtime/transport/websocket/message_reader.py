@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 LATE_BYTES = 64 * 1024
 """The greatest number of bytes that are read and thrown away after the end of a connection.
 
-The peer may send that many bytes before it sees the end. If more bytes come, they aren't read. They wait in the kernel,
-which accepts no more once its buffer is full.
+A peer goes on sending until it sees the end. If it sends more bytes than this, we stop reading. Further bytes wait in
+the kernel, which accepts no more once its buffer is full.
 """
 
 LATE_FRAMES = 100
@@ -35,21 +35,21 @@ All frames must be parsed to find the close frame. Parsing 100 frames takes 1 ms
 SLICE = 512
 """The number of bytes that are parsed at a time while we wait for the peer's close frame.
 
-The number is small, so that hardly more than LATE_FRAMES frames are parsed.
+The number is small, so that parsing stops soon after LATE_FRAMES frames.
 """
 
 
 class End(NamedTuple):
-    """The end of a connection: a close code and a reason. Nothing is read after it.
+    """The end of a connection: a close code and a reason. No message comes after it.
 
-    Either the peer has sent this code, or it is our code for an error of the peer.
+    If the peer sent a close frame, the code and the reason are the peer's. If it broke the protocol, they are ours.
     """
 
     code: int
     reason: str
 
     def frame(self) -> bytes:
-        """Return the close frame that answers this end."""
+        """Return a close frame with this code and this reason."""
         return close_frame(self.code, self.reason)
 
 
@@ -66,7 +66,7 @@ class MessageReader:
         self._partial = bytearray()
         """The joined fragments of an incomplete message. A list of small fragments would take much more memory."""
         self._decoder: IncrementalDecoder | None = None
-        """The decoder of the text message that comes in fragments; None if the message is binary."""
+        """The decoder of the newest message in fragments; None if that message is binary, or no fragment has come."""
         self.ignored = 0
         """The number of frames that `read` has ignored because `close` was called before."""
 
@@ -112,7 +112,7 @@ class MessageReader:
     def _take(self, frame: Frame, messages: list[str | bytes]) -> None:
         """Handle a frame. If the frame completes a message, add the message to `messages`.
 
-        Raises UnicodeDecodeError as soon as a text, or a fragment of it, is found not to be UTF-8.
+        Raises UnicodeDecodeError at the first text, or fragment of a text, that isn't UTF-8.
         """
         match frame.opcode:
             case Opcode.TEXT if frame.fin:

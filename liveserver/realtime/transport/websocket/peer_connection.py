@@ -60,7 +60,7 @@ class PeerConnection(asyncio.Protocol):
     # fmt: on
 
     _offer: Offer
-    """The values of our answer to the handshake. The subclass sets them before the first frame is read."""
+    """The header values of our answer to the handshake. The subclass sets `_offer` before the first frame is read."""
 
     def __init__(self, settings: WebSocketSettings, server: ServerState, app_state: dict[str, Any]) -> None:
         self._settings = settings
@@ -78,7 +78,7 @@ class PeerConnection(asyncio.Protocol):
         """True if the next call of `due` is to check whether the peer has answered a ping."""
         self._early = b""
         self._close_frame = b""
-        """The close frame to send after the peer has ended the connection, once the application has answered."""
+        """The close frame to be sent after the application's last answer; b"" until the peer ends the connection."""
         self._late = 0
         """The number of bytes that came after our close frame, or after the end of the connection."""
         self._timer: asyncio.TimerHandle | None = None
@@ -118,20 +118,21 @@ class PeerConnection(asyncio.Protocol):
         """Let the transport close the connection, because the peer sends nothing more."""
 
     def pause_writing(self) -> None:
-        """Let the application's `send` wait until the transport has drained."""
+        """Let the application's `send` wait. Called by the transport when it holds too many unsent bytes."""
         if self._writable is None:
             self._writable = asyncio.get_running_loop().create_future()
 
     def resume_writing(self) -> None:
-        """Let the application's `send` go on, because the transport has drained."""
+        """Let the application's `send` go on. Called when the transport has drained, and when the connection ends."""
         writable, self._writable = self._writable, None
         if writable is not None and not writable.done():
             writable.set_result(None)
 
     def due(self) -> int | None:
-        """Ping the peer; or end the connection if no data came since the last ping. The timer wheel calls this.
+        """Ping the peer, or check that data came after the last ping. If none came, end the connection.
 
-        Returns the seconds until the next call; None for no more calls.
+        Called by the timer wheel. While reading is paused, or without a `ping_timeout`, missing data doesn't end the
+        connection. Returns the seconds until the next call; None for no more calls.
         """
         if self._state is not State.OPEN:
             return None
@@ -170,7 +171,11 @@ class PeerConnection(asyncio.Protocol):
             self._close_transport()
 
     def _read_answer(self, data: bytes) -> None:
-        """Look for the peer's answer to our close frame. Frames that the peer sent earlier may come first."""
+        """Look for the peer's answer to our close frame. If the answer has come, close the transport.
+
+        The peer may have sent other frames before the answer. If more than LATE_FRAMES frames, or too many bytes, come
+        without the answer, stop reading.
+        """
         inbound = self._open_inbound()
         for start in range(0, len(data), SLICE):
             self._read(data[start : start + SLICE])
@@ -182,7 +187,7 @@ class PeerConnection(asyncio.Protocol):
         self._came_late(len(data), LATE_BYTES + self._settings.max_size)
 
     def _came_late(self, size: int, limit: int) -> None:
-        """Count bytes that came too late for the application. If they are more than `limit` in all, stop reading."""
+        """Count new bytes that came too late for the application. If the total exceeds `limit`, stop reading."""
         self._late += size
         if self._late > limit and not self._transport.is_closing():
             self._transport.pause_reading()
@@ -195,7 +200,7 @@ class PeerConnection(asyncio.Protocol):
             self.data_received(data)
 
     def _deliver(self, message: str | bytes) -> None:
-        """Put a peer's message into the application's queue. If too many messages wait, stop reading from the peer."""
+        """Put a peer's message into the application's queue. If READ_AHEAD messages or more wait, stop reading."""
         key = "text" if isinstance(message, str) else "bytes"
         self._incoming.put({"type": "websocket.receive", key: message})
         if len(self._incoming) >= READ_AHEAD and self._reading:
@@ -243,7 +248,7 @@ class PeerConnection(asyncio.Protocol):
             self._timer = None
 
     def _disconnected(self, code: int) -> None:
-        """Note that the connection has ended. Tell the application the close code, but only if it got none before."""
+        """Note that the connection has ended. Tell the application the close code, unless it knows of the end."""
         if self._state in {State.CONNECTING, State.REFUSING, State.OPEN}:
             self._incoming.put({"type": "websocket.disconnect", "code": code, "reason": ""})
         self._state = State.CLOSED

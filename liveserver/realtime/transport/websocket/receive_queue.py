@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 
 READ_AHEAD = 16
-"""The number of waiting messages for the application at which we stop reading from the peer."""
+"""The length of a queue at which we stop reading from the peer. We go on when it is shorter than half of this."""
 
 
 class ReceiveQueue:

@@ -11,6 +11,7 @@ from liveserver.domain.errors import Unauthorized
 from liveserver.domain.ids import now
 from liveserver.store import tables
 from liveserver.store.chunks import chunks
+from liveserver.store.pages import newest_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +71,14 @@ def every(connection: Connection) -> list[ApiKey]:
     """Return all API keys, oldest first. Revoked and expired keys are among them."""
     query = select(_t).order_by(_t.c.created_at, _t.c.id)
     return [_key(row) for row in connection.execute(query).mappings()]
+
+
+def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tuple[list[ApiKey], str | None]:
+    """Return a page of API keys, newest first, and the cursor of the next page (None: no next page).
+
+    Revoked and expired keys are among them. Raises InvalidInput for a bad cursor.
+    """
+    return newest_page(connection, select(_t), _t, _key, limit=limit, cursor=cursor)
 
 
 def find(connection: Connection, key_id: str, *, lock: bool = False) -> ApiKey | None:

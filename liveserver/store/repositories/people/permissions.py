@@ -37,7 +37,6 @@ _MEMBERSHIPS = (
     select(_members.c.role, _blogs.c.slug)
     .join(_blogs, _blogs.c.id == _members.c.liveblog_id)
     .where(_members.c.user_id == bindparam("user_id"))
-    .with_for_update(read=True, of=_members)
 )
 _SESSION_USERS = (
     select(_sessions.c.digest, _sessions.c.seen_at, _sessions.c.created_at, _users.c.id, _users.c.name, _users.c.role)
@@ -47,7 +46,9 @@ _SESSION_USERS = (
 _MEMBERSHIPS_OF = select(_members.c.user_id, _members.c.role, _blogs.c.slug).join(
     _blogs, _blogs.c.id == _members.c.liveblog_id
 )
+_MEMBERSHIPS_LOCKED = _MEMBERSHIPS.with_for_update(read=True, of=_members)
 _OPENED_BY = select(_blogs.c.opened_by).where(_blogs.c.slug == bindparam("slug"))
+_OPENED = select(_blogs.c.slug).where(_blogs.c.opened_by == bindparam("ref"))
 
 SERVER_RIGHTS = ServerRights()
 
@@ -96,7 +97,7 @@ def user_rights(connection: Connection, user_id: str, slug: str | None, *, lock:
     user = connection.execute(query, {"user_id": user_id}).one_or_none()
     if user is None or user.disabled_at is not None:
         raise Unauthorized("the user was disabled")
-    memberships = {row.slug: Role(row.role) for row in connection.execute(_MEMBERSHIPS, {"user_id": user_id})}
+    memberships = _memberships(connection, user_id, lock=lock)
     opened_by = None if slug is None else connection.execute(_OPENED_BY, {"slug": slug}).scalar_one_or_none()
     return UserRights(
         user.name,
@@ -105,6 +106,36 @@ def user_rights(connection: Connection, user_id: str, slug: str | None, *, lock:
         opened=opened_by == f"{PrincipalKind.USER}:{user_id}",
         highest=max(memberships.values(), key=lambda role: role.rank, default=None),
     )
+
+
+def _memberships(connection: Connection, user_id: str, *, lock: bool = False) -> dict[str, Role]:
+    """Return a user's roles by membership, by slug."""
+    # A transaction that only reads may not lock rows: PostgreSQL refuses it.
+    query = _MEMBERSHIPS_LOCKED if lock else _MEMBERSHIPS
+    return {row.slug: Role(row.role) for row in connection.execute(query, {"user_id": user_id})}
+
+
+def rights_on(connection: Connection, user_id: str, slugs: Collection[str]) -> dict[str, UserRights]:
+    """Return a user's rights on each of several live blogs, by slug, for a request that only reads.
+
+    Raises Unauthorized if there is no such user, or the user was disabled.
+    """
+    of_site = user_rights(connection, user_id, None)
+    memberships = _memberships(connection, user_id)
+    opened = set(connection.execute(_OPENED, {"ref": f"{PrincipalKind.USER}:{user_id}"}).scalars())
+    return {slug: of_site._replace(membership=memberships.get(slug), opened=slug in opened) for slug in slugs}
+
+
+def managed(connection: Connection, user_id: str) -> frozenset[str]:
+    """Return the slugs of the live blogs that a user who isn't an owner may manage.
+
+    These are among the live blogs that the user opened, and those of which the user is a member. Raises Unauthorized as
+    `rights_on` does.
+    """
+    opened = connection.execute(_OPENED, {"ref": f"{PrincipalKind.USER}:{user_id}"}).scalars()
+    candidates = {*opened, *_memberships(connection, user_id)}
+    rights = rights_on(connection, user_id, candidates)
+    return frozenset(slug for slug in candidates if allowed(rights[slug], Verb.MANAGE, slug))
 
 
 def confirm_unlocked(

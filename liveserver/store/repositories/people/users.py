@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from liveserver.domain.errors import Conflict, NotFound, VersionConflict
+from liveserver.domain.errors import Conflict, NotFound, check_version
 from liveserver.domain.people.principal import PrincipalKind
 from liveserver.domain.people.rights import Role, Verb
 from liveserver.domain.people.user import Membership, User, UserState, login_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, RowMapping
 
+    from liveserver.domain.ids import EntityVersion
     from liveserver.domain.people.principal import Principal
     from liveserver.domain.people.user import JoinLink
     from liveserver.store.repositories.people.sessions import Ended
@@ -37,6 +38,8 @@ USERS_MAX = 5_000
 """The greatest number of users, disabled ones included."""
 MEMBERSHIPS_MAX = 200
 """The greatest number of memberships of a user. All are read with each request of the user."""
+MEMBERS_MAX = 500
+"""The greatest number of members of a live blog. They are listed on one page."""
 
 _FIND = select(_t).where(_t.c.id == bindparam("user_id"))
 _FIND_BY_LOGIN = select(_t).where(_t.c.login == bindparam("login"))
@@ -105,6 +108,7 @@ def invite(connection: Connection, new: NewUser, by: Principal) -> User:
         raise Conflict(f"there is already a user {user.name!r}") from error
     for slug, role in user.memberships:
         blog = liveblogs.find(connection, slug)
+        _check_members(connection, slug, blog.id)
         connection.execute(insert(_members).values(user_id=user.id, liveblog_id=blog.id, role=role))
     put_link(connection, new.digest, new.link)
     acts.record(
@@ -187,7 +191,13 @@ def _with_memberships(connection: Connection, found: Sequence[User]) -> list[Use
 
 
 def edit(
-    connection: Connection, user_id: str, change: UserChange, by: Principal, at: datetime, *, version: int | None = None
+    connection: Connection,
+    user_id: str,
+    change: UserChange,
+    by: Principal,
+    at: datetime,
+    *,
+    version: EntityVersion | None = None,
 ) -> tuple[User, list[Ended]]:
     """Change a user's name or role, or disable or enable the user. Return the user, and the sessions that ended.
 
@@ -197,8 +207,7 @@ def edit(
     """
     permissions.confirm(connection, by, Verb.ADMINISTER, None)
     old = _find(connection, user_id, lock=True)
-    if version is not None and version != old.version:
-        raise VersionConflict(old)
+    check_version(old, version, old.entity_version.history)
     name = old.name if change.name is None else change.name
     role = None if change.no_role else change.role or old.role
     disabled = (old.state is UserState.DISABLED) if change.disabled is None else change.disabled
@@ -266,11 +275,19 @@ def set_membership(
         count = select(func.count()).select_from(_members).where(_members.c.user_id == user_id)
         if connection.execute(count).scalar_one() >= MEMBERSHIPS_MAX:
             raise Conflict(f"{user.name} has {MEMBERSHIPS_MAX} memberships, as many as there may be")
+        _check_members(connection, slug, blog.id)
         connection.execute(insert(_members).values(user_id=user_id, liveblog_id=blog.id, role=role))
     acts.record(
         connection, by, "member.changed", at, liveblog=slug, user=user_id, user_name=user.name, role=role or "none"
     )
     return find(connection, user_id)
+
+
+def _check_members(connection: Connection, slug: str, liveblog_id: int) -> None:
+    """Raise Conflict if the live blog has MEMBERS_MAX members."""
+    count = select(func.count()).select_from(_members).where(_members.c.liveblog_id == liveblog_id)
+    if connection.execute(count).scalar_one() >= MEMBERS_MAX:
+        raise Conflict(f"{slug} has {MEMBERS_MAX} members, as many as there may be")
 
 
 def members(connection: Connection, slug: str) -> list[tuple[User, Role]]:

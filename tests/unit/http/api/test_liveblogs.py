@@ -95,7 +95,9 @@ async def test_bad_slugs(site: Site, slug: object) -> None:
     assert list(bad_fields(await site.editor.post(LIVEBLOGS, json={**MINIMAL, "slug": slug}))) == ["/slug"]
 
 
-@pytest.mark.parametrize("language", ["fr", "fr-CA", "zh-Hant-TW", "ar", "xx", "qaa-Qaaa-QM"])
+@pytest.mark.parametrize(
+    "language", ["fr", "fr-CA", "zh-Hant-TW", "ar", "xx", "qaa-Qaaa-QM", "de-CH-x-phonebk", "en-US-u-islamcal"]
+)
 async def test_any_language_tag_has_a_page(site: Site, language: str) -> None:
     """Also one that no dictionary here knows."""
     await site.open_liveblog("langue", language=language)

@@ -79,3 +79,13 @@ def test_sections_without_checks_of_their_own_pass() -> None:
     row_checks.check("idempotency", {"key": "a"}, str)
     with pytest.raises(ValueError, match="slug"):
         row_checks.check("liveblogs", {**LIVEBLOG, "slug": "no slug"}, str)
+
+
+def test_a_language_that_an_earlier_release_took_is_restored() -> None:
+    for language in ("zz-zz-zz", "fr-CA", "de-CH-x-phonebk"):
+        values = row_checks.values_of({**LIVEBLOG, "language": language}, tables.liveblogs)
+        row_checks.check("liveblogs", values, str.upper)
+    with pytest.raises(ValueError, match="language"):
+        row_checks.check(
+            "liveblogs", row_checks.values_of({**LIVEBLOG, "language": 'fr"'}, tables.liveblogs), str.upper
+        )

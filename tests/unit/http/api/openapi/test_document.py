@@ -16,6 +16,8 @@ from liveserver.server.app import create_app
 from tests.support.api.site import BASE, SLUG, started
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from liveserver.settings import Settings
     from tests.support.api.site import JSON, Site
 
@@ -67,17 +69,27 @@ async def test_without_an_address_it_is_of_wherever_it_is(settings: Settings) ->
 
 
 def test_it_has_every_route(settings: Settings) -> None:
-    """And no other; the streams are told of in words."""
-    mount = next(route for route in create_app(settings).routes if isinstance(route, Mount) and route.path == "/api/v1")
-    routes = {
-        (method, f"/api/v1{route.path_format}")
+    """And no other; the streams are told of in words, as are the operations that the desk shares."""
+    app = create_app(settings)
+    shared, of_desk = _routes(app, "/api/v1"), _routes(app, "/desk/api/v1")
+    assert shared < of_desk
+    described = {("/api/v1", *operation) for operation in shared}
+    described |= {("/desk/api/v1", *operation) for operation in of_desk - shared}
+    assert {(method, root + path) for root, method, path in described} == set(operations(_document()))
+    assert "every operation of `/api/v1` again" in _document()["info"]["description"]
+    assert "/ws?after=" in _document()["info"]["description"]
+    assert "/events?after=" in _document()["info"]["description"]
+
+
+def _routes(app: Starlette, root: str) -> set[tuple[str, str]]:
+    """Method and path, below `root`, of each route that is no stream."""
+    mount = next(route for route in app.routes if isinstance(route, Mount) and route.path == root)
+    return {
+        (method, route.path_format)
         for route in mount.routes
         if isinstance(route, Route) and not route.path.endswith(("/events", "/ws"))
         for method in (route.methods or set()) - {"HEAD"}
     }
-    assert routes == set(operations(_document()))
-    assert "/ws?after=" in _document()["info"]["description"]
-    assert "/events?after=" in _document()["info"]["description"]
 
 
 def _document() -> JSON:
@@ -94,6 +106,11 @@ def test_every_operation_is_described() -> None:
         assert re.fullmatch(r"[a-z_]+", operation["operationId"])
         in_path = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "path"}
         assert in_path == set(re.findall(r"\{(\w+)\}", path))
+        if path.startswith("/desk/"):
+            assert operation["security"] == [{"session": []}]
+            assert "401" in operation["responses"]
+            assert "signed in" in operation["description"] or "whose role allows" in operation["description"]
+            continue
         private = any(word in path for word in ("/revisions", "/media", "/partners", "/takedowns", "/reach", "/source"))
         assert operation["description"]
         # Said of each: to tools, an operation that is silent about it needs who knows what.
