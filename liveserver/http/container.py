@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from liveserver.http.fair_queue import FairQueue
     from liveserver.http.metrics import Metrics
     from liveserver.http.responses.page_cache import DatedCache, IndexCache, PageCache
+    from liveserver.newsroom.desk.rooms import DeskRooms
     from liveserver.newsroom.partner_directory import PartnerDirectory
     from liveserver.newsroom.presenter import Presenter
     from liveserver.newsroom.publisher import Publisher
@@ -68,6 +69,7 @@ class Container:
     partner_directory: PartnerDirectory
     takedowns: Takedowns
     reach: Reach
+    desks: DeskRooms
     widgets: WidgetRenderer
     syndication: SyndicationCoordinator
     limits: RequestLimits

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from liveserver.access.people.desk_sessions import DeskSessions
     from liveserver.access.people.sign_in import SignIn
     from liveserver.http.responses.page_cache import PageCache
+    from liveserver.newsroom.desk.rooms import DeskRooms
     from liveserver.realtime.bus import Bus
     from liveserver.realtime.channel import Channel
     from liveserver.realtime.hub import Hub
@@ -45,11 +46,19 @@ OTHER = "other"
 class Metrics:
     """One process's Prometheus registry, with the counters of its requests."""
 
-    def __init__(self, hub: Hub, bus: Bus, page_cache: PageCache, sign_in: SignIn, desk_sessions: DeskSessions) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        bus: Bus,
+        page_cache: PageCache,
+        sign_in: SignIn,
+        desk_sessions: DeskSessions,
+        desks: DeskRooms,
+    ) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
-        self.registry.register(_Readings(hub, bus, page_cache))
+        self.registry.register(_Readings(hub, bus, page_cache, desks))
         self.registry.register(_DeskReadings(sign_in, desk_sessions))
         self._requests = Counter(
             "liveserver_http_requests_total",
@@ -87,10 +96,11 @@ class Metrics:
 
 
 class _Readings(Collector):
-    def __init__(self, hub: Hub, bus: Bus, page_cache: PageCache) -> None:
+    def __init__(self, hub: Hub, bus: Bus, page_cache: PageCache, desks: DeskRooms) -> None:
         self._hub = hub
         self._bus = bus
         self._renditions = page_cache
+        self._desks = desks
 
     def collect(self) -> Iterator[Metric]:
         channels: dict[str, list[Channel]] = {}
@@ -110,12 +120,16 @@ class _Readings(Collector):
             "liveserver_viewers_everywhere", "Viewers connected to any node, as they last said", labels=["liveblog"]
         )
         for slug, views in channels.items():
-            viewers.add_metric([slug], sum(channel.count for channel in views))
+            viewers.add_metric([slug], sum(channel.readers for channel in views))
             lagging.add_metric([slug], sum(len(channel.lagging) for channel in views))
             everywhere.add_metric([slug], self._hub.count_everywhere(slug))
         yield viewers
         yield everywhere
         yield lagging
+        desks = GaugeMetricFamily("liveserver_desks", "Editors' desks connected here", labels=["liveblog"])
+        for slug, count in self._desks.counts().items():
+            desks.add_metric([slug], count)
+        yield desks
         refused = CounterMetricFamily("liveserver_refused", "What was turned away", labels=["reason"])
         for reason, count in refusals.counts.items():
             refused.add_metric([str(reason)], count)

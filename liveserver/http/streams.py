@@ -11,44 +11,28 @@ from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
-from liveserver.domain.change import VOID_POSITION, Position
-from liveserver.domain.errors import (
-    Busy,
-    Draining,
-    EmbedRefused,
-    LiveserverError,
-    NotFound,
-    StoreUnavailable,
-    TooManyRequests,
-)
+from liveserver.domain.errors import Busy, Draining, EmbedRefused, StoreUnavailable, TooManyRequests
 from liveserver.http.container import services
 from liveserver.http.problems import KINDS, problem
 from liveserver.http.rejections import refused, slow_down, waiting
 from liveserver.http.requesters import liveblog_of
 from liveserver.http.responses.prebuilt import deny
 from liveserver.http.route_params import SLUG
-from liveserver.protocol import close_codes, messages
-from liveserver.realtime.transport import viewer_budget
+from liveserver.http.websocket_streams import briefly, code_of, hand_over_of, no_room, position_of, register, stream
 from liveserver.realtime.transport.queue_viewer import QueueViewer
-from liveserver.realtime.transport.scope_extension import EXTENSION
-from liveserver.utils.limits.refusals import Reason, refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from liveserver.domain.change import Position
     from liveserver.protocol.frames import Frame
     from liveserver.realtime.subscription import Subscription
-    from liveserver.realtime.transport.socket_viewer import SocketViewer
     from liveserver.utils.limits.concurrency_limiter import Permit
-
-CLOSE_SECONDS = 1.0
-"""How long, in seconds, the server tries to send the end of a stream before it gives up. (The end is a WebSocket's
-close, or the end of an answer.)"""
 
 RETRY = b"retry: 3000\n"
 """The line that tells an EventSource to connect again three seconds after its connection is lost.
@@ -71,21 +55,6 @@ _HANDED_OVER_HEADERS = (
 )
 
 
-async def _briefly(sending: Awaitable[None]) -> None:
-    """Wait for `CLOSE_SECONDS` at most until the end of a stream is sent. No error is raised if the viewer has left."""
-    with suppress(TimeoutError, OSError, RuntimeError, WebSocketDisconnect):
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await sending
-
-
-def position_of(text: str | None) -> Position | None:
-    """Return the position that a viewer sent as a text; None if there is no text.
-
-    A text that isn't a position gives `VOID_POSITION`.
-    """
-    return None if not text else Position.parse(text) or VOID_POSITION
-
-
 def _query_of(scope: Scope) -> Mapping[str, str]:
     # Most requests for a stream have no query, and parsing an empty query takes longer than this test.
     return QueryParams(scope["query_string"]) if scope["query_string"] else {}
@@ -105,7 +74,7 @@ class WebSocketStream:
         client's address has too many streams.
         """
         parts = scope["state"]["services"]
-        if parts.hub.draining or _no_room(scope):
+        if parts.hub.draining or no_room(scope):
             # If a node answers a handshake with 503, a balancer can try another node, and the viewer doesn't notice.
             await deny(scope, receive, send, Response(status_code=503, headers=_LATER))
             return
@@ -130,120 +99,20 @@ class WebSocketStream:
                 refused(scope, error)
                 websocket = WebSocket(scope, receive, send)
                 await websocket.accept()
-                await _briefly(websocket.close(_code_of(error)))
+                await briefly(websocket.close(code_of(error)))
                 return
-            hand_over = _hand_over_of(scope)
+            hand_over = hand_over_of(scope)
             if hand_over is None:
-                await self._stream(subscription, after, WebSocket(scope, receive, send))
+                await stream(subscription, after, WebSocket(scope, receive, send))
                 return
             # `hand_over` raises OSError if the viewer has left already. There is nothing to do then.
             with suppress(OSError):
                 viewer = hand_over(subscription)
                 subscription.permit, handed_over = permit, True
-                await _register(subscription, viewer, after)
+                await register(subscription, viewer, after)
         finally:
             if permit is not None and not handed_over:
                 permit.release()
-
-    async def _stream(self, subscription: Subscription, after: Position | None, websocket: WebSocket) -> None:
-        await websocket.accept()
-        viewer = QueueViewer(subscription.writable)
-        try:
-            await subscription.join(viewer, after)
-            await _serve_websocket(websocket, viewer, subscription)
-        except (NotFound, StoreUnavailable, Draining) as error:
-            await _briefly(websocket.close(_code_of(error)))
-        finally:
-            subscription.gone(viewer)
-
-
-def _hand_over_of(scope: Scope) -> Callable[..., SocketViewer] | None:
-    """Return the function that hands the connection over to the hub; None if the ASGI server isn't ours.
-
-    `server/protocols/http_protocol.py` offers the function.
-    """
-    extension = scope.get("extensions", {}).get(EXTENSION)
-    return None if extension is None else extension["hand_over"]
-
-
-def _no_room(scope: Scope) -> bool:
-    """True if no more streams are accepted, as the last free connections are kept for other requests.
-
-    If True, this function also counts the refusal. `server/protocols/http_connection.py` counts the open connections.
-    """
-    if not scope.get("extensions", {}).get(EXTENSION, {}).get("full"):
-        return False
-    client = scope["client"]
-    refusals.note(Reason.TOO_MANY_STREAMS, address=client[0] if client else None)
-    return True
-
-
-async def _register(subscription: Subscription, viewer: SocketViewer, after: Position | None) -> None:
-    """Register a viewer with the hub after its connection was handed over. If that fails, close the viewer.
-
-    No task runs for the viewer afterwards. `after`: the viewer's position; None if it has none.
-    """
-    try:
-        await subscription.join(viewer, after)
-    except (NotFound, StoreUnavailable, Draining) as error:
-        viewer.close(_code_of(error))
-
-
-def _code_of(error: LiveserverError) -> int:
-    """Return the WebSocket close code that tells a viewer why it was refused.
-
-    `error` must be a NotFound, EmbedRefused, StoreUnavailable or Draining.
-    """
-    return next(code for kind, code in _CODES.items() if isinstance(error, kind))
-
-
-_CODES: dict[type[LiveserverError], int] = {
-    NotFound: close_codes.CLOSE_NO_SUCH_LIVEBLOG,
-    EmbedRefused: close_codes.CLOSE_NOT_ADMITTED,
-    StoreUnavailable: close_codes.CLOSE_TRY_AGAIN,
-    Draining: close_codes.CLOSE_RESTART,
-}
-
-
-async def _serve_websocket(websocket: WebSocket, viewer: QueueViewer, subscription: Subscription) -> None:
-    async def send(frame: Frame) -> None:
-        await websocket.send({"type": "websocket.send", "text": frame.text})
-
-    sending = asyncio.create_task(viewer.run(send))
-    receiving = asyncio.create_task(_receive(websocket, viewer, subscription))
-    try:
-        await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
-        ended = receiving if receiving.done() else sending
-        code = ended.result() if ended.exception() is None else None
-        if code is not None:
-            await _briefly(websocket.close(code))
-    finally:
-        for task in (sending, receiving):
-            task.cancel()
-        await asyncio.gather(sending, receiving, return_exceptions=True)
-
-
-async def _receive(websocket: WebSocket, viewer: QueueViewer, subscription: Subscription) -> int | None:
-    """Read what the viewer sends, until the viewer leaves or sends too much.
-
-    Returns None if the viewer has left. Otherwise returns the close code to send to the viewer.
-    """
-    spent, clock = 0.0, asyncio.get_running_loop().time
-    while True:
-        message = await websocket.receive()
-        if message["type"] == "websocket.disconnect":
-            return None
-        text = (message.get("text") or "").encode()
-        size = len(message.get("bytes") or text)
-        if size > messages.INBOUND_MAX:
-            return close_codes.CLOSE_TOO_BIG
-        spent = viewer_budget.spent(spent, now := clock(), viewer_budget.weight(1, size))
-        if not viewer_budget.allowed(spent, now) and not viewer_budget.allowed(spent, now, subscription.asked()):
-            peer = websocket.client
-            refusals.note(Reason.TOO_TALKATIVE, address=peer.host if peer else None)
-            return close_codes.CLOSE_TOO_TALKATIVE
-        if text and len(text) <= messages.HEARD_MAX:
-            subscription.said(viewer, text)
 
 
 async def events_endpoint(request: Request) -> ASGIApp:
@@ -254,7 +123,7 @@ async def events_endpoint(request: Request) -> ASGIApp:
     """
     parts, slug = services(request), request.path_params["slug"]
     query = _query_of(request.scope)
-    if _no_room(request.scope):
+    if no_room(request.scope):
         raise Busy("there is no room for one more stream")
     permit = parts.limits.stream(request.scope.get("client"))
     try:
@@ -292,7 +161,7 @@ class EventStream:
         """Hand the connection over to the hub, or stream until one side ends the stream."""
         handed_over = False
         try:
-            hand_over = _hand_over_of(scope)
+            hand_over = hand_over_of(scope)
             if hand_over is None:
                 await self._stream(receive, send)
                 return
@@ -305,7 +174,7 @@ class EventStream:
                 return
             self._subscription.permit, handed_over = self._permit, True
             viewer.reply_id = self._reply_id
-            await _register(self._subscription, viewer, self._after)
+            await register(self._subscription, viewer, self._after)
         finally:
             if self._permit is not None and not handed_over:
                 self._permit.release()
@@ -320,7 +189,7 @@ class EventStream:
             await send({"type": "http.response.start", "status": 200, "headers": [*_SSE_RAW_HEADERS]})
             await send({"type": "http.response.body", "body": RETRY, "more_body": True})
             await viewer.run(send_frame)
-            await _briefly(send({"type": "http.response.body", "body": b"", "more_body": False}))
+            await briefly(send({"type": "http.response.body", "body": b"", "more_body": False}))
 
         async def wait_for_disconnect() -> None:
             while (await receive())["type"] != "http.disconnect":

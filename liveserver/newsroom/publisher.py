@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from liveserver.domain.ids import EntityVersion
     from liveserver.domain.inputs.models import EmbeddingInput, EntryInput, EntryPatch, LiveblogInput, LiveblogPatch
     from liveserver.domain.people.principal import Principal
+    from liveserver.newsroom.desk.work_hints import WorkHints
     from liveserver.newsroom.presenter import Presenter
     from liveserver.newsroom.takedowns import Takedowns
     from liveserver.realtime.hub import Hub
@@ -48,6 +49,7 @@ class Publisher:
         hub: Hub,
         presenter: Presenter,
         takedowns: Takedowns,
+        hints: WorkHints,
         *,
         clock: Callable[[], datetime] = now,
     ) -> None:
@@ -55,6 +57,8 @@ class Publisher:
         self._hub = hub
         self._presenter = presenter
         self._takedowns = takedowns
+        self.hints = hints
+        """Tells desks of unpublished work that was written, and of notes."""
         self._sanitising = SanitiserPool()
         self._clock = clock
         self._commit = AfterCommit()
@@ -171,7 +175,8 @@ class Publisher:
                 by=by,
                 idempotency=idempotency,
                 refusal=refusal,
-            )
+            ),
+            by,
         )
 
     async def edit_entry(
@@ -209,7 +214,7 @@ class Publisher:
 
         epoch = version.history if version else None
         return await self._write(
-            self._store.entries.edit(slug, entry_id, edit, by=by, epoch=epoch, idempotency=idempotency)
+            self._store.entries.edit(slug, entry_id, edit, by=by, epoch=epoch, idempotency=idempotency), by
         )
 
     async def delete_entry(
@@ -229,6 +234,7 @@ class Publisher:
             if confirm and written.change is not None:
                 takedown = self._takedowns.begin(slug, entry_id, written.change.seq)
             self._announce(written.liveblog, written.change)
+            self.hints.written(written, by)
 
         await self._commit(
             self._store.entries.delete(
@@ -257,14 +263,15 @@ class Publisher:
             return replace(current, status=EntryStatus.PUBLISHED, published_at=due, publish_at=None, updated_at=due)
 
         try:
-            await self._write(self._store.entries.edit(slug, entry_id, edit, by=SCHEDULE))
+            await self._write(self._store.entries.edit(slug, entry_id, edit, by=SCHEDULE), SCHEDULE)
         except Conflict:
             # So many other entries have been pinned meanwhile that this one can't be pinned, too. It is better to
             # publish the entry unpinned than not at all.
             await self._write(
                 self._store.entries.edit(
                     slug, entry_id, lambda current: replace(edit(current), pinned=False), by=SCHEDULE
-                )
+                ),
+                SCHEDULE,
             )
 
     async def take_over(self, writing: Coroutine[Any, Any, Written | None]) -> None:
@@ -293,9 +300,10 @@ class Publisher:
         await self._store.permissions.confirm(by, Verb.WRITE, slug)
         return await self._sanitising.run(partial(safe, markup=markup), body, owner=by.ref)
 
-    async def _write(self, writing: Coroutine[Any, Any, Written]) -> Written:
+    async def _write(self, writing: Coroutine[Any, Any, Written], by: Principal) -> Written:
         def announce(written: Written) -> None:
             self._announce(written.liveblog, written.change)
+            self.hints.written(written, by)
             if written.entry.status is EntryStatus.SCHEDULED:
                 self.has_scheduled.set()
 

@@ -129,7 +129,7 @@ class Reach:
         hours = await self._store.reach.find(
             slug, _midnight(first, zone), _midnight(last + timedelta(days=1), zone), partner=partner
         )
-        now = self._now(slug)
+        now = self.viewers_now(slug)
         by_partner = {name: list(group) for name, group in groupby(hours, key=lambda hour: hour.partner)}
         partner_ids = {*by_partner, *now} if partner is None else {partner}
         partners = [
@@ -143,8 +143,11 @@ class Reach:
         ]
         return ReachReport(liveblog, first, last, partners)
 
-    def _now(self, slug: str) -> dict[str, int]:
-        """Return the numbers of a live blog's viewers on all nodes now, by partner."""
+    def viewers_now(self, slug: str) -> dict[str, int]:
+        """Return the numbers of a live blog's viewers on all nodes now, by partner.
+
+        The other nodes' numbers may be some seconds old.
+        """
         keys = {Key(*name.split(" ", 1)) for name in self._presence.slugs() if " " in name}
         viewers_here = self._meter.viewers()
         return {

@@ -149,6 +149,10 @@ class Takedowns:
             return counting.state()
         return await self._store.takedowns.find(slug, entry_id)
 
+    def under_way(self, slug: str) -> list[Takedown]:
+        """Return the takedowns of a live blog that are being counted, with their present counts, oldest first."""
+        return [counting.state() for counting in self._active.values() if counting.slug == slug]
+
     def posted(self, slug: str, entry_id: str, reply_id: str, *, had: bool, partner: str = "") -> None:
         """Count an answer that came by POST. If another node has the viewer, keep the answer for this other node.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from liveserver.protocol.json_encoding import JSON, dumps
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from liveserver.domain.change import Position
 
 INBOUND_MAX = 512
@@ -20,16 +22,24 @@ HEARD_MAX = 256
 longer answer over HTTP is refused."""
 
 
-def hello(position: Position, *, resumed: bool, heartbeat: int, viewer: str = "") -> bytes:
+def hello(
+    position: Position,
+    *,
+    resumed: bool,
+    heartbeat: int,
+    viewer: str = "",
+    desk: Mapping[str, Any] | None = None,
+) -> bytes:
     """Return the message `hello`, which comes first on a stream, and before each replay within the stream.
 
     `position`: the live blog's present position, at which a replay ends. `resumed`: True if a replay follows; its seqs
     may have gaps. False if nothing is replayed; a viewer that isn't at `position` then loads a snapshot. `heartbeat`:
     seconds between heartbeats. `viewer`: an id for a viewer that can't answer on its stream (SSE). Such a viewer posts
-    its answers with this id.
+    its answers with this id. `desk`: the further fields for an editor's desk; None for other viewers.
     """
     message: JSON = {
         "type": "hello",
+        **(desk or {}),
         "epoch": position.epoch,
         "seq": position.seq,
         "resumed": resumed,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum, auto
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liveserver.domain.change import Position
 from liveserver.protocol import messages
@@ -18,7 +18,7 @@ from liveserver.realtime.fanout_queue import FanoutQueue
 from liveserver.realtime.viewer import BATCH_SIZE, ViewerSet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from liveserver.domain.change import Withdrawal
     from liveserver.domain.topic import Topic
@@ -86,6 +86,11 @@ class Channel:
         self.recent: deque[ChangeFrame] = deque()
         self.viewers = ViewerSet()
         self.lagging: dict[Viewer, Lag] = {}
+        self.desks: dict[Viewer, Mapping[str, Any]] = {}
+        """Those of the viewers, including lagging ones, that are editors' desks, with further fields of their `hello`.
+
+        A desk gets all messages, but no figure counts it.
+        """
         self.ahead: dict[int, ChangeFrame] = {}
         self.fanout_queue = FanoutQueue()
         self._hellos: dict[bool, tuple[Position, Frame]] = {}
@@ -109,6 +114,11 @@ class Channel:
     def count(self) -> int:
         """The number of connected viewers, including lagging viewers."""
         return len(self.viewers) + len(self.lagging)
+
+    @property
+    def readers(self) -> int:
+        """The number of connected viewers without editors' desks, which no figure counts."""
+        return self.count - len(self.desks)
 
     def everyone(self) -> list[Viewer]:
         """Return all viewers, including lagging viewers."""
@@ -173,22 +183,33 @@ class Channel:
         """
         return after.epoch == self.position.epoch and self.floor <= after.seq <= self.position.seq
 
-    def join(self, viewer: Viewer, after: Position | None, now: float, older: Iterable[ChangeFrame] = ()) -> None:
+    def join(
+        self,
+        viewer: Viewer,
+        after: Position | None,
+        now: float,
+        older: Iterable[ChangeFrame] = (),
+        *,
+        desk: Mapping[str, Any] | None = None,
+    ) -> None:
         """Register a viewer, and send the viewer all changes between `after` and the channel's position.
 
         `after`: the viewer's position; None for a viewer that needs no earlier changes. If the channel never had this
         position, the viewer gets a `reset`. `older`: the changes after `after` that the channel's memory has forgotten.
-        The caller has read them from the store.
+        The caller has read them from the store. `desk`: further fields of `hello` for an editor's desk; None for
+        other viewers.
         """
+        if desk is not None:
+            self.desks[viewer] = desk
         if after is None:
-            hello = self._hello(self.position, resumed=False, viewer=viewer.reply_id)
+            hello = self._hello(self.position, resumed=False, viewer=viewer)
             self._enter(viewer, [hello, *self._gone()], self.position, now)
         elif after.epoch != self.position.epoch or after.seq > self.position.seq:
-            hello = self._hello(self.position, resumed=False, viewer=viewer.reply_id)
+            hello = self._hello(self.position, resumed=False, viewer=viewer)
             frames = [hello, Frame(messages.reset(self.position))]
             self._enter(viewer, frames, _NOWHERE, now)
         else:
-            hello = self._hello(self.position, resumed=True, viewer=viewer.reply_id)
+            hello = self._hello(self.position, resumed=True, viewer=viewer)
             before = [self._shown(frame) for frame in older if frame.seq <= self.floor]
             replay = latest([*before, *self.recent], after.seq)
             self._enter(viewer, [hello, *replay, *self._gone()], after, now)
@@ -204,6 +225,7 @@ class Channel:
     def leave(self, viewer: Viewer) -> bool:
         """Forget a viewer. Returns False if the channel didn't have the viewer."""
         was_known = viewer in self.viewers or viewer in self.lagging
+        self.desks.pop(viewer, None)
         self.viewers.discard(viewer)
         self.fanout_queue.left(viewer)
         self.lagging.pop(viewer, None)
@@ -213,17 +235,20 @@ class Channel:
         """Send all viewers that don't lag a heartbeat with the number of the live blog's viewers.
 
         `elsewhere`: how many viewers the live blog and its editions have outside of this channel, on all nodes. The
-        channel's own viewers are added.
+        channel's own readers are added.
         """
-        self._write(Frame(messages.heartbeat(self.position.seq, self.count + elsewhere)), self.position, now)
+        self._write(Frame(messages.heartbeat(self.position.seq, self.readers + elsewhere)), self.position, now)
 
     def overdue(self, before: float) -> list[Viewer]:
         """Return the viewers that began to lag before the time `before`, and still lag."""
         return [viewer for viewer, lag in self.lagging.items() if lag.since < before]
 
-    def _hello(self, position: Position, *, resumed: bool, viewer: str = "") -> Frame:
-        if viewer:
-            return Frame(messages.hello(position, resumed=resumed, heartbeat=self._heartbeat, viewer=viewer))
+    def _hello(self, position: Position, *, resumed: bool, viewer: Viewer | None = None) -> Frame:
+        if viewer is not None and (viewer.reply_id or viewer in self.desks):
+            reply_id, desk = viewer.reply_id, self.desks.get(viewer)
+            return Frame(
+                messages.hello(position, resumed=resumed, heartbeat=self._heartbeat, viewer=reply_id, desk=desk)
+            )
         # All viewers that come while the position stays the same get the same bytes.
         last_hello = self._hellos.get(resumed)
         if last_hello is None or last_hello[0] != position:

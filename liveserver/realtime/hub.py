@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from liveserver.domain.errors import Draining
 from liveserver.domain.topic import Topic
@@ -21,7 +21,7 @@ from liveserver.realtime.viewer_observers import ViewerObservers
 from liveserver.utils.background import BackgroundTasks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from liveserver.domain.change import Position
     from liveserver.protocol.frames import ChangeFrame
@@ -124,8 +124,9 @@ class Hub:
         return [viewer for channel in self.channels() for viewer in channel.everyone()]
 
     def viewers_of(self, slug: str) -> list[Viewer]:
-        """Return all viewers in this process that follow a live blog or one of its editions."""
-        return [viewer for synced_channel in self._registry.of(slug) for viewer in synced_channel.channel.everyone()]
+        """Return all viewers in this process that follow a live blog or one of its editions, without editors' desks."""
+        channels = (synced_channel.channel for synced_channel in self._registry.of(slug))
+        return [viewer for channel in channels for viewer in channel.everyone() if viewer not in channel.desks]
 
     def count(self, slug: str) -> int:
         """Return how many viewers in this process follow a live blog or one of its editions."""
@@ -168,13 +169,17 @@ class Hub:
         """Add an observer, whose methods are called from now on."""
         self._observers.add(observer)
 
-    async def join(self, topic: Topic, viewer: Viewer, after: Position | None) -> None:
+    async def join(
+        self, topic: Topic, viewer: Viewer, after: Position | None, *, desk: Mapping[str, Any] | None = None
+    ) -> None:
         """Register a viewer. The viewer gets `hello`, then the changes that it missed, and then all new changes.
 
         `after`: the position that the viewer has; None if it has none. A viewer whose position is void, or that missed
         too many changes, gets a `reset` instead of these changes. If `leave` is called for the viewer during this call,
         the viewer isn't registered. Raises Draining if the process is about to end, NotFound if the live blog doesn't
         exist, and StoreUnavailable if the store must be read but can't be.
+
+        `desk`: further fields of `hello` for an editor's desk, which no figure counts; None for other viewers.
         """
         self._joining[viewer] = topic
         try:
@@ -185,7 +190,7 @@ class Hub:
             if self._draining:
                 raise Draining
             if viewer in self._joining:
-                synced_channel.join(viewer, after, older)
+                synced_channel.join(viewer, after, older, desk=desk)
         finally:
             self._joining.pop(viewer, None)
 

@@ -21,7 +21,7 @@ from liveserver.realtime.replay_cache import ReplayCache
 from liveserver.utils.single_flight import FreshFlight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from liveserver.realtime.channel import Channel, Lag
     from liveserver.realtime.ports import History, TopicMessage, ViewerObserver
@@ -133,7 +133,7 @@ class SyncedChannel:
             self._repair()
 
     def beat(self, viewers_elsewhere: int) -> None:
-        """Send all viewers a heartbeat with the number of viewers: the channel's viewers plus `viewers_elsewhere`."""
+        """Send all viewers a heartbeat with the number of viewers: the channel's readers plus `viewers_elsewhere`."""
         self.channel.beat(now(), viewers_elsewhere)
         self.pump_soon()
 
@@ -148,15 +148,24 @@ class SyncedChannel:
 
     # Viewers
 
-    def join(self, viewer: Viewer, after: Position | None, older: Iterable[ChangeFrame]) -> None:
-        """Register a viewer, send it the changes that it missed, and notify the observer.
+    def join(
+        self,
+        viewer: Viewer,
+        after: Position | None,
+        older: Iterable[ChangeFrame],
+        *,
+        desk: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Register a viewer, send it the changes that it missed, and notify the observer, unless it is a desk.
 
         `after` and `older`: the two values that `bridge` returns for the viewer's position. If the viewer has no
-        position, `after` is None, `older` is empty, and no earlier changes are sent.
+        position, `after` is None, `older` is empty, and no earlier changes are sent. `desk`: further fields of `hello`
+        for an editor's desk; None for other viewers.
         """
         self.idle_since = None
-        self.channel.join(viewer, after, now(), older)
-        self._observer.came(self.liveblog, viewer)
+        self.channel.join(viewer, after, now(), older, desk=desk)
+        if desk is None:
+            self._observer.came(self.liveblog, viewer)
 
     def resume(self, viewer: Viewer) -> None:
         """Send a lagging viewer the changes that it missed. Does nothing if the viewer doesn't lag.
@@ -173,10 +182,15 @@ class SyncedChannel:
             self._tasks.spawn(self._catch_up(viewer, lag))
 
     def leave(self, viewer: Viewer) -> None:
-        """Forget a viewer, and notify the observer. Does nothing if the channel doesn't have the viewer."""
+        """Forget a viewer, and notify the observer, unless it is a desk.
+
+        Does nothing if the channel doesn't have the viewer.
+        """
+        is_desk = viewer in self.channel.desks
         if not self.channel.leave(viewer):
             return
-        self._observer.left(self.liveblog, viewer)
+        if not is_desk:
+            self._observer.left(self.liveblog, viewer)
         self._progress.set()
         if self.channel.count == 0 and self.idle_since is None:
             self.idle_since = now()

@@ -23,6 +23,7 @@ from liveserver.http.desk.api_routes import DESK_API_ROUTES
 from liveserver.http.desk.pages.routes import DESK_PAGE_ROUTES
 from liveserver.http.desk.passkey_routes import PASSKEY_ROUTES
 from liveserver.http.desk.provider_routes import PROVIDER_ROUTES
+from liveserver.http.desk.stream import DESK_STREAM_ROUTES
 from liveserver.http.middleware.host_check import HostCheck, PublicName
 from liveserver.http.middleware.page_limits import PageLimits
 from liveserver.http.middleware.request_metrics import RequestMetrics
@@ -75,7 +76,7 @@ def create_app(settings: Settings) -> Starlette:
     )
     # Paths with a superfluous slash aren't redirected: such a redirect would go to the host that the Host header names.
     api = Router([*STREAM_ROUTES, *API_ROUTES], redirect_slashes=False, default=nowhere)
-    desk_api = Router(DESK_API_ROUTES, redirect_slashes=False, default=nowhere)
+    desk_api = Router([*DESK_STREAM_ROUTES, *DESK_API_ROUTES], redirect_slashes=False, default=nowhere)
     app = Starlette(
         routes=[
             Mount("/api/v1", api, middleware=[readers_anywhere]),

@@ -26,6 +26,9 @@ from liveserver.http.metrics import Metrics
 from liveserver.http.pages.media_files import REST_MAX
 from liveserver.http.pages.reader import INDEX_SIZE, html_representation
 from liveserver.http.responses.page_cache import DatedCache, IndexCache, PageCache
+from liveserver.newsroom.desk.rooms import DeskRooms
+from liveserver.newsroom.desk.upkeep import DeskUpkeep
+from liveserver.newsroom.desk.work_hints import WorkHints
 from liveserver.newsroom.partner_directory import PartnerDirectory
 from liveserver.newsroom.presenter import Presenter
 from liveserver.newsroom.publisher import Publisher
@@ -118,7 +121,10 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
         provider = provider_of(settings, store, sign_in)
         if provider is not None:
             parts.push_async_callback(provider.close)
-        publisher = Publisher(store, hub, presenter, takedowns)
+        desks = DeskRooms(store, hub, bus, reach, takedowns)
+        hub.observe(desks)
+        parts.push_async_callback(desks.close)
+        publisher = Publisher(store, hub, presenter, takedowns, WorkHints(desks.tell))
         syndication = SyndicationCoordinator(store, publisher, library, settings, node=hub.node)
         parts.push_async_callback(syndication.close)
 
@@ -127,6 +133,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
         for name, work in (
             ("syndication", syndication.run()),
             ("reach", reach.run()),
+            ("desks", DeskUpkeep(store, desks).run()),
             ("scheduler", Scheduler(store, publisher).run()),
         ):
             parts.push_async_callback(_ended, asyncio.create_task(work, name=name))
@@ -153,12 +160,13 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             ),
             page_cache=page_cache,
             index=index,
-            metrics=Metrics(hub, bus, page_cache, sign_in, desk_sessions),
+            metrics=Metrics(hub, bus, page_cache, sign_in, desk_sessions, desks),
             library=library,
             partners=partners,
             partner_directory=PartnerDirectory(store, partners),
             takedowns=takedowns,
             reach=reach,
+            desks=desks,
             widgets=WidgetRenderer(pages),
             syndication=syndication,
             limits=limits,

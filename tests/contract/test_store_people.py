@@ -366,3 +366,42 @@ async def test_live_blogs_by_their_slugs(store: Store) -> None:
     found = await store.liveblogs.named(["un", "trois", "rien", "\x00", "Un"])
     assert [liveblog.slug for liveblog in found] == ["trois", "un"]
     assert await store.liveblogs.named([]) == []
+
+
+async def test_many_sessions_are_asked_for_at_once(store: Store) -> None:
+    """Whether each may see its live blog; sessions that have ended are left out, and users who were disabled."""
+    await store.liveblogs.create(a_liveblog("port"), NEWSROOM)
+    owner = await joined(store, "Ada", Role.OWNER)
+    guest = await joined(store, "Bo", None, Membership("match", Role.VIEWER))
+    left, disabled = await joined(store, "Cy"), await joined(store, "Di")
+    await store.sessions.end_all(left, now())
+    await store.users.edit(disabled.id, UserChange(disabled=True), NEWSROOM, now())
+    pairs = {(str(who.session), slug) for who in (owner, guest, left, disabled) for slug in ("match", "port", "rien")}
+    found = await store.permissions.seeing(pairs)
+    assert {pair for pair, may_see in found.items() if may_see} == {
+        (owner.session, "match"),
+        (owner.session, "port"),
+        (owner.session, "rien"),
+        (guest.session, "match"),
+    }
+    assert len(found) == 6
+    assert await store.permissions.seeing(set()) == {}
+
+
+async def test_the_tag_of_a_board_changes_with_every_change(store: Store) -> None:
+    """Of unpublished entries too, and only of that live blog's; many boards are asked for at once."""
+    await store.liveblogs.create(a_liveblog("port"), NEWSROOM)
+    tags = [await store.liveblogs.board_tag("match")]
+    draft = await store.entries.create("match", a_draft(), by=NEWSROOM)
+    tags.append(await store.liveblogs.board_tag("match"))
+    await store.entries.edit("match", draft.entry.id, lambda entry: replace(entry, heading="Autre"), by=NEWSROOM)
+    tags.append(await store.liveblogs.board_tag("match"))
+    await store.entries.delete("match", draft.entry.id, fine, by=NEWSROOM, at=now())
+    tags.append(await store.liveblogs.board_tag("match"))
+    await store.entries.create("port", an_entry(), by=NEWSROOM)
+    both = await store.liveblogs.board_tags(["match", "port", "rien", "No slug"])
+    assert len(set(tags)) == 4
+    assert both.keys() == {"match", "port"}
+    assert both["match"] == tags[-1]
+    with pytest.raises(NotFound):
+        await store.liveblogs.board_tag("rien")

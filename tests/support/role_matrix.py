@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from liveserver.http.desk.passkey_routes import Purpose
 from tests.support.checkout import ROOT
 
 if TYPE_CHECKING:
@@ -168,6 +169,8 @@ LINES = (
 
 ELSEWHERE: frozenset[tuple[str, str]] = frozenset(
     {
+        *(("POST", f"/desk/signin/passkey/{purpose}{ending}") for purpose in Purpose for ending in ("", "/options")),
+        ("POST", "/desk/signin/provider"),
         ("POST", "/desk/account/passkeys"),
         ("POST", "/desk/account/password"),
         ("POST", "/desk/account/sessions"),

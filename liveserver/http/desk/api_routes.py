@@ -10,7 +10,7 @@ from liveserver.domain.errors import Unauthorized
 from liveserver.http.api.openapi.catalogue import DESK_OPERATIONS, OPERATIONS
 from liveserver.http.api.requests.authorisation import DESK
 from liveserver.http.container import services
-from liveserver.http.desk.same_site import check_origin
+from liveserver.http.desk.same_site import SAFE, check_origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,11 @@ def _route(path: str, all_operations: Sequence[Operation]) -> Route:
         if found is None:
             raise Unauthorized("this needs somebody who is signed in at the desk")
         request.scope[DESK] = found
-        return _private(await operation.endpoint(request))
+        response = await operation.endpoint(request)
+        if request.method not in SAFE and operation in DESK_OPERATIONS:
+            # It may have ended a session, or taken a role. The streams of desks here needn't go on for a second more.
+            parts.desks.check_sessions.set()
+        return _private(response)
 
     return Route(path, endpoint, methods=list(operations))
 

@@ -36,8 +36,11 @@ class ViewerCounts:
         )
 
     def here(self, slug: str) -> int:
-        """Return how many viewers of a live blog and of its editions are connected to this process."""
-        return sum(synced_channel.channel.count for synced_channel in self._registry.of(slug))
+        """Return how many viewers of a live blog and of its editions are connected to this process.
+
+        Editors' desks aren't counted.
+        """
+        return sum(synced_channel.channel.readers for synced_channel in self._registry.of(slug))
 
     def everywhere(self, slug: str) -> int:
         """Return how many viewers a live blog has on all nodes. The other nodes' numbers may be some seconds old."""
@@ -72,7 +75,7 @@ class ViewerCounts:
 
     async def _beat(self) -> None:
         for synced_channel in self._registry:
-            elsewhere = self.everywhere(synced_channel.liveblog) - synced_channel.channel.count
+            elsewhere = self.everywhere(synced_channel.liveblog) - synced_channel.channel.readers
             try:
                 synced_channel.beat(elsewhere)
             except Exception:

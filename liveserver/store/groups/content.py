@@ -54,6 +54,15 @@ class Liveblogs(QueryGroup):
     never changes. A live blog that was created later has a greater number.
     """
 
+    board_tags = Read(liveblogs.board_tags)
+    """Return the tags of live blogs' boards, by slug. A slug that no live blog has is left out.
+
+    A board's tag changes with each change of any entry of the live blog, unpublished and deleted entries included.
+    """
+
+    board_tag = Read(liveblogs.board_tag)
+    """Return the tag of a live blog's board (see `board_tags`). Raises NotFound if there is no such live blog."""
+
     highest_number = Read(liveblogs.highest_number)
     """Return the greatest number that any live blog has; 0 if there is no live blog."""
 

@@ -168,6 +168,13 @@ class Permissions(QueryGroup):
     Returns None if there is no such session, or it is over, or the user was disabled.
     """
 
+    seeing = Read(permissions.seeing)
+    """Return whether the users of many sessions may see the unpublished work of one live blog each.
+
+    The argument has pairs of the hash of a session's token and a slug. A pair is left out of the result if its session
+    has ended, or the user was disabled.
+    """
+
     rights_on = Read(permissions.rights_on)
     """Return a user's rights on each of several live blogs, by slug. Raises Unauthorized if the user was disabled."""
 

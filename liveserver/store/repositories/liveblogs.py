@@ -42,6 +42,12 @@ _FIND = select(_t).where(_t.c.slug == bindparam("slug"))
 _FIND_LOCKED = _FIND.with_for_update(key_share=True)
 _INSERT = insert(_t)
 _POSITIONS = select(_t.c.slug, _t.c.epoch, _t.c.seq)
+_versions = (
+    select(func.coalesce(func.sum(tables.entries.c.version), 0))
+    .where(tables.entries.c.liveblog_id == _t.c.id)
+    .scalar_subquery()
+)
+_BOARD_TAGS = select(_t.c.slug, _t.c.epoch, _versions)
 
 # `_last` is the entry that changed last: its seq is the live blog's seq. If the live blog's own fields changed last,
 # there is no such entry.
@@ -218,3 +224,25 @@ def positions(connection: Connection, slugs: Collection[str]) -> dict[str, Posit
         query = _POSITIONS.where(_t.c.slug.in_(chunk))
         positions_found.update({slug: Position(epoch, seq) for slug, epoch, seq in connection.execute(query)})
     return positions_found
+
+
+def board_tags(connection: Connection, slugs: Collection[str]) -> dict[str, str]:
+    """Return the tags of live blogs' boards, by slug. A slug that no live blog has is left out.
+
+    The board is the list of all entries, unpublished and deleted ones too. Its tag changes with each change of any of
+    them, and never comes back: each change makes a version greater by one, and none makes one smaller.
+    """
+    valid = [slug for slug in slugs if _is_slug(slug)]
+    tags: dict[str, str] = {}
+    for chunk in chunks(valid):
+        rows = connection.execute(_BOARD_TAGS.where(_t.c.slug.in_(chunk)))
+        tags.update({slug: f"{epoch}-{versions}" for slug, epoch, versions in rows})
+    return tags
+
+
+def board_tag(connection: Connection, slug: str) -> str:
+    """Return the tag of a live blog's board (see `board_tags`). Raises NotFound if there is no such live blog."""
+    tag = board_tags(connection, [slug]).get(slug)
+    if tag is None:
+        raise NotFound(f"there is no live blog {slug!r}")
+    return tag

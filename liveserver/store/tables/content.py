@@ -80,6 +80,8 @@ entries = Table(
     # Unique, so that two entries can't have the same seq, even if the code has a defect.
     Index("ix_entries_seq", "liveblog_id", "seq", unique=True),
     Index("ix_entries_list", "liveblog_id", "status", "sort_at", "id"),
+    # The sum of a live blog's versions, which names the state of its board, is read from this index alone.
+    Index("ix_entries_versions", "liveblog_id", "version"),
 )
 Index(
     "ix_liveblogs_embedding",

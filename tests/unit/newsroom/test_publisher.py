@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
 from liveserver.content.sanitiser import safe
@@ -18,6 +19,7 @@ from liveserver.domain.inputs.models import EntryInput, EntryPatch, LiveblogInpu
 from liveserver.domain.inputs.parsing import parse
 from liveserver.domain.liveblog import LiveblogStatus
 from liveserver.newsroom import publisher
+from liveserver.newsroom.desk.work_hints import WorkHints
 from liveserver.newsroom.publisher import Publisher
 from liveserver.newsroom.scheduler import Scheduler
 from liveserver.store import ApiKey
@@ -53,8 +55,14 @@ class Newsroom:
         self.parts = site.parts
         self.clock = Clock()
         self.heard: list[ChangeFrame] = []
+        self.hints: list[tuple[str, Any]] = []
         self.publisher = Publisher(
-            self.parts.store, self.parts.hub, self.parts.presenter, self.parts.takedowns, clock=self.clock
+            self.parts.store,
+            self.parts.hub,
+            self.parts.presenter,
+            self.parts.takedowns,
+            WorkHints(lambda slug, message: self.hints.append((slug, orjson.loads(message)))),
+            clock=self.clock,
         )
         monkeypatch.setattr(type(self.parts.hub), "publish", lambda _hub, _slug, frame: self.heard.append(frame))
 
@@ -377,3 +385,19 @@ async def test_what_makes_too_much_work_is_refused(newsroom: Newsroom, piece: st
             await newsroom.edit(entry.id, **given)
     with pytest.raises(InvalidInput, match=r"^/body: is too much Markdown"):
         await newsroom.create(body="![" * 50_000, format="markdown")
+
+
+async def test_desks_are_told_of_every_write_of_unpublished_work(newsroom: Newsroom) -> None:
+    """After the commit; by whom; of nothing that was refused."""
+    draft = (await newsroom.create(status="draft")).entry
+    await newsroom.edit(draft.id, heading="Autre")
+    with pytest.raises(InvalidInput):
+        await newsroom.edit(draft.id, status="scheduled")
+    await newsroom.publisher.delete_entry(SLUG, draft.id, named("Ada"), version=None)
+    await newsroom.create()
+    assert [(slug, hint["id"], hint["version"], hint["status"]) for slug, hint in newsroom.hints] == [
+        (SLUG, draft.id, 1, "draft"),
+        (SLUG, draft.id, 2, "draft"),
+        (SLUG, draft.id, 3, "deleted"),
+    ]
+    assert newsroom.hints[-1][1]["by"]["name"] == "Ada"

@@ -286,13 +286,13 @@ async def test_nodes_tell_each_other() -> None:
             await one.join(partner)
         one.reach.announce()
         await two.join("p_a")
-        assert two.reach._now(SLUG) == {"": 2, "p_a": 2}
-        assert two.reach._now("autre") == {}
+        assert two.reach.viewers_now(SLUG) == {"": 2, "p_a": 2}
+        assert two.reach.viewers_now("autre") == {}
         await two.reach.flush()
         assert notes.added == [(SLUG, ReachHour("p_a", NIGHT, 1, 0, 2))]
         two.now += 10
         two.reach.announce()
-        assert two.reach._now(SLUG) == {"p_a": 1}
+        assert two.reach.viewers_now(SLUG) == {"p_a": 1}
 
 
 async def test_the_store_is_away() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +14,9 @@ from liveserver.realtime.upkeep import store_poll as store_poll_module
 from tests.support.hub_cluster import MATCH, WHOLE, Node, cluster, poll
 from tests.support.memory_history import EPOCH
 from tests.support.viewers import ListSink, settle
+
+if TYPE_CHECKING:
+    from liveserver.realtime.viewer import Viewer
 
 
 async def _overtaken(node: Node, keys: str) -> ListSink:
@@ -340,3 +344,43 @@ async def test_a_hub_subscribes_before_it_reads() -> None:
         node.bus.on_subscribe = lambda: at_subscribing.append(list(node.history.reads))
         await node.join()
         assert at_subscribing == [[]]
+
+
+async def test_a_desk_gets_what_viewers_get_and_is_counted_nowhere() -> None:
+    """It has more fields in its `hello`; no observer is told of it."""
+    async with cluster() as [node]:
+        observer = Seen()
+        node.hub.observe(observer)
+        viewer, desk = await node.join(), ListSink()
+        await node.hub.join(WHOLE, desk, None, desk={"you": "Ada"})
+        assert desk.messages[0]["you"] == "Ada"
+        assert "you" not in viewer.messages[0]
+        node.publish("a")
+        assert desk.frames[-1] is viewer.frames[-1]
+        assert (node.hub.count(MATCH), node.hub.viewers_of(MATCH)) == (1, [viewer])
+        assert set(node.hub.viewers()) == {viewer, desk}
+        node.hub.leave(WHOLE, desk)
+        assert observer.seen == [("came", viewer)]
+        assert (node.hub.count(MATCH), node.hub.viewers()) == (1, [viewer])
+
+
+class Seen:
+    """An observer that notes who comes and goes."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, Viewer]] = []
+
+    def came(self, _slug: str, viewer: Viewer, /) -> None:
+        self.seen.append(("came", viewer))
+
+    def left(self, _slug: str, viewer: Viewer, /) -> None:
+        self.seen.append(("left", viewer))
+
+    def said(self, _slug: str, _viewer: Viewer, _message: bytes, /) -> None:
+        pass
+
+    def asked(self, _slug: str, /) -> int:
+        return 0
+
+    def announced(self, _message: bytes, /) -> None:
+        pass

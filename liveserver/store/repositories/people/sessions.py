@@ -56,8 +56,13 @@ def _session(row: RowMapping) -> Session:
     )
 
 
+def is_over(seen_at: datetime, created_at: datetime, at: datetime) -> bool:
+    """Return True if a session is over at the moment `at`: it wasn't used for too long, or began too long ago."""
+    return seen_at + IDLE <= at or created_at + LONGEST <= at
+
+
 def _is_over(session: Session, at: datetime) -> bool:
-    return session.seen_at + IDLE <= at or session.created_at + LONGEST <= at
+    return is_over(session.seen_at, session.created_at, at)
 
 
 def find(connection: Connection, digest: str, *, lock: bool = False) -> Session | None:

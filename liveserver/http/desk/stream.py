@@ -1,0 +1,101 @@
+"""The endpoint of the desk's stream: `GET /desk/api/v1/liveblogs/{slug}/stream`, a WebSocket for editors."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from liveserver.access.actors import require
+from liveserver.domain.errors import Draining, LiveserverError, TooManyRequests, Unauthorized
+from liveserver.domain.people.rights import Verb
+from liveserver.http.desk.same_site import check_origin
+from liveserver.http.problems import KINDS, problem
+from liveserver.http.rejections import refused, slow_down, waiting
+from liveserver.http.responses.prebuilt import deny
+from liveserver.http.route_params import SLUG
+from liveserver.http.websocket_streams import hand_over_of, no_room, position_of, register, stream
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+    from liveserver.http.container import Container
+    from liveserver.newsroom.desk.desk import Desk
+
+
+class DeskStream:
+    """The endpoint of the desk's stream, as an ASGI application. `?after=POSITION` means what it means for readers."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the connection over to the hub, or stream until one side ends the stream.
+
+        The handshake is refused if the process is about to end, has no room, or if the editor has too many streams; if
+        a page of another site asks; and if nobody is signed in, or may not see the live blog's unpublished work.
+        """
+        parts: Container = scope["state"]["services"]
+        if parts.hub.draining or no_room(scope):
+            later = {"Retry-After": str(Draining.retry_after)}
+            await deny(scope, receive, send, Response(status_code=503, headers=later))
+            return
+        websocket = WebSocket(scope, receive, send)
+        try:
+            desk = await _desk(parts, websocket)
+        except LiveserverError as error:
+            await deny(scope, receive, send, _refusal(scope, error))
+            return
+        after = position_of(QueryParams(scope["query_string"]).get("after"))
+        hand_over = hand_over_of(scope)
+        if hand_over is None:
+            await stream(desk, after, websocket)
+            return
+        # `hand_over` raises OSError if the editor has left already. There is nothing to do then.
+        with suppress(OSError):
+            await register(desk, hand_over(desk), after)
+
+
+async def _desk(parts: Container, websocket: WebSocket) -> Desk:
+    """Return the desk that a handshake asks for.
+
+    Raises TooManyRequests, Forbidden if a page of another site asks or the user may not see the live blog, Unauthorized
+    if nobody is signed in, and StoreUnavailable.
+    """
+    cookies, slug = websocket.headers.get("cookie"), websocket.path_params["slug"]
+    if (ref := parts.desk_sessions.recall(cookies)) is not None:
+        parts.limits.by_principal(ref)
+    else:
+        parts.limits.read(websocket.scope.get("client"))
+    # A page of any site may open a WebSocket, and the browser sends our cookie with it. So this GET isn't safe.
+    check_origin(websocket, parts.settings.base_url, "CONNECT")
+    found = await parts.desk_sessions.authenticate(cookies, slug)
+    if found is None:
+        raise Unauthorized("this needs somebody who is signed in at the desk")
+    return parts.desks.open(slug, require(found.actor, Verb.SEE, slug).principal)
+
+
+def _refusal(scope: Scope, error: LiveserverError) -> Response:
+    """Return the answer to a handshake that is refused, and count and log the refusal."""
+    error = refused(scope, error)
+    headers = {}
+    if isinstance(error, TooManyRequests):
+        slow_down(scope)
+        headers = waiting(error)
+    kind = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
+    return problem(kind, str(error), instance=scope["path"], headers=headers)
+
+
+async def needs_upgrade(request: Request) -> Response:
+    """Answer a GET that doesn't ask for an upgrade to WebSocket. Always raises HTTPException, with a 426."""
+    raise HTTPException(426, "this is a WebSocket: connect with Upgrade", {"Upgrade": "websocket"})
+
+
+DESK_STREAM_ROUTES = [
+    Route(f"/liveblogs/{SLUG}/stream", needs_upgrade, methods=["GET"]),
+    WebSocketRoute(f"/liveblogs/{SLUG}/stream", DeskStream()),
+]
+"""The routes of the desk's stream, relative to `/desk/api/v1`."""

@@ -1,0 +1,103 @@
+"""One desk: the stream of an editor who is signed in, and has one live blog open.
+
+To the hub, a desk is a viewer of the live blog, so that it gets the same changes in the same bytes as readers do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from liveserver.domain.topic import Topic
+from liveserver.protocol import close_codes, desk_messages
+from liveserver.protocol.desk_messages import DeskState, Person
+from liveserver.utils.limits.refusals import Reason, refusals
+
+if TYPE_CHECKING:
+    from liveserver.domain.change import Position
+    from liveserver.domain.people.principal import Principal
+    from liveserver.newsroom.desk.rooms import DeskRooms
+    from liveserver.protocol.desk_messages import Word
+    from liveserver.realtime.hub import Hub
+    from liveserver.realtime.viewer import Viewer
+
+
+class Desk:
+    """An editor's desk. Implements the transports' `ViewerEvents`, as a reader's `Subscription` does."""
+
+    def __init__(self, hub: Hub, rooms: DeskRooms, slug: str, by: Principal) -> None:
+        """`by`: the user at the desk, with the session from which the stream was opened."""
+        self._hub = hub
+        self._rooms = rooms
+        self._topic = Topic(slug)
+        self.by = by
+        self.slug = slug
+        self.viewer: Viewer | None = None
+        """The viewer to write to; None until the desk has had its `hello`, and after its end."""
+        self.missed = False
+        """True if the desk wasn't sent something because it lagged, or hadn't had its `hello`."""
+        self._connection: Viewer | None = None
+        self._ended = False
+
+    @property
+    def session(self) -> str:
+        """The hash of the token of the desk's session."""
+        return self.by.session or ""
+
+    def person(self, word: Word | None = None) -> Person:
+        """Return the editor as others see them after a word of the desk (None: it has said nothing yet)."""
+        entry, state = word or (None, DeskState.HERE)
+        return Person(self.by.id, self.by.name, entry, state)
+
+    async def join(self, viewer: Viewer, after: Position | None, /) -> None:
+        """Register the desk, and send it `hello`, then what it missed after a position (None: nothing).
+
+        Raises Draining if the process is about to end, NotFound if the live blog doesn't exist, and StoreUnavailable.
+        """
+        self._connection = viewer
+        # From here on the desk notes what it isn't sent. So no hint is lost between reading the tag and `hello`.
+        self._rooms.enter(self)
+        tag = await self._rooms.board_tag(self.slug)
+        if self._ended:
+            return
+        fields = desk_messages.hello_fields(self.by, self.slug, tag)
+        await self._hub.join(self._topic, viewer, after, desk=fields)
+        if self._ended:
+            return
+        # Should the desk lag, `hello` comes again, without the tag, which is old by then. The message `board` follows.
+        del fields["board"]
+        self.viewer = viewer
+        self._rooms.greet(self)
+
+    def writable(self, viewer: Viewer, /) -> None:
+        """Bring the desk, which lagged, up to date."""
+        self._hub.resume(self._topic, viewer)
+        if self.viewer is not None:
+            self._rooms.greet(self)
+
+    def said(self, viewer: Viewer, message: bytes, /) -> None:
+        """Note the desk's word. If the message isn't one that a desk may send, end the desk."""
+        word = desk_messages.read_word(message)
+        if word is not None:
+            self._rooms.heard(self, word)
+        elif not self._ended:
+            refusals.note(Reason.TOO_TALKATIVE, user=self.by.id)
+            # A viewer mustn't be closed while it handles its data.
+            asyncio.get_running_loop().call_soon(self.end, close_codes.CLOSE_TOO_TALKATIVE)
+
+    def asked(self) -> int:
+        """Return 0: desks are asked for no answers."""
+        return 0
+
+    def gone(self, viewer: Viewer, /) -> None:
+        """Note that the desk's connection has ended."""
+        self._ended, self.viewer = True, None
+        self._hub.leave(self._topic, viewer)
+        self._rooms.leave(self)
+
+    def end(self, code: int) -> None:
+        """End the desk's connection with a close code. Nothing is sent to it from now on."""
+        connection = self._connection
+        if connection is not None and not self._ended:
+            self.gone(connection)
+            connection.close(code)

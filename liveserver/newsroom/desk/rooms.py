@@ -1,0 +1,313 @@
+"""The rooms: the desks of this node by live blog, and what is sent to them beside the public changes.
+
+A message for the desks of a live blog is encoded once, and written to all of them in one step. The other nodes get it
+by the bus, which may lose it: desks are sent the tag of the board when they come, after a lag, and every BOARD_SECONDS,
+and fetch the board if it is another one than theirs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from liveserver.domain.errors import LiveserverError, NotFound, Quota, StoreUnavailable, TooManyRequests
+from liveserver.newsroom.desk.desk import Desk
+from liveserver.newsroom.desk.presence import LIFETIME, DeskPresence
+from liveserver.protocol import desk_messages, json_encoding
+from liveserver.protocol.frames import Frame
+from liveserver.utils.background import BackgroundTasks
+from liveserver.utils.single_flight import FreshFlight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from liveserver.domain.audience import Takedown
+    from liveserver.domain.people.principal import Principal
+    from liveserver.newsroom.reach import Reach
+    from liveserver.newsroom.takedowns import Takedowns
+    from liveserver.protocol.desk_messages import Person, Word
+    from liveserver.realtime.bus import Bus
+    from liveserver.realtime.hub import Hub
+    from liveserver.realtime.viewer import Viewer
+    from liveserver.store import Store
+
+DESKS_MAX = 300
+"""The greatest number of desks of a live blog in one process. Each costs what a reader costs, and a list of people has
+no more (`presence.PEOPLE_MAX`)."""
+DESKS_OF_USER_MAX = 20
+"""The greatest number of desks of one user in one process. That is enough for each tab that somebody could look at.
+
+Desks aren't limited by address: a newsroom has one address for all its editors."""
+DESKS_AGAIN = 10
+"""Seconds of `Retry-After` for one desk too many: nobody knows when another one is closed."""
+PAUSE = 0.25
+"""Seconds for which changes of presence are gathered before desks and the other nodes are told of them."""
+CROWD = 20
+"""With more people than this, desks are told after twice `PAUSE`. With two hundred, somebody begins to write at any
+moment, and each list goes to all of them. A change is still seen everywhere within a second."""
+
+_MARK = b'{"desk":'
+"""The beginning of each announcement to desks. Others needn't be parsed."""
+
+
+class Room:
+    """The desks of one live blog on this node, and what they were last sent."""
+
+    def __init__(self) -> None:
+        self.desks: set[Desk] = set()
+        self.people: list[Person] | None = None
+        self.figures: dict[str, int] = {}
+        self.takedowns: dict[str, Takedown] = {}
+
+    def send(self, message: bytes) -> None:
+        """Write a message to all desks. A desk that lags misses it, and notes that."""
+        frame = Frame(message)
+        by_class: dict[type[Viewer], dict[Viewer, Desk]] = {}
+        for desk in self.desks:
+            if desk.viewer is None:
+                desk.missed = True
+            else:
+                by_class.setdefault(type(desk.viewer), {})[desk.viewer] = desk
+        for viewer_class, viewers in by_class.items():
+            for laggard, _ in viewer_class.write_all(list(viewers), [frame]):
+                viewers[laggard].missed = True
+
+
+class DeskRooms:
+    """The desks of one process. Implements `ViewerObserver`, for announcements of the other nodes."""
+
+    def __init__(
+        self, store: Store, hub: Hub, bus: Bus, reach: Reach, takedowns: Takedowns, *, lifetime: float = LIFETIME
+    ) -> None:
+        """`lifetime`: see `DeskPresence`."""
+        self._store = store
+        self._hub = hub
+        self._bus = bus
+        self._reach = reach
+        self._takedowns = takedowns
+        self._presence = DeskPresence(lifetime)
+        self._rooms: dict[str, Room] = {}
+        self._to_read: set[str] = set()
+        """The slugs whose boards' tags the next query reads."""
+        self._tags = FreshFlight(self._read_tags)
+        self._announcing: dict[str, asyncio.TimerHandle] = {}
+        """The timers of live blogs whose people have changed here, by slug: then the other nodes are told."""
+        self._telling: dict[str, asyncio.TimerHandle] = {}
+        """The timers of live blogs whose people have changed anywhere, by slug: then the desks here are told."""
+        self._tasks = BackgroundTasks()
+        self.check_sessions = asyncio.Event()
+        """Set this when sessions may have ended, or roles may have changed: desks are then checked at once."""
+
+    def __iter__(self) -> Iterator[tuple[str, Room]]:
+        return iter(list(self._rooms.items()))
+
+    def desks(self) -> list[Desk]:
+        """Return all desks of this process."""
+        return [desk for _, room in self for desk in room.desks]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many desks each live blog has in this process."""
+        return {slug: len(room.desks) for slug, room in self}
+
+    def open(self, slug: str, by: Principal) -> Desk:
+        """Return a new desk, which the caller lets join. Raises TooManyRequests if it is one too many."""
+        of_user = Counter(desk.by.id for desk in self.desks())[by.id]
+        if of_user >= DESKS_OF_USER_MAX:
+            quota = Quota("streams-held", DESKS_OF_USER_MAX, unit="concurrent-requests")
+            raise TooManyRequests(f"{by.name} has {of_user} desks open, as many as one person may", quota, DESKS_AGAIN)
+        if (room := self._rooms.get(slug)) is not None and len(room.desks) >= DESKS_MAX:
+            quota = Quota("streams-held", DESKS_MAX, unit="concurrent-requests")
+            raise TooManyRequests(f"{DESKS_MAX} desks are open on this live blog, as many as may", quota, DESKS_AGAIN)
+        return Desk(self._hub, self, slug, by)
+
+    # What desks do
+
+    def enter(self, desk: Desk) -> None:
+        """Take in a desk. Others see its editor."""
+        self._rooms.setdefault(desk.slug, Room()).desks.add(desk)
+        self._note(desk, None)
+
+    def leave(self, desk: Desk) -> None:
+        """Forget a desk. Does nothing if it isn't known."""
+        room = self._rooms.get(desk.slug)
+        if room is None or desk not in room.desks:
+            return
+        room.desks.discard(desk)
+        if not room.desks:
+            del self._rooms[desk.slug]
+        self._presence.left(desk.slug, desk)
+        self._people_changed(desk.slug)
+
+    def heard(self, desk: Desk, word: Word) -> None:
+        """Note the word of a desk. Does nothing if the desk has left."""
+        room = self._rooms.get(desk.slug)
+        if room is not None and desk in room.desks:
+            self._note(desk, word)
+
+    def greet(self, desk: Desk) -> None:
+        """Send a desk the present people, figures and takedowns; and the board's tag, if the desk missed something."""
+        room, viewer = self._rooms.get(desk.slug), desk.viewer
+        if room is None or viewer is None:
+            return
+        if desk.missed:
+            desk.missed = False
+            self._tasks.spawn(self._tell_board(desk))
+        messages = [
+            desk_messages.presence(self._presence.people(desk.slug, _now())),
+            desk_messages.figures(self._reach.viewers_now(desk.slug)),
+            *map(desk_messages.takedown, self._takedowns.under_way(desk.slug)),
+        ]
+        desk.missed = not all(viewer.write(Frame(message)) for message in messages)
+
+    async def board_tag(self, slug: str) -> str:
+        """Return the tag of a live blog's board. All calls during a query share the next query.
+
+        Raises NotFound if there is no such live blog, and StoreUnavailable.
+        """
+        self._to_read.add(slug)
+        tag = (await self._tags()).get(slug)
+        if tag is None:
+            raise NotFound(f"there is no live blog {slug!r}")
+        return tag
+
+    # What desks are told
+
+    def tell(self, slug: str, message: bytes) -> None:
+        """Send a message to the desks of a live blog, on all nodes. If the bus loses it, other nodes' desks miss it."""
+        if (room := self._rooms.get(slug)) is not None:
+            room.send(message)
+        self._announce("message", slug, message=orjson.Fragment(message))
+
+    def refresh(self, slug: str, room: Room) -> None:
+        """Send the desks of a live blog what has changed of the people, the figures, and the takedowns under way."""
+        self._refresh_people(slug, room)
+        if (figures := self._reach.viewers_now(slug)) != room.figures:
+            room.figures = figures
+            room.send(desk_messages.figures(figures))
+        takedowns = {takedown.entry_id: takedown for takedown in self._takedowns.under_way(slug)}
+        for entry_id, takedown in takedowns.items():
+            if room.takedowns.get(entry_id) != takedown:
+                room.send(desk_messages.takedown(takedown))
+        for entry_id in room.takedowns.keys() - takedowns.keys():
+            self._tasks.spawn(self._tell_end(slug, entry_id))
+        room.takedowns = takedowns
+
+    def announce_people(self) -> None:
+        """Tell the other nodes of the people at this node's desks, and forget those of the others who are gone."""
+        self._presence.forget(_now())
+        for slug in self._rooms:
+            self._announce_people(slug)
+
+    async def tell_boards(self) -> None:
+        """Send all desks the tags of their boards. Raises StoreUnavailable."""
+        tags = await self._store.liveblogs.board_tags(list(self._rooms))
+        for slug, room in self:
+            if (tag := tags.get(slug)) is not None:
+                room.send(desk_messages.board(tag))
+
+    async def close(self) -> None:
+        """Tell the other nodes of the last changes, and stop all work."""
+        for timer in self._telling.values():
+            timer.cancel()
+        for slug in list(self._announcing):
+            self._announce_people(slug)
+        await asyncio.gather(*self._tasks.cancel(), *self._tags.cancel(), return_exceptions=True)
+
+    # The hub's calls
+
+    def announced(self, message: bytes, /) -> None:
+        """Handle an announcement of another node to desks. Ignores other announcements."""
+        if not message.startswith(_MARK):
+            return
+        try:
+            content: Any = orjson.loads(message)
+        except orjson.JSONDecodeError:
+            return
+        match content:
+            case {"node": str(node)} if node == self._hub.node:
+                return
+            case {"desk": "message", "liveblog": str(slug), "message": dict(for_desks)}:
+                if (room := self._rooms.get(slug)) is not None:
+                    room.send(json_encoding.dumps(for_desks))
+            case {"desk": "people", "liveblog": str(slug), "node": str(node), "people": list(people)}:
+                before = self._presence.people(slug, _now())
+                self._presence.take(slug, node, people, _now())
+                if self._presence.people(slug, _now()) != before:
+                    self._tell_soon(slug)
+
+    def came(self, slug: str, viewer: Viewer, /) -> None:
+        """Do nothing: the figures are read again and again."""
+
+    def left(self, slug: str, viewer: Viewer, /) -> None:
+        """Do nothing: the figures are read again and again."""
+
+    def said(self, slug: str, viewer: Viewer, message: bytes, /) -> None:
+        """Do nothing: readers say nothing to desks."""
+
+    def asked(self, slug: str, /) -> int:
+        """Return 0: readers are asked for nothing here."""
+        return 0
+
+    # Within
+
+    def _note(self, desk: Desk, word: Word | None) -> None:
+        if self._presence.said(desk.slug, desk, desk.person(word), _now()):
+            self._people_changed(desk.slug)
+
+    def _people_changed(self, slug: str) -> None:
+        """Have the other nodes, and the desks here, told of a change at a desk of this node."""
+        if slug not in self._announcing:
+            self._announcing[slug] = asyncio.get_running_loop().call_later(PAUSE, self._announce_people, slug)
+        self._tell_soon(slug)
+
+    def _tell_soon(self, slug: str) -> None:
+        room = self._rooms.get(slug)
+        if room is not None and slug not in self._telling:
+            pause = PAUSE if len(room.people or ()) <= CROWD else 2 * PAUSE
+            self._telling[slug] = asyncio.get_running_loop().call_later(pause, self._tell_people, slug)
+
+    def _tell_people(self, slug: str) -> None:
+        del self._telling[slug]
+        if (room := self._rooms.get(slug)) is not None:
+            self._refresh_people(slug, room)
+
+    def _refresh_people(self, slug: str, room: Room) -> None:
+        if (people := self._presence.people(slug, _now())) != room.people:
+            room.people = people
+            room.send(desk_messages.presence(people))
+
+    def _announce_people(self, slug: str) -> None:
+        if (timer := self._announcing.pop(slug, None)) is not None:
+            timer.cancel()
+        self._announce("people", slug, people=self._presence.announcement(slug, _now()))
+
+    def _announce(self, kind: str, slug: str, **fields: Any) -> None:
+        if self._bus.up:
+            content = {"desk": kind, "node": self._hub.node, "liveblog": slug, **fields}
+            self._bus.announce(json_encoding.dumps(content))
+
+    async def _read_tags(self) -> dict[str, str]:
+        slugs, self._to_read = self._to_read, set()
+        return await self._store.liveblogs.board_tags(sorted(slugs))
+
+    async def _tell_board(self, desk: Desk) -> None:
+        # If the store is away, all desks are sent the tag a few seconds later anyway.
+        with suppress(NotFound, StoreUnavailable):
+            tag = await self.board_tag(desk.slug)
+            if desk.viewer is not None and not desk.viewer.write(Frame(desk_messages.board(tag))):
+                desk.missed = True
+
+    async def _tell_end(self, slug: str, entry_id: str) -> None:
+        """Tell the desks what came of a takedown that isn't counted any more, as the store has it."""
+        with suppress(LiveserverError):
+            takedown = await self._takedowns.find(slug, entry_id)
+            if (room := self._rooms.get(slug)) is not None:
+                room.send(desk_messages.takedown(takedown))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

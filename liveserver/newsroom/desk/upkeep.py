@@ -1,0 +1,84 @@
+"""The upkeep of desks: their sessions are checked, and they are sent what has changed since they were last told."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from liveserver.domain.errors import StoreUnavailable
+from liveserver.newsroom.desk import presence
+from liveserver.protocol import close_codes
+from liveserver.utils.background import Periodic
+
+if TYPE_CHECKING:
+    from liveserver.newsroom.desk.rooms import DeskRooms
+    from liveserver.store import Store
+
+CHECK_SECONDS = 1.0
+"""Seconds between two checks of the desks' sessions. A desk ends within two seconds after its session does."""
+REFRESH_SECONDS = 1.0
+"""Seconds after which desks are sent figures, the progress of takedowns, and people who are gone, if these changed."""
+BOARD_SECONDS = 30.0
+"""Seconds between two messages with the board's tag. A hint that the bus lost is made up for that soon."""
+
+log = structlog.get_logger(__name__)
+
+
+class DeskUpkeep:
+    """The periodic work for the desks of one process."""
+
+    def __init__(self, store: Store, rooms: DeskRooms, *, board_seconds: float = BOARD_SECONDS) -> None:
+        """`board_seconds`: see BOARD_SECONDS."""
+        self._store = store
+        self._rooms = rooms
+        self._board_seconds = board_seconds
+        self._announce_at = 0.0
+
+    async def run(self) -> None:
+        """Do the work again and again, until cancelled."""
+        checks = Periodic(
+            self.check,
+            lambda: CHECK_SECONDS,
+            log=log,
+            failure_event="desk.check_broken",
+            # An outage says nothing of any session, and while the store is away none can be ended there. If desks were
+            # ended for it, all editors would lose their streams, and would come back at once when the store is back.
+            expected=(StoreUnavailable,),
+            wake=self._rooms.check_sessions,
+        )
+        refreshes = Periodic(self._refresh, lambda: REFRESH_SECONDS, log=log, failure_event="desk.refresh_broken")
+        boards = Periodic(
+            self._rooms.tell_boards,
+            lambda: self._board_seconds,
+            log=log,
+            failure_event="desk.boards_broken",
+            expected=(StoreUnavailable,),
+            wait_first=True,
+        )
+        await asyncio.gather(checks.run(), refreshes.run(), boards.run())
+
+    async def check(self) -> None:
+        """End the desks whose session has ended, or whose user was disabled or may not see the live blog any more.
+
+        One read of the store checks all desks of the process. Raises StoreUnavailable; no desk is ended then.
+        """
+        desks = self._rooms.desks()
+        if not desks:
+            return
+        seeing = await self._store.permissions.seeing({(desk.session, desk.slug) for desk in desks})
+        for desk in desks:
+            may_see = seeing.get((desk.session, desk.slug))
+            if may_see is None:
+                desk.end(close_codes.CLOSE_SESSION_ENDED)
+            elif not may_see:
+                desk.end(close_codes.CLOSE_NOT_ADMITTED)
+
+    async def _refresh(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now >= self._announce_at:
+            self._announce_at = now + presence.INTERVAL
+            self._rooms.announce_people()
+        for slug, room in self._rooms:
+            self._rooms.refresh(slug, room)
