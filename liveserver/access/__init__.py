@@ -1,1 +1,1 @@
-"""Permissions and limits: API keys, signed links, partners, and the number of requests that a client may send."""
+"""Permissions and limits: users, API keys, signed links, partners, and how much a client may send."""

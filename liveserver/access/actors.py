@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 class Actor(NamedTuple):
-    """The sender of a request: an API key, or a user who is signed in, with its rights.
+    """The sender of a request (an API key, or a user who is signed in), with the sender's rights.
 
-    A user's rights are those on the live blog in the request's path, and on the whole site.
+    An API key's rights are its scopes and live blogs. A user's rights are the user's roles on the live blog in the
+    request's path, and on the whole site.
     """
 
     principal: Principal
@@ -23,16 +24,16 @@ class Actor(NamedTuple):
 
     @property
     def ref(self) -> str:
-        """The kind and the id of the principal in one text: the key of limits, quotas and lines."""
+        """The sender's `Principal.ref`: the text by which limits, quotas and queues tell senders apart."""
         return self.principal.ref
 
 
 def require(actor: Actor | None, verb: Verb, slug: str | None, *, anywhere: bool = False) -> Actor:
     """Return the actor if its rights allow the verb.
 
-    `slug`: the live blog in question; None for a thing that belongs to no single live blog. `anywhere`: True if it is
-    enough that the verb is allowed on any live blog. Raises Unauthorized if there is no actor. Raises Forbidden if the
-    rights don't allow the verb.
+    `slug`: the live blog in question; None if the act concerns no single live blog. `anywhere`: True if it is enough
+    that the rights allow the verb on at least one live blog. Raises Unauthorized if `actor` is None. Raises Forbidden
+    if the rights don't allow the verb.
     """
     if actor is None:
         raise Unauthorized("this needs an API key: Authorization: Bearer lv_<id>_<secret>")

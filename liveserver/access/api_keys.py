@@ -110,10 +110,10 @@ class ApiKeys:
         return actor
 
     def recall(self, authorization: str | None) -> Actor | None:
-        """Return the actor that this process remembers for an `Authorization` header; None if there is none.
+        """Return the actor that this process remembers for an `Authorization` header; None if it remembers no actor.
 
-        The store isn't asked, so the header's API key may have been revoked or limited since its last use. Only a
-        caller whose transaction checks the key again (`store.entries.create`) may rely on this actor.
+        The store isn't asked, so the header's API key may have been revoked or limited since its last use. So the actor
+        may be used only to count a request, or if a later transaction checks the key again (`store.entries.create`).
         """
         match = None if authorization is None else _key_in(authorization)
         return None if match is None else self._seen.get(_digest(match[0]))

@@ -1,4 +1,6 @@
-"""Limits on the bytes of request bodies that are being received: for all bodies together, and for each API key.
+"""Limits on the bytes of request bodies that are being received: for all bodies together, and for each sender.
+
+A sender is an API key or a user (`Principal.ref`).
 
 A body may come slowly, and a client may send very many bodies at once. So before the first byte of a body is read, the
 greatest number of bytes that the body may have is reserved in a budget.
@@ -19,7 +21,7 @@ JSON_MOST = 128
 """The number of JSON bodies of the largest size (`LIVESERVER_MAX_BODY_SIZE`) that may be received at the same
 time: 32 MB together by default."""
 JSON_PER_KEY = 32
-"""The number of JSON bodies of the largest size that one API key may send at the same time: 8 MB together by default. A
+"""The number of JSON bodies of the largest size that one sender may send at the same time: 8 MB together by default. A
 body counts only until it has been received, so even an import of many entries needs less than 8 MB."""
 
 UPLOADS_MOST = 24
@@ -27,44 +29,45 @@ UPLOADS_MOST = 24
 time. A picture counts until it has been decoded. With the default size, the temporary files of these pictures have up
 to 480 MB. If a container keeps `/tmp` in memory, the files use memory."""
 UPLOADS_PER_KEY = 8
-"""The number of uploaded pictures of the largest size that one API key may send at the same time."""
+"""The number of uploaded pictures of the largest size that one sender may send at the same time."""
 UPLOAD_LEAST = 1 / 2
 """The least size that is counted for an uploaded picture, as a share of the largest size. A smaller picture counts as
-this size, since each picture uses a file descriptor. So one API key can send at most sixteen pictures at the same
+this size, since each picture uses a file descriptor. So one sender can send at most sixteen pictures at the same
 time."""
 
 AGAIN = 5
-"""Seconds of the `Retry-After` header, for a client whose API key sends too much at once."""
+"""Seconds of the `Retry-After` header, for a sender that sends too much at once."""
 
 
 class BodyBudget:
-    """The budget for request bodies of one sort: JSON, or pictures. It counts the bytes reserved by each API key."""
+    """The budget for request bodies of one sort: JSON, or pictures. It counts the bytes reserved by each sender."""
 
     def __init__(self, name: str, *, most: int, per_key: int) -> None:
         """`name`: the name of the quota, which clients see.
 
-        `most`: the greatest number of bytes that all API keys together may reserve. `per_key`: the greatest number
-        of bytes that one API key may reserve.
+        `most`: the greatest number of bytes that all senders together may reserve. `per_key`: the greatest number
+        of bytes that one sender may reserve.
         """
         self._quota = Quota(name, per_key, unit="content-bytes")
         self._most = most
         self._held: dict[str, int] = {}
-        """The number of bytes that each API key has reserved, by the key's id."""
+        """The number of bytes that each sender has reserved, by `Principal.ref`."""
         self.held = 0
-        """The number of bytes that all API keys together have reserved."""
+        """The number of bytes that all senders together have reserved."""
 
     def __len__(self) -> int:
-        """Return the number of API keys that are sending a body now."""
+        """Return the number of senders that are sending a body now."""
         return len(self._held)
 
     @contextmanager
     def room(self, key_id: str, size: int) -> Iterator[None]:
-        """Reserve `size` bytes of the budget for a body of an API key until the `with` block ends.
+        """Reserve `size` bytes of the budget for a body of one sender until the `with` block ends.
 
-        `size`: the greatest number of bytes that the body may have. Raises TooManyRequests if the key would then have
-        reserved more bytes than `per_key`. Raises Busy if all bodies of the key, including this body, need more bytes
-        than the budget has free now. So the fuller the budget is, the less each key may reserve, and a few keys can't
-        fill the budget.
+        `key_id`: the sender (`Principal.ref`). `size`: the greatest number of bytes that the body may have.
+
+        The sender's sum is the number of bytes that it has reserved, including this body. Raises TooManyRequests if the
+        sum is greater than `per_key`. Raises Busy if the sum is greater than the number of bytes that were free before
+        this call. So the fuller the budget is, the less each sender may reserve, and a few senders can't fill it.
         """
         after = self._held.get(key_id, 0) + size
         if after > self._quota.most:

@@ -1,12 +1,14 @@
-"""Admission of other sites: partners under their own rules, all other sites under the live blog's embed policy.
+"""Admission of other sites: each partner under its own rules, all other sites under the live blog's embed policy.
 
-There are only dozens of rules, and each process keeps them in memory. The process reads all rules again every 1.5
-seconds, so a change that is made on one node takes effect on all nodes within two seconds. Each viewer that came with a
-partner has a partner session while it is connected (`access/partner_sessions.py`). When a partner is switched off, its
-viewers are disconnected.
+"The rules" are the rules of all partners, and all embed policies that restrict a live blog. Usually there are only
+dozens of rules, and each process keeps them in memory. The process reads all rules again every 1.5 seconds, so a change
+that is made on one node takes effect on all nodes within two seconds. Each viewer whose request named a partner has a
+partner session while it is connected (`access/partner_sessions.py`). When a partner is switched off, its viewers are
+disconnected.
 
-The rules look at the request's Origin header. Browsers send the true origin; other programs can invent one. This
-server's own pages are admitted with every partner; the `frame-ancestors` of these pages say which sites may frame them.
+The rules look at the request's Origin header. Browsers send the true origin; other programs can invent one. Requests
+from this server's own pages have an origin that every partner's rules admit. The `frame-ancestors` of these pages say
+which sites may frame them.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ POLL = 1.5
 """Seconds between two reads of the rules from the store."""
 
 UNKNOWN_AGAIN = 0.5
-"""The least number of seconds between two reads of the rules, if a request for an unknown partner causes the second."""
+"""The least number of seconds from a read of the rules to a read that a request for an unknown partner causes."""
 
 SLICE = 500
 """The greatest number of viewers that are disconnected in one turn of the event loop."""
@@ -82,7 +84,7 @@ class Admission(NamedTuple):
 
 
 class PartnerAdmission:
-    """One process's copy of the rules. It decides which partners and which sites may show which live blogs."""
+    """One process's copy of all rules (`Rules`). It decides which partners and sites may show which live blogs."""
 
     def __init__(
         self,
@@ -118,16 +120,16 @@ class PartnerAdmission:
         await asyncio.gather(*self._tasks.cancel(), *self._reading.cancel(), return_exceptions=True)
 
     async def refresh(self) -> None:
-        """Read the rules now, and disconnect viewers that the rules don't admit any more. Raises StoreUnavailable."""
+        """Read the rules now, and disconnect viewers whose admission changed (`_enforce`). Raises StoreUnavailable."""
         await self._reading()
         await self._enforce()
 
     async def admit(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Admission:
         """Return what a request may see of a live blog. Whether the live blog exists isn't checked.
 
-        `partner_id`: None if the request names no partner. Raises StoreUnavailable. Raises EmbedRefused if the
-        partner's rules refuse the request. If `partner_id` is None, the live blog's embed policy decides instead of a
-        partner's rules.
+        `partner_id`: None if the request names no partner. Raises StoreUnavailable. Raises EmbedRefused if the partner
+        is unknown, or its rules refuse the request. If `partner_id` is None, raises EmbedRefused if the live blog's
+        embed policy refuses the request.
         """
         partner = None if partner_id is None else await self._find(partner_id)
         if self._read_at is None:
@@ -146,11 +148,11 @@ class PartnerAdmission:
         return Admission(_topic(partner, slug), partner, readers if partner.origins else Readers.ANY)
 
     async def readers(self, slug: str, headers: RawHeaders) -> Readers:
-        """Return the sites whose scripts may read a feed or a share card. Raises StoreUnavailable.
+        """Return the sites whose scripts may read a live blog's feed or share card. Raises StoreUnavailable.
 
-        Anybody may fetch feeds and share cards. Requests for them are never refused because of their Origin header, as
-        harmless programs send this header, too, for example feed readers within a browser. Instead, the headers of the
-        answer tell browsers which sites' scripts may read the answer.
+        Anybody may fetch feeds and share cards. No request for them is refused because of its Origin header: harmless
+        programs, such as feed readers within a browser, send this header, too. Instead, the headers of the answer tell
+        browsers which sites' scripts may read the answer.
         """
         try:
             return (await self.admit(slug, None, headers)).readers
@@ -158,7 +160,10 @@ class PartnerAdmission:
             return Readers.NONE
 
     async def shown(self, slugs: Iterable[str], headers: RawHeaders) -> frozenset[str]:
-        """Filter slugs: keep the live blogs that a request without a partner may see. Raises StoreUnavailable."""
+        """Return the slugs of the live blogs that a request without a partner may see. Raises StoreUnavailable.
+
+        `slugs`: the slugs to choose from. Whether their live blogs exist isn't checked.
+        """
         if self._read_at is None:
             await self.refresh()
         caller = Caller.of(headers)
@@ -179,8 +184,9 @@ class PartnerAdmission:
     async def frame_ancestors(self, slug: str, partner_id: str | None) -> str:
         """Return the sites that may show a page with the live blog in a frame.
 
-        The result is the value of `frame-ancestors` in a Content-Security-Policy. Raises StoreUnavailable.
-        Raises EmbedRefused if the partner may not show the live blog.
+        The result is the value of `frame-ancestors` in a Content-Security-Policy. `partner_id`: None if the request
+        names no partner; the live blog's embed policy decides. Raises StoreUnavailable. Raises EmbedRefused if the
+        partner is unknown, or may not show the live blog.
         """
         if partner_id is not None:
             partner = (await self.admit(slug, partner_id, ())).partner
@@ -191,7 +197,7 @@ class PartnerAdmission:
         return "*" if embedding.mode == "anyone" else origins.frame_ancestors(embedding.origins)
 
     def known(self, partner_id: str | None) -> Partner | None:
-        """Return the partner as it was when the rules were last read; None if there was no such partner."""
+        """Return the partner as it was when the rules were last read; None if `partner_id` is None or was unknown."""
         return None if partner_id is None else self._partners.get(partner_id)
 
     def viewers(self, partner_id: str) -> int:
@@ -240,7 +246,7 @@ class PartnerAdmission:
         return host == caller.host.lower() or (scheme, host) == (self._own.scheme, self._own.netloc.lower())
 
     def _refusal(self, partner: Partner | None, slug: str, caller: Caller) -> str | None:
-        """Return why the partner may not show the live blog to this caller, as one word; None if there is no reason."""
+        """Return why the partner may not show the live blog to this caller (`EmbedRefused.reason`); None if it may."""
         if partner is None:
             return "unknown"
         if not partner.enabled:

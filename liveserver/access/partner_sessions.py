@@ -100,10 +100,10 @@ class PartnerSessions:
             del self._reviewed[partner_id]
 
     def review(self, partner_id: str, rules: Reviewed) -> bool:
-        """Return False if a partner's sessions have been reviewed under its present state already; otherwise True.
+        """Return True if a partner's sessions must be reviewed: for the first time, or as its state has changed.
 
-        `rules`: the partner's present state. If the result is True, the caller must review the sessions now: this
-        method notes the state as reviewed.
+        `rules`: the partner's present state. If the result is True, the caller must review the sessions now, as this
+        method has noted `rules` as the state of the last review.
         """
         if self._reviewed.get(partner_id) == rules:
             return False

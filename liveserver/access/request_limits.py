@@ -1,4 +1,4 @@
-"""The limits on the requests that one address, or one API key, sends to this process.
+"""The limits on the requests that one address, one API key or one user sends to this process.
 
 Each process counts for itself, in memory. The delivery of messages to viewers isn't counted. Three sorts of clients
 aren't limited by address: trusted proxies, networks that the operator exempts, and clients without an address (on a
@@ -33,8 +33,8 @@ BURST_SECONDS = 20
 come at once, for example, when a class in a school opens a page, or when a node restarts."""
 
 FAILED_KEYS_SECONDS = 60
-"""The burst of the limit on requests with an invalid API key, in seconds. All requests that the limit allows in this
-time may come at once. (The setting of this limit is a number of requests per minute.)"""
+"""The burst of two limits, in seconds: on requests with an invalid API key, and on tries to sign in. All requests that
+the limit allows in this time may come at once. (The settings of the two limits are numbers per minute.)"""
 
 FULL_AGAIN = 10
 """Seconds of the `Retry-After` header for an address with too many streams: nobody knows when one of the streams will
@@ -42,18 +42,19 @@ end."""
 
 
 WRITTEN = 16 * 1024
-"""The number of characters of an entry's body that count as one request. When an entry is written, the API key is
-charged one more request for each such number of characters. The whole entry goes to the database and to every viewer,
-even if only a word was changed. Most entries have fewer characters, so writing them counts as one request only."""
+"""The number of characters of an entry's body for which one more request is counted. A body of 40,000 characters, for
+example, counts as two more requests: the length is divided by this number and rounded down. The reason is that the
+whole entry goes to the database and to every viewer, even if only a word was changed. Most entries have fewer
+characters, so writing them counts as one request only."""
 
 ASKED = 10
 """The number of requests that are counted in addition for a deletion that asks all viewers for a confirmation. (The
 answers of the viewers are work for the server.)"""
 
 REFUSALS = 50
-"""The greatest number of refusals a second that the server sends to one address. (An address with very many connections
-is sent more: see `REFUSAL_REST_MAX`.) Some clients ask again as soon as they are refused. Without this limit, such a
-client with thousands of connections would leave other clients little processor time."""
+"""The greatest number of refusals a second that the server sends to one address. Some clients ask again as soon as they
+are refused. Without this limit, such a client with thousands of connections would leave other clients little processor
+time. An address with very many connections is sent more refusals: see `REFUSAL_REST_MAX`."""
 REFUSALS_AT_ONCE = 200
 """The number of refusals that the server may send to one address all at once. After these, `REFUSALS` limits them."""
 
@@ -68,7 +69,10 @@ computing a prefix takes half of the time that the limits take for a new connect
 
 
 class Limit:
-    """A limit on the rate of one sort of events, for each key. A key is an address prefix, or the id of an API key."""
+    """A limit on the rate of one sort of events, for each key.
+
+    A key is an address prefix, an API key or user (`Principal.ref`), or a name with which somebody tries to sign in.
+    """
 
     __slots__ = ("_detail", "_limiter", "_name", "_seconds")
 
@@ -171,7 +175,10 @@ class RequestLimits:
         return permit
 
     def read(self, peer: Peer) -> None:
-        """Count a request to the API without an API key. Raises TooManyRequests if the address sends too many."""
+        """Count a request to the API for its address. Raises TooManyRequests if the address sends too many requests.
+
+        Not called for requests that count for an API key or a user (`by_principal`).
+        """
         self._by_address(self._reads, peer)
 
     def page(self, peer: Peer) -> None:
@@ -202,7 +209,7 @@ class RequestLimits:
     def refusal_wait(self, peer: Peer) -> float:
         """Count a refusal for the peer's address. Return for how many seconds the connection mustn't be read.
 
-        Returns 0 while the address is refused less often than `REFUSALS`, and for peers that aren't limited.
+        Returns 0 while the refusals don't exceed `REFUSALS` and `REFUSALS_AT_ONCE`, and for peers that aren't limited.
         """
         key = self.prefix_of(peer)
         if key is None:
@@ -212,18 +219,24 @@ class RequestLimits:
         return seconds if seconds < REFUSAL_REST_MAX else random.uniform(REFUSAL_REST_MAX / 2, REFUSAL_REST_MAX)
 
     def by_principal(self, ref: str) -> None:
-        """Count a request with a valid API key. Raises TooManyRequests if too many are sent with that key."""
+        """Count a request of an API key or a user. Raises TooManyRequests if this API key or user sends too many.
+
+        `ref`: the `Principal.ref` of the API key or user.
+        """
         self._by_key.take(ref)
 
     def wrote(self, ref: str, size: int) -> None:
-        """Count one more request of the API key for each `WRITTEN` characters of an entry that was written with it.
+        """Count more requests of an API key or a user that wrote an entry: one for each `WRITTEN` characters in it.
 
-        `size`: characters of the entry's body.
+        `ref`: see `by_principal`. `size`: the number of characters of the entry's body.
         """
         self._by_key.owe(ref, size // WRITTEN)
 
     def asked_viewers(self, ref: str) -> None:
-        """Count `ASKED` more requests of the API key, for a deletion that asks all viewers for a confirmation."""
+        """Count `ASKED` more requests, for a deletion that asks all viewers for a confirmation.
+
+        `ref`: the API key or user that deleted the entry (see `by_principal`).
+        """
         self._by_key.owe(ref, ASKED)
 
     def _by_address(self, limit: Limit, peer: Peer) -> None:

@@ -1,9 +1,9 @@
 """Links to the page of one live blog's reach, for people without an API key.
 
-Everybody that has the link can open the page, until the link expires or the API key that made it is revoked. A link
-also ends when LINKS_MAX newer links of the live blog were made (`store/repositories/reach_links.py`). A link's address
-has a secret of 256 random bits. The database keeps only the secret's SHA-256, so nobody that reads the database
-or a backup learns a link.
+Everybody that has the link can open the page, until the link expires, or its maker (an API key or a user) may not
+manage the live blog any more. A link also ends when LINKS_MAX newer links of the live blog were made
+(`store/repositories/reach.py`). A link's address has a secret of 256 random bits. The database keeps only the secret's
+SHA-256, so nobody that reads the database or a backup learns a link.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 VERB = Verb.MANAGE
-"""The verb that must be allowed to the maker of a link, and must still be allowed when somebody uses the link."""
+"""The verb that the rights of a link's maker must allow when the link is made, and whenever somebody uses it."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
@@ -40,9 +40,10 @@ class NewLink(NamedTuple):
 
 
 async def make(store: Store, slug: str, actor: Actor, *, days: int) -> NewLink:
-    """Make a link to the page of a live blog's reach, store its hash, and return the link.
+    """Make a link to the page of a live blog's reach, store the hash of the link's secret, and return the link.
 
-    `days`: the days until the link expires. Raises NotFound if there is no such live blog.
+    `days`: the days until the link expires. Raises NotFound if there is no such live blog. Raises Unauthorized or
+    Forbidden if the actor may not manage the live blog now.
     """
     token, created_at = secrets.token_urlsafe(32), now()
     link = ReachLink(slug, actor.ref, created_at, created_at + timedelta(days=days))

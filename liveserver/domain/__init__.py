@@ -1,1 +1,1 @@
-"""The types that all other packages use: live blogs, entries, changes, partners, inputs and errors. No I/O."""
+"""The types that all other packages use: live blogs, entries, changes, partners, people, inputs and errors. No I/O."""

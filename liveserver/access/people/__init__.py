@@ -1,1 +1,1 @@
-"""How people sign in at the desk: passwords, passkeys, providers, links, and the sessions that begin with them."""
+"""How people sign in at the desk (by password, passkey, provider or link), and the sessions that begin then."""

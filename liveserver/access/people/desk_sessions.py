@@ -1,4 +1,7 @@
-"""The check of the session cookies that requests to the desk send. The database keeps only the token's SHA-256."""
+"""The check of the session cookies that requests to the desk send.
+
+The cookie has the session's token. The database keeps only the token's SHA-256.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,9 @@ if TYPE_CHECKING:
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 COOKIES_MAX = 8_192
-"""The greatest length of a Cookie header that is read, in characters. A longer one counts as none."""
+"""The greatest length of a Cookie header that is read, in characters. A longer header is ignored."""
 SEEN_MAX = 2_000
-"""The greatest number of sessions that `DeskSessions` remembers. Beyond that, it forgets some of them."""
+"""The greatest number of sessions that `DeskSessions` remembers. If there are more sessions, it forgets some."""
 PAUSE = 0.05
 """The least number of seconds between two queries of the store for sessions that this process doesn't remember.
 
@@ -38,14 +41,14 @@ Anybody can invent tokens. Therefore one query asks for all tokens that were sen
 
 
 class DeskActor(NamedTuple):
-    """A user who is signed in: the actor of a request, and the session from which it came."""
+    """A user who is signed in, as the actor of a request, and the session whose cookie the request sent."""
 
     actor: Actor
     session: Session
 
 
 class NewToken(NamedTuple):
-    """A new token of a session or a link. The token can be shown only now; the store gets the hash."""
+    """A new token of a session or a link, and its hash. Only the hash is stored, so the token can't be shown again."""
 
     token: str
     digest: str
@@ -66,13 +69,14 @@ class DeskSessions:
     """The check of session cookies. One object serves a process."""
 
     def __init__(self, store: Store, *, secure: bool) -> None:
-        """`secure`: True if the site's public address begins with https. Its cookies then have the prefix `__Host-`."""
+        """`secure`: True if the site's public address begins with https. Then the cookie's name is `__Host-…`."""
         self._store = store
         self.secure = secure
         self.cookie = "__Host-liveserver" if secure else "liveserver"
         """The name of the session's cookie. On plain HTTP, browsers refuse the prefix `__Host-`."""
         self._seen: LruCache[str, str] = LruCache(SEEN_MAX)
-        """The principals (`Principal.ref`) of sessions that were alive when last used, by the hash of the token."""
+        """The users (`Principal.ref`) of sessions, by the hash of the session's token. Each of these sessions was valid
+        when a request last sent its token to this process."""
         self._unseen: set[str] = set()
         self._query = FreshFlight(self._find)
         self._next_query = 0.0
@@ -80,11 +84,11 @@ class DeskSessions:
 
     @property
     def remembered(self) -> int:
-        """The number of sessions that this process has seen alive, and that it hasn't seen over since."""
+        """The number of sessions that this process remembers: those that were valid when last used here."""
         return len(self._seen)
 
     def token_in(self, cookies: str | None) -> str | None:
-        """Return the session's token in a Cookie header; None if there is none, or it can't be one."""
+        """Return the session's token in a Cookie header; None if the header has no cookie with a well-formed token."""
         if not cookies or len(cookies) > COOKIES_MAX:
             return None
         try:
@@ -94,9 +98,10 @@ class DeskSessions:
         return morsel.value if morsel is not None and _TOKEN.fullmatch(morsel.value) else None
 
     async def authenticate(self, cookies: str | None, slug: str | None) -> DeskActor | None:
-        """Return the user whose session's cookie is in a Cookie header; None if there is none, or the session is over.
+        """Return the user whose session's token is in a Cookie header, with the user's present rights.
 
-        `slug`: the live blog with which the request is concerned; None for none.
+        Returns None if the header has no token, if the session is unknown or over, or if the user was disabled. `slug`:
+        the live blog for which the rights are read; None if the request concerns no single live blog.
         """
         token = self.token_in(cookies)
         if token is None:
@@ -119,15 +124,16 @@ class DeskSessions:
         return DeskActor(Actor(principal, rights), session)
 
     def recall(self, cookies: str | None) -> str | None:
-        """Return the principal (`Principal.ref`) that this process remembers for a Cookie header; None if it has none.
+        """Return the user (`Principal.ref`) whose session this process remembers for a Cookie header, or None.
 
-        The session may have ended since. So the result counts only for limits.
+        None: the header has no token, or this process doesn't remember the session. A remembered session may have ended
+        meanwhile. So use the result only to count requests.
         """
         token = self.token_in(cookies)
         return None if token is None else self._seen.get(digest_of(token))
 
     async def close(self) -> None:
-        """Cancel the writes under way."""
+        """Cancel the writes of the times of sessions' last requests, and the queries for sessions."""
         await asyncio.gather(*self._noting.cancel(), *self._query.cancel(), return_exceptions=True)
 
     async def _note_seen(self, digest: str, at: datetime) -> None:
@@ -138,7 +144,10 @@ class DeskSessions:
             return
 
     async def _find(self) -> set[str]:
-        """Return those of the hashes in `_unseen` that belong to sessions, after `PAUSE` since the last query."""
+        """Ask the store which hashes in `_unseen` belong to valid sessions, and return these hashes.
+
+        Waits first until `PAUSE` seconds have passed since the previous query.
+        """
         unseen, self._unseen = self._unseen, set()
         clock = asyncio.get_running_loop().time
         await asyncio.sleep(self._next_query - clock())

@@ -63,8 +63,8 @@ Clear = Annotated[
 def with_rules(command: Callable[..., None]) -> Callable[..., None]:
     """Return a command that has options for the rules of a partner, in place of the parameter `rules` of `command`.
 
-    The returned command calls `command` with a dictionary `rules`. This contains the rules that are on the command
-    line, in the form that the API accepts.
+    The returned command calls `command` with a dictionary `rules`. The dictionary has the rules that are on
+    the command line, in the form that the API accepts.
     """
 
     @functools.wraps(command)
@@ -100,10 +100,10 @@ OPTION_OF = {
 
 
 def _parse(model: type[InputType], fields: dict[str, Any]) -> InputType:
-    """Return the fields of a partner as an instance of `model`.
+    """Check the fields of a partner, and return them as an instance of `model`.
 
-    Raises InvalidInput if a field isn't valid. The error names the option or argument that sets the field, not the
-    API's field.
+    `fields`: the values by the names that the fields have in the API. Raises InvalidInput if a field isn't valid. The
+    error names the option or argument that sets the field, not the API's field.
     """
     from liveserver.domain.inputs.parsing import parse
 
@@ -254,7 +254,7 @@ async def _missing(store: Store, slugs: Iterable[str]) -> list[str]:
 
 
 def _tell_missing(slugs: list[str]) -> None:
-    """Print a message for each slug in `slugs`. No live blog has these slugs.
+    """Print, for each slug in `slugs`, the message that no live blog has this slug.
 
     A missing live blog is no error. The slug may be misspelt, but the live blog may also be opened later.
     """

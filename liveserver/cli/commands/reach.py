@@ -42,9 +42,9 @@ def reach(
 
 
 async def link_to(url: str, key: str, slug: str, *, days: int) -> str:
-    """Make a link to the page with plots of a live blog's reach, and return the link.
+    """Ask the server at `url` for a new link to the page with plots of a live blog's reach, and return the link.
 
-    `days`: for how many days the link is valid.
+    `key`: the API key for the request. `days`: for how many days the link is valid.
     """
     async with client_of(url, key) as client:
         link = await client.reach_link(slug, days=days)

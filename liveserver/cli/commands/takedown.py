@@ -75,9 +75,9 @@ async def watch(url: str, key: str, slug: str, entry_id: str, *, as_json: bool) 
 
 
 async def _delete(client: Client, slug: str, entry_id: str) -> tuple[str, Message | None]:
-    """Delete an entry. Return the text to print about the deletion, and the takedown (its counts of confirmations).
+    """Delete an entry. Return the text to print about the deletion, and the present counts of confirmations.
 
-    In place of the takedown, returns None if no viewer is asked to confirm the deletion.
+    In place of the counts, returns None if no viewer is asked to confirm the deletion.
     """
     from liveserver.client import ClientError
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from liveserver.store.repositories.people.acts import ActFilter
 
 PAGE = 500
-"""The number of acts that are read from the store at once."""
+"""The greatest number of acts that are read from the store at once."""
 
 
 @with_settings("database_url")
@@ -48,7 +48,11 @@ def audit(
 
 
 def _moment(text: str | None, option: str) -> datetime | None:
-    """Return the time that an option names: a time with its offset, or a day, which begins at midnight, UTC."""
+    """Return the time that is given to an option; None if the option is absent.
+
+    `text`: a time with its offset, or a day, which begins at midnight, UTC. If it is neither, the command ends with an
+    error message that names `option`.
+    """
     from pydantic import TypeAdapter, ValidationError
 
     from liveserver.domain.inputs.fields import Moment
@@ -90,7 +94,7 @@ async def _acts(store: Store, which: ActFilter, limit: int) -> AsyncIterator[Act
 
 
 async def _id_of(store: Store, person: str) -> str:
-    """Return the id of the user with a name; the text itself if no user has the name, as it may be an id."""
+    """Return the id of the user whose name is `person`. If there is no such user, return `person`: it may be an id."""
     try:
         return (await store.users.find_by_name(person)).id
     except NotFound:
@@ -105,7 +109,10 @@ def _row(act: Act) -> tuple[str, ...]:
 
 
 def _shown(value: object) -> str:
-    """Return one detail of an act as a word, so that a name with spaces or line breaks can't look like another one."""
+    """Return the value of one detail of an act as a text. The items of a list are joined by commas.
+
+    A value with spaces or unprintable characters is quoted and escaped as in JSON, so it can't look like two details.
+    """
     if isinstance(value, list):
         return ",".join(map(_shown, value))
     text = str(value)
