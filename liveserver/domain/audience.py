@@ -23,23 +23,24 @@ class ReachHour(NamedTuple):
     views: int
     """The number of streams that were opened in the hour."""
     seconds: int
-    """How long streams were open in the hour, in seconds, added up over all streams."""
+    """The sum, over all streams, of the seconds for which the stream was open in the hour."""
     peak: int
     """The largest number of streams that were open at the same time in the hour."""
 
 
 @dataclass(slots=True)
 class ConfirmationCounts:
-    """The numbers of viewers that were asked to confirm a deletion, that have confirmed it, and that have left."""
+    """The counts of viewers that are to confirm that a deleted entry is gone from their pages."""
 
     asked: int = 0
-    """The number of viewers that were asked to confirm, or that confirmed without being asked."""
+    """The number of viewers that were asked to confirm, as they were connected at the deletion. Viewers that come
+    later, and readers that poll, are added when they confirm."""
     had: int = 0
-    """The number of viewers that have confirmed, and that had the deleted entry before they confirmed."""
+    """The number of viewers that have confirmed, and said that their page had the entry until then."""
     confirmed: int = 0
     """The number of viewers that have confirmed."""
     gone: int = 0
-    """The number of viewers that were asked, and that have left without having confirmed."""
+    """The number of viewers that were asked, and disconnected without having confirmed."""
 
     @property
     def waiting(self) -> int:
@@ -56,15 +57,16 @@ class ConfirmationCounts:
 
 @dataclass(frozen=True, slots=True)
 class Takedown:
-    """A deletion that viewers are asked to confirm."""
+    """The deletion of an entry, with the counts of the viewers that are to confirm it."""
 
     entry_id: str
     seq: int
     """The seq of the change that deleted the entry."""
     at: datetime
-    """The time of the deletion."""
+    """The time at which the takedown began, right after the deletion was committed."""
     ended_at: datetime | None
-    """The time at which the counting of confirmations ended; None while it goes on."""
+    """The time at which the counting of confirmations ended. None while it goes on, or if the end was never written
+    to the store, because the node was killed."""
     by_partner: dict[str, ConfirmationCounts]
     """The counts of confirmations, by the id of the viewers' partner. The key "" is for viewers without a partner,
     for example viewers of the newsroom's own pages."""

@@ -14,7 +14,7 @@ class EntryChanged(NamedTuple):
     """The publication of an entry, or an edit of a published entry."""
 
     seq: int
-    """The number of the change."""
+    """The number of the change among all changes of the live blog."""
     entry: Entry
     """The entry after the change."""
 
@@ -23,7 +23,7 @@ class EntryDeleted(NamedTuple):
     """The deletion of a published entry."""
 
     seq: int
-    """The number of the change."""
+    """The number of the change among all changes of the live blog."""
     id: str
     """The entry's id."""
 
@@ -32,20 +32,20 @@ class LiveblogChanged(NamedTuple):
     """An edit of the live blog's own fields."""
 
     seq: int
-    """The number of the change."""
+    """The number of the change among all changes of the live blog."""
     liveblog: Liveblog
     """The live blog after the change."""
 
 
 Change = EntryChanged | EntryDeleted | LiveblogChanged
-"""A change that readers can see. Of several changes of the same entry, only the last one matters, as it has the entry's
-present state. The same is true of several changes of the live blog's own fields."""
+"""A change that readers can see. It has the whole new state of the entry, or of the live blog's own fields. So nobody
+needs the earlier changes of the same entry, or of these fields."""
 
 
 class Position(NamedTuple):
     """A point in a live blog's history, written as `epoch-seq`.
 
-    A reader, a page or a hub at this position has all changes up to the position's seq.
+    A reader, a page or a hub at this position has all changes of the history `epoch` up to the change number `seq`.
     """
 
     epoch: str
@@ -56,7 +56,7 @@ class Position(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Position | None:
-        """Return the position that `text` names, like `abcdefgh-12`. None if the text isn't a position."""
+        """Return the position that is written in `text`, for example `abcdefgh-12`. None if `text` isn't a position."""
         match = _POSITION.fullmatch(text)
         return cls(match[1], int(match[2])) if match else None
 
@@ -65,29 +65,30 @@ _POSITION = re.compile(r"([a-z0-9]{1,32})-(0|[1-9][0-9]{0,17})", re.ASCII)
 
 
 VOID_POSITION = Position("0", 0)
-"""A position that belongs to no history, as no epoch has a `0` (`ids.EPOCH_ALPHABET`). It replaces a position that
-can't be parsed or that is too old. The viewer then starts anew."""
+"""A position that belongs to no history, as no epoch contains `0` (`ids.EPOCH_ALPHABET`). It replaces a viewer's
+position that can't be parsed, or that is too old for a replay. Such a viewer is sent a `reset`, and starts anew. A
+`reset` that no viewer may ignore has this position, too."""
 
 
 class Withdrawal(NamedTuple):
-    """A deleted entry that viewers of a late topic may still have. (A late topic delays changes.) All viewers of the
-    topic are notified at once that the entry is gone."""
+    """The notice that an entry was deleted, for the viewers of a topic that delays changes. They get the notice at
+    once; the deletion itself is delayed like every change."""
 
     id: str
     seq: int
     """The seq of the change that deleted the entry."""
     within: int | None = None
-    """Milliseconds within which viewers are to confirm that the entry is gone; None if they aren't asked to confirm."""
+    """Milliseconds in which a viewer that gets the notice is to confirm it; None if viewers aren't asked to confirm."""
 
 
 class Changes(NamedTuple):
-    """The changes after a position, as the store returns them. Of several changes of the same entry, or of the live
-    blog's own fields, only the last is included."""
+    """The changes after a position, as the store returns them. They include only the last change of each entry, and
+    only the last change of the live blog's own fields."""
 
     liveblog: Liveblog
-    """The live blog as of the same moment as `items`. Its `epoch` and `seq` are the position of that moment."""
+    """The live blog at the moment whose state `items` has. Its `epoch` and `seq` are its position at that moment."""
     items: list[Change]
     """The changes, ascending by seq."""
     more: bool
-    """True if more changes follow after `items`. The caller gets them by asking for the changes after the last of
-    `items`."""
+    """True if more changes follow after `items`. To get them, ask the store for the changes after the seq of the last
+    item."""

@@ -1,27 +1,29 @@
-"""The errors that liveserver raises on purpose. Their classes are one tree:
+"""The errors that liveserver raises on purpose.
+
+The classes of this module are one tree. Some other modules derive classes from them.
 
 LiveserverError
 ├── InvalidInput        input that breaks a rule; the error names every bad field
-│   └── KeyReused       an Idempotency-Key that came with another request
+│   └── KeyReused       an Idempotency-Key that came with a different request before
 ├── NotFound            there is no such live blog, entry, key …
 ├── Gone                the entry or picture existed, and was deleted
 │   └── NeverSeen       the entry was deleted before readers could see it
 ├── Conflict            the current state forbids the request (a slug that is taken, too many pinned entries …)
 ├── VersionConflict     the caller edited another version than the current one
 ├── Unauthorized        no API key, or an API key that isn't valid
-├── Forbidden           a valid API key, or a session, that doesn't allow the request
-│   └── OtherSite           a request to the desk that no page of the desk's own has sent
-├── EmbedRefused        a partner, or a page, that may not show the live blog
+├── Forbidden           a valid API key or session whose rights don't allow the request
+│   └── OtherSite           a request to the desk without headers that say that our own page sent it
+├── EmbedRefused        the partner or the page may not show the live blog
 ├── Unavailable         something that the request needs isn't available now: try again
-│   ├── StoreUnavailable    the database doesn't answer
-│   ├── MediaUnavailable    the storage of pictures doesn't answer
-│   │   └── MediaFull       the storage of pictures is full
-│   └── Busy                too much work is under way or waiting already
-├── ClientGone          all clients that waited for an answer have disconnected: the answer isn't made
-├── BadBackup           a file that isn't a backup, or isn't complete
-├── TooManyRequests     more requests than an address or a key may send: try again later
+│   ├── StoreUnavailable    the database can't be used now
+│   ├── MediaUnavailable    a picture can't be stored or read now
+│   │   └── MediaFull       the disk, or the limit on all pictures together, is used up
+│   └── Busy                the server can take on no more work of this kind now
+├── ClientGone          all clients that waited for an answer disconnected before its making began
+├── BadBackup           a file that can't be read as a backup of this or an earlier release
+├── TooManyRequests     an address, API key, user or source has used up a limit: try again later
 ├── Draining            this server is about to end, and accepts no more viewers: try again soon
-└── SettingsError       the server can't start with these settings
+└── SettingsError       the server or a command can't work with these settings or arguments
 
 The errors become HTTP answers in `http/problems.py`, and exit codes of commands in `cli/app.py`.
 """
@@ -42,10 +44,11 @@ if TYPE_CHECKING:
 
 
 class FieldError(NamedTuple):
-    """One bad field of an input, and in words what is wrong with the field."""
+    """One bad field of an input, and a text that says what is wrong with this field."""
 
     pointer: str
-    """The field: a JSON pointer (RFC 6901) into the body, `?name` for a parameter of the query, or a header's name."""
+    """The field: a JSON pointer (RFC 6901) in the body, `?name` for a query parameter, a header's name, or an option of
+    a command. "" if the whole input is bad."""
     detail: str
 
 
@@ -54,7 +57,7 @@ class LiveserverError(Exception):
 
 
 class InvalidInput(LiveserverError):
-    """Input that breaks a rule. `errors` has all bad fields, not only the first."""
+    """Input that breaks a rule. `errors` has one FieldError for each bad field, not only for the first."""
 
     def __init__(self, errors: list[FieldError]) -> None:
         super().__init__("; ".join(f"{pointer}: {detail}" if pointer else detail for pointer, detail in errors))
@@ -62,14 +65,14 @@ class InvalidInput(LiveserverError):
 
 
 class KeyReused(InvalidInput):
-    """The request's Idempotency-Key was used before, with a different request."""
+    """The request's Idempotency-Key came with a different request of the same principal before."""
 
     def __init__(self) -> None:
         super().__init__([FieldError("Idempotency-Key", "was used before with a different request")])
 
 
 class NotFound(LiveserverError):
-    """The request names a live blog, entry, picture, partner or key that doesn't exist."""
+    """The request names something that doesn't exist, such as a live blog, an entry, a partner or a user."""
 
 
 class Gone(LiveserverError):
@@ -77,16 +80,16 @@ class Gone(LiveserverError):
 
 
 class NeverSeen(Gone):
-    """The entry was deleted before readers could see it. Readers must not learn that it existed."""
+    """The entry was deleted before readers could see it. Readers get NotFound instead, so they don't learn of it."""
 
 
 class Conflict(LiveserverError):
-    """The current state of the live blog, entry or other thing forbids the request."""
+    """The current state forbids the request: for example, the slug is taken, or ten other entries are pinned."""
 
 
 class VersionConflict(LiveserverError):
-    """The version that the caller has edited isn't the current one. `current`: the entry, live blog, picture or partner
-    in its current version."""
+    """The version that the caller has edited isn't the current version. `current`: the current version of the entry,
+    live blog, picture, partner or user."""
 
     def __init__(self, current: Entry | Liveblog | Media | Partner | User, detail: str | None = None) -> None:
         super().__init__(detail or f"the current version is {current.version}")
@@ -96,11 +99,11 @@ class VersionConflict(LiveserverError):
 def check_version(
     current: Entry | Liveblog | Media | Partner | User, edited: EntityVersion | None, history: str | None
 ) -> None:
-    """Raise VersionConflict if the version that the caller has edited isn't the current one.
+    """Raise VersionConflict if the version that the caller has edited isn't the current version.
 
     `current`: the entry, live blog, picture, partner or user as it is now. `edited`: the version that the caller has
-    edited; None to allow any version. `history`: the name of the history that the current version belongs to. None for
-    an entry: for entries, the store compares the histories.
+    edited; None to allow any version. `history`: the name of the current version's history. None for an entry: then
+    only the version numbers are compared here, and the store compares the histories (`check_history`).
     """
     if edited is None:
         return
@@ -111,11 +114,10 @@ def check_version(
 
 
 def check_history(current: Entry | Liveblog | Media | Partner | User, edited: str | None, history: str) -> None:
-    """Raise VersionConflict if the version that the caller has edited belongs to another history than the current
-    version.
+    """Raise VersionConflict if the edited version and the current version belong to different histories.
 
-    `current`: the entry, live blog, picture or partner as it is now. `edited`: the name of the history that the
-    edited version belongs to; None to allow any history. `history`: the name of the current version's history.
+    `current`: the entry, live blog, picture, partner or user as it is now. `edited`: the name of the history of the
+    version that the caller has edited; None to allow any history. `history`: the name of the current version's history.
     """
     if edited == FORMER:
         raise VersionConflict(current, "the ETag is of a form that doesn't say of which history: read it again")
@@ -124,23 +126,23 @@ def check_history(current: Entry | Liveblog | Media | Partner | User, edited: st
 
 
 class Unauthorized(LiveserverError):
-    """The request has no API key, or has one that is malformed, unknown, expired or revoked."""
+    """The request lacks a valid API key or session, or the password or link that it has isn't valid."""
 
 
 class Forbidden(LiveserverError):
-    """The request's API key is valid, but lacks the scope that the request needs, or is limited to other live blogs."""
+    """The request's API key or session is valid, but the rights of the key or user don't allow the request."""
 
 
 class OtherSite(Forbidden):
-    """A request to the desk that may change something, and that no page of the desk's own has sent."""
+    """A request to the desk that may change something, without headers that say that our own page sent it."""
 
 
 class EmbedRefused(LiveserverError):
-    """The partner, or the page, may not show the live blog. `reason` says why, in one word for programs.
+    """The partner or the page may not show the live blog. `reason`: the reason, as one of six words.
 
-    `unknown`: there is no such partner. `disabled`: the partner is switched off. `expired`: the partner's time is over.
-    `liveblog`: the partner may not show this live blog. `origin`: the page isn't one of the partner's. `embedding`: the
-    live blog's embed policy doesn't allow the page.
+    `unknown`: there is no such partner. `disabled`: the partner is switched off. `expired`: the partner's `expires_at`
+    has passed. `liveblog`: the partner may not show this live blog. `origin`: the page's origin isn't one of the
+    partner's. `embedding`: the request names no partner, and the live blog's embed policy doesn't allow the page.
     """
 
     def __init__(self, reason: str) -> None:
@@ -166,56 +168,62 @@ class Unavailable(LiveserverError):
 
 
 class StoreUnavailable(Unavailable):
-    """The database can't be reached, or is locked or full.
+    """The database can't be used now: it can't be reached, or is locked, full, read-only, damaged or too slow.
 
-    Usually nothing was written. If the connection broke during a commit, the write may have succeeded, and only the
-    database's answer was lost. A client that repeats its request with the same Idempotency-Key makes no second entry.
+    Usually nothing was written. But if the connection broke during a commit, the write may have succeeded. A client can
+    repeat its request with the same Idempotency-Key: this makes no second entry or picture.
     """
 
 
 class MediaUnavailable(Unavailable):
-    """The storage of pictures can't be reached, or is full, or refuses access."""
+    """A picture can't be stored, read or transcoded now.
+
+    The storage of pictures, or the disk for uploads, can't be reached, is full, or refuses access. Or no process can be
+    started.
+    """
 
 
 class MediaFull(MediaUnavailable):
-    """The storage of pictures is full. The operator has to free or add space."""
+    """The disk of pictures has too few free bytes, or all pictures together have reached `LIVESERVER_MEDIA_TOTAL`."""
 
     retry_after = 60
 
 
 class Busy(Unavailable):
-    """The server can't begin the work that the request needs. Too much such work is under way or waiting already, or
-    the server is stopping."""
+    """The server can take on no more work of the kind that the request needs. Too much of it is under way or waiting,
+    the client has too many unread bytes, or the server is stopping."""
 
 
 class ClientGone(LiveserverError):
-    """All clients that waited for an answer have disconnected, so the server doesn't make the answer."""
+    """All clients that waited for an answer disconnected before the server began to make the answer."""
 
 
 class BadBackup(LiveserverError):
-    """The file isn't a backup, is damaged, or was made by a newer liveserver. Nothing was restored from the file."""
+    """The file can't be read, isn't a complete backup, is damaged, or was made by a newer liveserver.
+
+    The database is unchanged: nothing was restored from the file.
+    """
 
 
 class Quota(NamedTuple):
-    """A limit on a client's requests, as the headers of an answer state it
-    (draft-ietf-httpapi-ratelimit-headers-11)."""
+    """A limit on what one client may use. The headers of a 429 state it (draft-ietf-httpapi-ratelimit-headers-11)."""
 
     policy: str
     """The limit's name."""
     most: int
-    """The greatest number of units that a client may use: within `window`, or at the same time if `window` is None."""
+    """The greatest number of units that a client may use at once."""
     unit: str = "requests"
-    """The unit: `requests`, `content-bytes`, or `concurrent-requests` for requests that are open at the same time."""
+    """What a unit is: `requests`; `content-bytes`; or `concurrent-requests`, for requests that are open at one time."""
     window: int | None = None
-    """Seconds after which a client that has used up the limit may use all units again. None if a unit is free again
-    when the request that uses it ends."""
+    """Seconds within which all used units come back, evenly. None if a unit comes back when the request that uses it
+    ends."""
 
 
 class TooManyRequests(LiveserverError):
-    """An IP address, an API key or a source has used up its limit."""
+    """An IP address, an API key, a user or a source has used up a limit."""
 
     def __init__(self, detail: str, quota: Quota, retry_after: int) -> None:
-        """Make the error. `detail`: the limit in words. `retry_after`: seconds after which to try again."""
+        """`detail`: the limit of the client, in words. `retry_after`: seconds until it may try again."""
         super().__init__(f"{detail}: try again in {retry_after} s")
         self.quota = quota
         self.retry_after = retry_after
@@ -232,4 +240,7 @@ class Draining(LiveserverError):
 
 
 class SettingsError(LiveserverError):
-    """The server can't run with these settings. The error's message is one line for the operator."""
+    """The server or a command can't work with its settings or arguments, or with the database or file that they name.
+
+    The error's message is one line for the operator.
+    """

@@ -14,7 +14,7 @@ SLUG_PATTERN = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
 SLUG_MAX = 100
 
 ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-"""The form of the id of an entry or a picture: a UUID, in the way that `new_id` writes it."""
+"""The form of the id of an entry or a picture: a UUID in lower case, with hyphens."""
 
 PARTNER_ID_PATTERN = r"^p_[a-z0-9]{12}$"
 PARTNER_ID = re.compile(PARTNER_ID_PATTERN)
@@ -28,13 +28,13 @@ EPOCH_LENGTH = 8
 
 
 FORMER = ""
-"""The value of `EntityVersion.history` for an entity tag that an earlier release made. Such tags named no history. No
-real history has this name."""
+"""The value of `EntityVersion.history` if an earlier release made the entity tag, which then names no history. No real
+history has this name, so an edit with such a tag is refused."""
 
 
 class EntityVersion(NamedTuple):
-    """One version of an entry, live blog, picture or partner, within one history. Entity tags (the header `ETag`) name
-    versions in this way."""
+    """The version of an entry, live blog, picture, partner or user, as an entity tag (the header `ETag`) names it: by a
+    number, and by the history that the version belongs to."""
 
     number: int
     """The version: 1, 2, 3 …"""
@@ -56,7 +56,8 @@ def new_epoch() -> str:
 def new_id() -> str:
     """Return a new UUIDv7 (RFC 9562, section 5.7, with method 3 of section 6.2).
 
-    The alphabetical order of ids from one machine is the order in which the machine made them.
+    Ids from one machine sort alphabetically in the order in which they were made. The exceptions are ids that were made
+    within a quarter of a microsecond, and ids that were made after the clock was set back.
     """
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)
     fraction = rest * 4096 // 1_000_000
@@ -87,7 +88,10 @@ def now() -> datetime:
 
 
 def _history_since(moment: datetime) -> str:
-    """Return a name for the history of a picture or partner, made of the time of its last edit."""
+    """Return the name of the history of a picture, partner or user whose last edit was at `moment`.
+
+    The name is the moment in milliseconds since 1970, in hexadecimal.
+    """
     return f"{round(moment.timestamp() * 1000):x}"
 
 

@@ -1,4 +1,4 @@
-"""Pictures of the newsroom. This module has their descriptions, not their files."""
+"""Pictures of the newsroom: their sizes and texts, and the names of their files. This module doesn't have the files."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """The description of a picture that can be put into entries."""
+    """A picture that can be put into entries: its sizes and texts, and the names of its files."""
 
     id: str
     """A UUIDv7; a UUIDv8 if the picture was imported from a source."""
     version: int
-    """The number of this state of the picture's texts: 1, 2, 3 …"""
+    """1 for a new picture. Each edit of the texts adds 1, and so does the deletion."""
     digest: str
-    """The beginning of the names of the picture's files, before width, height and suffix."""
+    """A hash of the id and the largest file. The files' names begin with it; width, height and suffix follow."""
     width: int
     """The width of the largest file, in pixels."""
     height: int
@@ -30,22 +30,22 @@ class Media:
     size: int
     """The size of the largest file, in bytes."""
     alt: str
-    """The description of the picture, for readers who can't see the picture."""
+    """The text that describes the picture for readers who can't see it."""
     credit: str | None
     actor: str
-    """The name of the API key, or of the part of the server, that added the picture."""
+    """The name of the user, API key or part of the server that added the picture."""
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None = None
     """The time at which the picture was deleted; None if it wasn't."""
     created_by: str | None = None
-    """The principal that added the picture (`Principal.ref`); None if that was before there were users."""
+    """The principal that added the picture (`Principal.ref`). None if a release without users added it."""
 
     @property
     def entity_version(self) -> EntityVersion:
-        """The picture's version, within a history. The history's name is made of the time of the picture's last edit.
+        """The picture's version, in a history that is named after the time of the picture's last edit.
 
-        After a backup was restored, an edit may give the picture a version number that it had before the restoration.
-        As the two edits were made at different times, the names of the histories differ.
+        If a backup is restored, a later edit can give the picture a version number that another edit gave it before
+        the restoration. These two edits were made at different times, so their histories have different names.
         """
         return EntityVersion(self.version, _history_since(self.updated_at))

@@ -1,4 +1,4 @@
-"""Partners. A partner is another site that shows our live blogs, with the rules for this site."""
+"""Partners: other sites that show our live blogs, and the rules that apply to each of them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 DELAY_MAX = 3_600
-"""The greatest delay, in seconds, with which a partner's readers may get changes."""
+"""The greatest value of `Partner.delay`, in seconds."""
 
 
 class Attribution(NamedTuple):
-    """The line that says, on a partner's page, whose live blog the page shows."""
+    """A line on a partner's page that names the newsroom whose live blog the page shows."""
 
     text: str
     url: str
@@ -25,13 +25,13 @@ class Attribution(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """Another site that shows our live blogs, with the rules for this site."""
+    """Another site that shows our live blogs, and the rules that apply to this site."""
 
     id: str
     """`p_` and twelve letters or digits. The id is in public pages, so it is no secret."""
     name: str
     origins: tuple[str, ...]
-    """Patterns of the origins whose pages belong to the partner (`domain/inputs/origins.py`); empty for all origins."""
+    """Patterns of the origins of the partner's pages (`domain/inputs/origins.py`); empty if it may use any page."""
     liveblogs: tuple[str, ...]
     """The slugs of the live blogs that the partner may show; empty for all live blogs."""
     tags: tuple[str, ...]
@@ -43,19 +43,19 @@ class Partner:
     enabled: bool
     """False if the partner is switched off."""
     theme: Mapping[str, str]
-    """Values for the look of the partner's pages. The keys are `accent`, `background`, `text`, `font` and `scheme`.
-    Keys without a value are left out."""
+    """The look of live blogs on the partner's pages, by key: `accent`, `background`, `text`, `font` and `scheme`. A key
+    for which the partner has no value is left out."""
     attribution: Attribution | None
-    """The line that says whose live blog the page shows; None for no line."""
+    """The line that names the newsroom; None for no line."""
     created_at: datetime
     updated_at: datetime
     version: int
 
     @property
     def entity_version(self) -> EntityVersion:
-        """The partner's version, within a history. The history's name is made of the time of the partner's last edit.
+        """The partner's version, in a history that is named after the time of the partner's last edit.
 
-        After a backup was restored, an edit may give the partner a version number that it had before the restoration.
-        As the two edits were made at different times, the names of the histories differ.
+        If a backup is restored, a later edit can give the partner a version number that another edit gave it before
+        the restoration. These two edits were made at different times, so their histories have different names.
         """
         return EntityVersion(self.version, _history_since(self.updated_at))

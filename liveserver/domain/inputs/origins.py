@@ -1,9 +1,9 @@
 """Origins of pages, as browsers name them, and patterns of the origins whose pages may show a live blog.
 
-A pattern is an origin (RFC 6454), `https://www.example.org`, or an origin with a star, `https://*.example.org`. The
-pattern with a star stands for every host below `example.org`, but not for `example.org` itself. A star means the same
-in a Content-Security-Policy (CSP 3, 6.7.2.8). The pattern `null` stands for pages without an origin, such as sandboxed
-frames and files.
+A pattern is an origin (RFC 6454), such as `https://www.example.org`, or has a star in place of the host's first part,
+such as `https://*.example.org`. The pattern with a star matches every host below `example.org`, but not `example.org`
+itself, as in a Content-Security-Policy (CSP 3, 6.7.2.8). The pattern `null` matches pages without an origin, such as
+sandboxed frames and files.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _ascii(host: str) -> str:
 
 
 def allows(patterns: Iterable[str], origin: str) -> bool:
-    """True if one of the patterns stands for `origin`, which is written as a browser sends it."""
+    """Return True if a pattern matches an origin. `origin`: the value of the header `Origin`, as a browser sends it."""
     origin = origin.lower()
     return any(_matches(each, origin) for each in patterns)
 
@@ -64,7 +64,7 @@ def _matches(each: str, origin: str) -> bool:
 
 
 def frame_ancestors(patterns: Collection[str]) -> str:
-    """Return the value of `frame-ancestors` in a Content-Security-Policy that allows these patterns, and our own pages.
+    """Return the value of `frame-ancestors` in a Content-Security-Policy: our own origin, and these patterns.
 
     The pattern `null` is left out, as `frame-ancestors` can't name pages without an origin.
     """

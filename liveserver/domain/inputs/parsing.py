@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 InputType = TypeVar("InputType", bound=BaseModel)
 
 FIELDS_MAX = 100
-"""The greatest number of fields of an input, known and unknown fields together. An input with more fields is refused.
-All models have far fewer fields."""
+"""The greatest number of top-level fields of an input, unknown fields included. An input with more is refused, and the
+error doesn't name the fields. All models have far fewer fields."""
 ERRORS_MAX = 50
 """The greatest number of bad fields that an error names one by one. If more are bad, the error states how many more."""
 
@@ -27,10 +27,10 @@ ERRORS_MAX = 50
 def parse(kind: type[InputType], data: object, *, prefix: str = "/", beside: tuple[str, ...] = ()) -> InputType:
     """Return `data`, which was decoded from JSON, as an instance of the model `kind`.
 
-    Raises InvalidInput, which names all bad fields. `prefix`: the beginning of the names of bad fields in this error,
-    before the path of the field. `beside`: the names of fields that `kind` doesn't have, but that the client may send,
-    too. The caller parses these fields elsewhere. If the client sent an unknown field, the error lists all known
-    fields, also the fields in `beside`.
+    `prefix`: in the error, the name of a bad field is this prefix and the field's path. `beside`: the names of further
+    fields that the client may send. The caller has removed them from `data`, and parses them elsewhere. Raises
+    InvalidInput, which names all bad fields. If the client sent an unknown field, the error lists the known fields,
+    including those in `beside`.
     """
     if isinstance(data, dict) and len(data) > FIELDS_MAX:
         raise InvalidInput([FieldError("", f"has {len(data)} fields; at most {FIELDS_MAX}")])
@@ -45,16 +45,20 @@ def parse(kind: type[InputType], data: object, *, prefix: str = "/", beside: tup
 
 
 def _pointer(prefix: str, location: tuple[int | str, ...]) -> str:
-    """Return the JSON pointer of a field (RFC 6901), which begins with `prefix`. Return an empty string if `location`
-    is empty, because the error is about the whole input."""
+    """Return the name of a bad field: `prefix`, and the field's path, written as in a JSON pointer (RFC 6901).
+
+    Return "" if `location` is empty, because the error is about the whole input.
+    """
     if not location:
         return ""
     return prefix + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 
 def _detail(kind: type[BaseModel], error: ErrorDetails, beside: tuple[str, ...]) -> str:
-    """Return in words what is wrong with a field. If the field is unknown, the text lists the fields that a client may
-    send instead."""
+    """Return a text that says what is wrong with a field.
+
+    If the field is unknown, the text lists the known fields of the object that contains it.
+    """
     if error["type"] == "extra_forbidden":
         *above, _ = error["loc"]
         for name in above:

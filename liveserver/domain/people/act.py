@@ -1,4 +1,4 @@
-"""Acts: the rows of the record that says who did what (the audit log). An act has no text of an entry."""
+"""Acts: the rows of the audit log, which says who did what. An act never contains the text of an entry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Act:
     """One act of a principal, as the audit log records it."""
 
     id: str
-    """A UUIDv7: the ids of acts that one process recorded have the order of the acts."""
+    """A UUIDv7 (`ids.new_id`). Acts from one machine sort by id in the order in which they were recorded."""
     at: datetime
     kind: PrincipalKind
     """The kind of the principal that acted."""
@@ -27,9 +27,11 @@ class Act:
     action: str
     """What was done: a noun and a verb, such as `entry.published`."""
     liveblog: str | None
-    """The slug of the live blog that was acted on; None if the act concerned none."""
+    """The slug of the live blog that was changed, or whose entry, source, member or link was changed. None if the act
+    concerned no single live blog."""
     entry_id: str | None
     version: int | None
-    """The version that the act made of the entry, live blog, picture or partner; None if there is none."""
+    """The version number that the act gave the entry, live blog, picture or partner; None if it gave none."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """Further facts: ids and names of other things, the names of changed fields, an address. Never an entry's text."""
+    """Further facts, by name: for example the partner's id, the names of the changed fields, or the address of the
+    client that signed in. Never an entry's text."""

@@ -1,4 +1,4 @@
-"""Principals: the users, API keys and parts of the server that act."""
+"""Principals: users, API keys and parts of the server, as the authors of requests and acts."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class Principal(NamedTuple):
 
     kind: PrincipalKind
     id: str
-    """The id of the user or the API key; a word for a part of the server, such as `schedule`."""
+    """The id of the user, API key or source; for another part of the server a word, such as `schedule`."""
     name: str
-    """The name as the record of acts shows it."""
+    """The name that the audit log shows."""
     session: str | None = None
-    """The hash of the token of the session from which a user acts; None for API keys and the server."""
+    """For a user: the SHA-256, in hexadecimal, of the token of the user's session. None for API keys and the server."""
 
     @property
     def ref(self) -> str:
-        """The kind and the id in one text, such as `key:k3f9x2ab4c1d`. No two principals have the same."""
+        """The kind and the id in one text, such as `key:k3f9x2ab4c1d`. No two principals have the same text."""
         return f"{self.kind}:{self.id}"
 
 
 SCHEDULE = Principal(PrincipalKind.SERVER, "schedule", "schedule")
 """The scheduler, which publishes entries at their times."""
 COMMAND = Principal(PrincipalKind.SERVER, "command", "command line")
-"""The operator, who runs a command on the machine."""
+"""The author of changes that are made by a command on the server's machine, whoever runs it."""

@@ -1,6 +1,6 @@
-"""Rights: the verbs for what one may do, and the roles and scopes that allow them. This module does no I/O.
+"""Rights: verbs, which name kinds of acts, and the roles and scopes that allow them. This module does no I/O.
 
-docs/roles.md has the whole table; a test compares it with this module.
+docs/roles.md shows the verbs of each role and scope in a table. A test compares the table with the code.
 """
 
 from __future__ import annotations
@@ -15,24 +15,30 @@ if TYPE_CHECKING:
 
 
 class Verb(StrEnum):
-    """A kind of act. Each operation of the API needs one verb."""
+    """A kind of act. Roles and scopes allow verbs. Most operations of the API need one verb.
+
+    An operation that needs `write` needs `publish`, too, unless it concerns one's own draft or picture.
+    """
 
     SEE = "see"
-    """See drafts, scheduled entries, revisions and pictures of a live blog."""
+    """See a live blog's drafts, scheduled entries, revisions and takedowns. See the pictures of all live blogs."""
     FIGURES = "figures"
-    """See the figures of a live blog: how many read it, and where."""
+    """See the reach of a live blog: its views and watch time, by partner and hour."""
     WRITE = "write"
-    """Write drafts, hand them in for review, and upload pictures."""
+    """Write drafts, hand them in for review, and upload pictures. Edit and delete one's own drafts and pictures."""
     PUBLISH = "publish"
     """Publish, schedule, edit and delete entries; approve or return an entry that was handed in."""
     OPEN = "open"
     """Open a live blog."""
     MANAGE = "manage"
-    """Change a live blog's settings, its members, and the source that it follows."""
+    """Change a live blog's own fields, its members and the source that it follows. Make links to its page of reach."""
     PARTNERS = "partners"
-    """Add, change and remove partners of the whole site."""
+    """See, add, change and remove partners.
+
+    For a partner that may show only certain live blogs, a user may instead have `manage` for all these live blogs.
+    """
     ADMINISTER = "administer"
-    """Invite and disable users, change roles, make and revoke API keys, and read the record of acts."""
+    """Invite and disable users, change their roles on the site, make and revoke API keys, and read the audit log."""
 
 
 class Role(StrEnum):
@@ -45,7 +51,7 @@ class Role(StrEnum):
 
     @property
     def rank(self) -> int:
-        """The place of the role in the order of roles. A role with a higher rank allows more."""
+        """The place of the role in the order of roles, from 0 (viewer) to 3 (owner). A higher rank allows more."""
         return _RANKS.index(self)
 
 
@@ -58,10 +64,11 @@ VERBS_OF_ROLE: dict[Role, frozenset[Verb]] = {
     Role.EDITOR: _SEEING | {Verb.WRITE, Verb.PUBLISH, Verb.OPEN},
     Role.OWNER: frozenset(Verb),
 }
-"""The verbs that each role allows. An editor may also manage the live blogs that they opened."""
+"""The verbs that each role allows. In addition, `UserRights.require` allows an editor `manage` for a live blog that
+this editor opened."""
 
 OF_THE_SITE = frozenset({Verb.OPEN, Verb.PARTNERS, Verb.ADMINISTER})
-"""The verbs that concern no single live blog. Only the role on the whole site counts for them."""
+"""The verbs that concern no single live blog. A user's role on the whole site can allow them; a membership can't."""
 
 SCOPES = ("publish", "manage")
 """The scopes that an API key may have: `publish` for entries and pictures, `manage` for live blogs and partners."""
@@ -70,27 +77,28 @@ VERBS_OF_SCOPE: dict[str, frozenset[Verb]] = {
     "publish": frozenset({Verb.SEE, Verb.WRITE, Verb.PUBLISH}),
     "manage": frozenset({Verb.FIGURES, Verb.OPEN, Verb.MANAGE, Verb.PARTNERS}),
 }
-"""The verbs that each scope allows. No scope allows `administer`: whoever steals a key can't make a user with it."""
+"""The verbs that each scope allows. No scope allows `administer`, so that nobody can make a user with a stolen key."""
 
 
 def scope_for(verb: Verb) -> str | None:
-    """Return the scope that allows an API key the verb; None if no scope does."""
+    """Return the scope that an API key needs for a verb; None if no scope allows the verb."""
     return next((scope for scope, verbs in VERBS_OF_SCOPE.items() if verb in verbs), None)
 
 
 class Rights(Protocol):
-    """The rights of a principal at one moment."""
+    """The rights that a principal had when the rights were read."""
 
     def require(self, verb: Verb, slug: str | None, *, anywhere: bool = False) -> None:
         """Raise Forbidden, with the reason, unless the verb is allowed.
 
-        `slug`: the live blog in question; None if the act concerns no single live blog. `anywhere`: True if it is
-        enough that the verb is allowed on any live blog, as for a picture, which belongs to none.
+        `slug`: the live blog on which the principal wants to act; None if the act concerns no single live blog.
+        `anywhere`: True if it is enough that the verb is allowed on at least one live blog, whichever it is. (Pictures
+        are seen and added with such a right, as they belong to no live blog.)
         """
 
 
 def allowed(rights: Rights, verb: Verb, slug: str | None) -> bool:
-    """Return True if the rights allow the verb on the live blog."""
+    """Return True if the rights allow the verb. `slug`: see `Rights.require`."""
     try:
         rights.require(verb, slug)
     except Forbidden:
@@ -107,7 +115,11 @@ class KeyRights(NamedTuple):
     """The slugs of the live blogs that the key is limited to; None if it isn't limited."""
 
     def require(self, verb: Verb, slug: str | None, *, anywhere: bool = False) -> None:
-        """Raise Forbidden, with the reason, unless the key's scopes and live blogs allow the verb (see `Rights`)."""
+        """Raise Forbidden, with the reason, unless the key has the verb's scope, and may act on the live blog.
+
+        A key that is limited to certain live blogs may act only on these, and is refused if `slug` is None. If
+        `anywhere` is True, the limit doesn't count. `slug` and `anywhere`: see `Rights.require`.
+        """
         scope = scope_for(verb)
         if scope is None:
             raise Forbidden("this needs a person who is signed in: no API key may do it")
@@ -118,20 +130,28 @@ class KeyRights(NamedTuple):
 
 
 class UserRights(NamedTuple):
-    """The rights of a user, as far as one live blog and the whole site are concerned."""
+    """The rights of a user on the whole site and on one live blog, the one for which the rights were read.
+
+    If the rights were read for no live blog, `membership` is None, and `opened` is False.
+    """
 
     name: str
     role: Role | None
     """The role on the whole site; None if the user has memberships only."""
     membership: Role | None = None
-    """The role by membership on the live blog in question; None without a membership."""
+    """The role that the user has as a member of the live blog; None if the user isn't a member."""
     opened: bool = False
-    """True if the user opened the live blog in question."""
+    """True if the user opened the live blog."""
     highest: Role | None = None
-    """The highest role by any membership; None without memberships."""
+    """The highest role that the user has as a member of any live blog; None if the user is a member of none."""
 
     def require(self, verb: Verb, slug: str | None, *, anywhere: bool = False) -> None:
-        """Raise Forbidden, with the reason, unless the user's roles allow the verb (see `Rights`)."""
+        """Raise Forbidden, with the reason, unless one of the user's roles allows the verb.
+
+        The role on the whole site always counts. For verbs that aren't in `OF_THE_SITE`, another role counts, too:
+        `highest` if `anywhere` is True, otherwise `membership`, unless `slug` is None. `slug`: None, or the live blog
+        for which the rights were read. An editor who opened this live blog is also allowed `manage`.
+        """
         if verb in OF_THE_SITE:
             roles: Collection[Role | None] = (self.role,)
         elif anywhere:

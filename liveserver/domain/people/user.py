@@ -19,10 +19,10 @@ NAME_MAX = 80
 
 
 def login_of(name: str) -> str:
-    """Return the form of a user's name by which names are compared. No two users have the same.
+    """Return a user's name in the form in which names are compared. No two users have names with the same form.
 
-    Upper and lower case are the same, as are a letter with an accent in one character and in two (NFKC), and one space
-    and several.
+    Names have the same form if they differ only in upper and lower case, in the number of spaces, or in characters that
+    NFKC makes equal, such as an accented letter that is written as one character or as two.
     """
     return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
 
@@ -31,7 +31,7 @@ class UserState(StrEnum):
     """The state of a user."""
 
     INVITED = "invited"
-    """The user hasn't joined yet: there is a link, but neither a password nor a passkey."""
+    """The user was invited, but hasn't joined yet, and can't sign in without the link of the invitation."""
     ACTIVE = "active"
     DISABLED = "disabled"
 
@@ -51,11 +51,11 @@ class User:
     updated_at: datetime
     version: int
     memberships: tuple[Membership, ...] = ()
-    """The user's roles on single live blogs, by slug."""
+    """The user's roles on single live blogs, in the order of the slugs; also () if they weren't read from the store."""
 
     @property
     def entity_version(self) -> EntityVersion:
-        """The user's version, within a history whose name is made of the time of the user's last change."""
+        """The user's version, in a history that is named after the time of the last change of name, role or state."""
         return EntityVersion(self.version, _history_since(self.updated_at))
 
 
