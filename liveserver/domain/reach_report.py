@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class ReachDay(NamedTuple):
-    """The reach of a live blog on one day in its time zone, on one partner's pages, or on pages of no partner."""
+    """One day's reach of a live blog, on one partner's pages or on pages of no partner.
+
+    The day begins at midnight in the live blog's time zone.
+    """
 
     day: date
     views: int
@@ -37,12 +40,12 @@ class PartnerReach(NamedTuple):
 
     @property
     def views(self) -> int:
-        """The number of streams that were opened in all hours of the report together."""
+        """The number of streams that were opened in the report's period: the sum over all hours."""
         return sum(hour.views for hour in self.hours)
 
     @property
     def seconds(self) -> int:
-        """How long streams were open in all hours of the report, in seconds, added up over all streams."""
+        """How long streams were open in the report's period, in seconds, added up over all streams."""
         return sum(hour.seconds for hour in self.hours)
 
     @property

@@ -25,10 +25,10 @@ class Snapshot(NamedTuple):
     next_cursor: str | None
     """The cursor for the entries that are older than `entries`; None if there are no older entries."""
     began_at: datetime | None
-    """The time at which the oldest published entry was published; None if no entry is published."""
+    """The time at which the oldest entry of the whole live blog was published. Only entries that are published now
+    count; None if there are none."""
     changed_at: datetime
-    """The time of the live blog's last change. If the snapshot is of a past moment, and the live blog has changed
-    later, `changed_at` is the snapshot's moment."""
+    """The earlier of two times: the time of the live blog's last change, and the moment of the snapshot."""
 
 
 class Deletion(NamedTuple):
@@ -45,9 +45,10 @@ class Feed(NamedTuple):
     entries: list[Entry]
     """The newest published entries, newest first."""
     deleted: list[Deletion]
-    """The deleted entries that would be among `entries` if they weren't deleted, newest first."""
+    """The deleted entries that were published in the same period as `entries`, or at any time if `entries` has all
+    published entries. The entry that was published last comes first."""
     changed_at: datetime
-    """The time of the last change of the live blog's own fields or of an entry."""
+    """The time of the last change that readers could see: of the live blog's own fields, or of one of its entries."""
 
 
 class Listing(NamedTuple):
@@ -57,7 +58,7 @@ class Listing(NamedTuple):
     began_at: datetime | None
     """The time at which the oldest published entry was published; None if no entry is published."""
     changed_at: datetime
-    """The time of the last change of the live blog's own fields or of an entry."""
+    """The time of the last change that readers could see: of the live blog's own fields, or of one of its entries."""
 
 
 class EntryPage(NamedTuple):

@@ -60,7 +60,7 @@ class User:
 
 
 class Membership(NamedTuple):
-    """A user's role on one live blog, beside the user's role on the whole site. The higher role counts."""
+    """A user's role on one live blog. There, the higher of this role and the user's role on the whole site applies."""
 
     slug: str
     role: Role
@@ -72,13 +72,13 @@ class LinkKind(StrEnum):
     JOIN = "join"
     """The user joins: sets a password, or makes a passkey, for the first time."""
     RESET = "reset"
-    """The user has lost the password or passkey, and sets a new one."""
+    """The user has lost the password or passkey, and sets a new password or passkey."""
     SIGN_IN = "sign-in"
-    """The link signs in at once, without a password. Only `liveserver demo` makes such links."""
+    """The link signs the user in at once, without a password or passkey. Only `liveserver demo` makes such links."""
 
 
 class JoinLink(NamedTuple):
-    """A link by which a user joins or gets a new password. It can be used once."""
+    """A link by which a user joins, sets a new password or passkey, or signs in (`LinkKind`). It can be used once."""
 
     kind: LinkKind
     user_id: str
@@ -91,15 +91,15 @@ class Session:
     """A user's session at the desk: from signing in to signing out, in one browser."""
 
     id: str
-    """A short id by which the session can be listed and ended. It is no secret."""
+    """A short id, by which the user can end the session. It is no secret, unlike the token in the session's cookie."""
     user_id: str
     created_at: datetime
     seen_at: datetime
-    """The time of the session's last request, some minutes less exactly."""
+    """The time of the session's last request, or a time up to five minutes (`SEEN_EVERY`) before that request."""
     confirmed_at: datetime
-    """The time when the user last proved, by password, passkey or provider, to be who they are."""
+    """The time at which the user last proved their identity: when signing in, or later in the session."""
     address: str | None
-    """The address of the client that signed in; None if it isn't known."""
+    """The IP address of the client that signed in; None if it isn't known."""
     agent: str
     """The browser's User-Agent header, cut to `AGENT_MAX` characters."""
 

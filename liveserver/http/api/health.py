@@ -24,7 +24,7 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """Answer 200 if an entry could be published now, and if this server isn't about to end.
+    """Answer 200 if an entry could be published now, and if this server isn't shutting down.
 
     Otherwise raises Draining or StoreUnavailable. Both errors are answered with 503. If the bus is down, the answer is
     still 200: the other nodes then read changes from the store, a little later.

@@ -1,4 +1,4 @@
-"""The API's partners, `/api/v1/partners`; and `…/embed`, which tells a widget whether it may show a live blog."""
+"""The API's `/partners`; and `/liveblogs/{slug}/embed`, which tells a widget whether it may show the live blog."""
 
 from __future__ import annotations
 
@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 
 
 async def _actor(request: Request) -> Actor:
-    """Return the actor. A key needs the verb; of a user, the store says which partners the user may see and change.
+    """Return the actor of a request: a key to which `Verb.PARTNERS` is allowed, or any user who is signed in.
 
-    They are those whose every live blog the user may manage.
+    The store checks the user's rights later. A user to whom the verb isn't allowed may see and change only a partner
+    that is limited to live blogs that the user may manage. For a request to `/api/v1` without such a key,
+    raises as `authorised` does.
     """
     return signed_in(request) if is_at_desk(request) else await authorised(request, Verb.PARTNERS)
 
@@ -88,7 +90,8 @@ async def delete(request: Request) -> Response:
 async def embed(request: Request) -> Response:
     """Answer, to a page of another site, whether the page may show the live blog.
 
-    The answer also has the partner's theme and attribution, and a link for a page that may not show the live blog.
+    The answer also has the partner's theme and attribution, and the address of the live blog's own page. A widget that
+    may not show the live blog links to this address.
     """
     query = query_of(request, PartnerQuery)
     parts, slug = services(request), request.path_params["slug"]

@@ -1,4 +1,4 @@
-"""The API's reach of a live blog, `/api/v1/liveblogs/{slug}/reach`, and the links to the page that shows the reach."""
+"""The API's `/liveblogs/{slug}/reach` (a live blog's reach) and `…/links` (links to the page that shows the reach)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 async def read(request: Request) -> Response:
-    """Answer with a live blog's reach, by partner: how many viewers there are now, and figures by day and by hour."""
+    """Answer with a live blog's reach, by partner: viewers now, and views, seconds and peak by day and by hour."""
     await authorised(request, Verb.FIGURES)
     query = query_of(request, ReachQuery)
     report = await services(request).reach.report(

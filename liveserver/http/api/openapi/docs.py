@@ -53,7 +53,7 @@ async def openapi(request: Request) -> Response:
 def _document(address: str) -> Representation:
     """Return the OpenAPI document as a representation.
 
-    The representation is kept, as making it again takes some milliseconds.
+    `address`: the server's address, as for `document`. The last result is kept, as making it takes some milliseconds.
     """
     return Representation(json_encoding.dumps(document(address)), "application/json", {"Cache-Control": PUBLIC_CACHE})
 

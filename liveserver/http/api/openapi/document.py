@@ -1,8 +1,8 @@
 """The OpenAPI 3.1 document. It is made from the catalogue of operations, and from the models of bodies and answers.
 
-The operations that the desk's API shares with `/api/v1` are described once, under `/api/v1`; the description of the
-whole API says that they are at the desk, too. A copy of each under `/desk/api/v1` would double the document, and a
-reference to the same path item would claim that a session's cookie counts under `/api/v1`, which it never does.
+The operations that the desk's API shares with `/api/v1` are described once, under `/api/v1`. DESCRIPTION says that the
+desk's API has them, too. Copies of them under `/desk/api/v1` would double the document. If `/desk/api/v1` referred to
+the descriptions under `/api/v1`, they would have to name a session's cookie, which is never valid under `/api/v1`.
 """
 
 from __future__ import annotations
@@ -138,10 +138,10 @@ def _document() -> JSON:
 
 
 def _move_defaults(schema: JSON, *, described: bool) -> None:
-    """Remove the defaults of a schema's fields. If `described`, each field's description names its default instead.
+    """Remove the defaults from a schema's fields. If `described`, add them to the fields' descriptions instead.
 
-    Programs that generate client code assume that a field with a default is always present. Generators of TypeScript
-    then make the field mandatory in every request and in every answer.
+    Defaults that are None, False or empty are only removed. Programs that generate client code assume that a field with
+    a default is always present. Generators of TypeScript then make the field mandatory in every request and answer.
     """
     for field in schema.get("properties", {}).values():
         default = field.pop("default", None)
@@ -198,7 +198,7 @@ def _operation(operation: Operation, *, at_desk: bool) -> JSON:
 
 
 def _needs(operation: Operation, *, at_desk: bool) -> str:
-    """Return a sentence on what the sender of a request needs; an empty text if there is nothing to say."""
+    """Return a sentence on the scope, role or session that a request needs; an empty text if it needs none of them."""
     if operation.verb is None:
         return "Anybody who is signed in may use it." if at_desk else ""
     if not at_desk:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from liveserver.domain.people.rights import Verb
 
 WRITING = (401, 403, 413, 415, 422, 503)
-"""The statuses of the problems with which an operation may answer if it needs an API key and a request body."""
+"""The statuses of the problems with which an operation may answer if it needs an API key (or a session) and a
+request body."""
 
 JSON_LINES = "application/x-ndjson"
 """The media type of answers with one JSON object on each line."""
@@ -26,12 +27,12 @@ _PARAMETER = re.compile(r"\{(\w+):(\w+)\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One method of one path below `/api/v1`."""
+    """One method of one path below `/api/v1` or `/desk/api/v1`."""
 
     method: str
     path: str
-    """The path in the form that routes need, such as `/liveblogs/{slug:slug}`. Each parameter has a name and, after the
-    colon, the name of its form (`http/route_params.py`)."""
+    """The path as routes need it, such as `/liveblogs/{slug:slug}`. Each parameter has a name and, after the colon, the
+    name of its form (`http/route_params.py`)."""
     endpoint: Callable[[Request], Awaitable[Response]]
     tag: str
     summary: str
@@ -43,7 +44,7 @@ class Operation:
     all operations share."""
     description: str = ""
     verb: Verb | None = None
-    """The verb that must be allowed to the sender of the request; None if anybody may send it."""
+    """The verb that the rights of the request's sender must allow; None if the sender needs no rights."""
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     content: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -51,16 +52,17 @@ class Operation:
     body."""
     example: dict[str, Any] = field(default_factory=dict)
     headers: tuple[str, ...] = ()
-    """The names of the request headers that have a meaning for this operation."""
+    """The names of the request headers that this operation reads, such as `If-Match`."""
     media_type: str = "application/json"
     lines: bool = False
     """True if the answer comes as JSON lines to a client that accepts them."""
     confirmed: bool = False
-    """True if the user must have proved who they are in the last minutes. Only the desk has such operations."""
+    """True if the user must have proved their identity in the last ten minutes (`CONFIRMED_FOR`). Only the desk has
+    such operations."""
 
     @property
     def template(self) -> str:
-        """The path in the form that OpenAPI needs, such as `/liveblogs/{slug}`: parameters have no form names."""
+        """The path as OpenAPI needs it, such as `/liveblogs/{slug}`: without the names of the parameters' forms."""
         return _PARAMETER.sub(r"{\1}", self.path)
 
     @property

@@ -1,4 +1,4 @@
-"""The model of problem documents, for the OpenAPI document. `http/problems.py` makes them."""
+"""The model of problem documents, for the OpenAPI document. `http/problems.py` makes problem documents."""
 
 from __future__ import annotations
 

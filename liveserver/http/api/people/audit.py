@@ -30,13 +30,14 @@ if TYPE_CHECKING:
     from liveserver.access.actors import Actor
 
 PAGE = 500
-"""The number of acts that an export reads from the store at once. Only these are in memory."""
+"""The number of acts that an export reads from the store at a time. No other acts of the export are in memory."""
 EXPORT_MAX = 100_000
-"""The greatest number of acts in one export. The last line of a longer one has the cursor with which to go on."""
+"""The greatest number of acts in one export. If there are more acts, the last line has the cursor for the
+remaining acts."""
 
 
 class AuditQuery(PageQuery):
-    """The parameters that choose acts."""
+    """The query parameters of `/audit`: which acts to show, and which page of them."""
 
     person: Annotated[str, Field(max_length=64), AfterValidator(clean)] | None = Field(
         None, description="The id of a user or an API key; or `command` or `schedule`, which are parts of the server"
@@ -51,12 +52,12 @@ class AuditQuery(PageQuery):
 
     @property
     def filter(self) -> ActFilter:
-        """The choice, as the store reads it."""
+        """The filter for the store, made from all parameters except `limit` and `cursor`."""
         return ActFilter(self.person, self.liveblog, self.entry, self.action, self.since, self.until)
 
 
 async def read(request: Request) -> Response:
-    """Answer with a page of acts, the last one first. If the client accepts JSON lines, answer with all acts."""
+    """Answer with a page of acts, the last act first. A client that accepts JSON lines gets up to EXPORT_MAX acts."""
     actor = await authorised(request, Verb.ADMINISTER)
     query = query_of(request, AuditQuery)
     if request.method == "GET" and JSON_LINES in request.headers.get("accept", ""):
@@ -67,10 +68,10 @@ async def read(request: Request) -> Response:
 
 
 async def _lines(request: Request, actor: Actor, query: AuditQuery) -> AsyncIterator[bytes]:
-    """Yield acts as JSON lines, page by page. A page is read when the client has taken the page before.
+    """Yield acts as JSON lines, page by page. A page is read only when the previous page has been sent.
 
-    The rights are checked before each page: a session that is ended meanwhile ends the export. Errors are told in the
-    last line, as the status was sent long before.
+    The rights are checked before each page: the export stops if the session has ended or the rights were taken away.
+    An error is told in the last line, as the status was sent long before.
     """
     store, cursor, left = services(request).store, query.cursor, EXPORT_MAX
     try:

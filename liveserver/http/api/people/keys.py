@@ -41,7 +41,7 @@ async def listing(request: Request) -> Response:
 
 
 async def create(request: Request) -> Response:
-    """Make an API key, and answer with it. It can't be shown again."""
+    """Make an API key, and answer with it. Only this answer contains the key's secret."""
     actor = await confirmed(request, Verb.ADMINISTER)
     body = await body_of(request, KeyInput, actor)
     expires_at = None if body.expires_in_days is None else now() + timedelta(days=body.expires_in_days)
@@ -54,7 +54,7 @@ async def create(request: Request) -> Response:
 
 
 async def revoke(request: Request) -> Response:
-    """Revoke an API key, at once and for good."""
+    """Revoke an API key, at once and permanently."""
     actor = await confirmed(request, Verb.ADMINISTER)
     await services(request).store.keys.revoke(request.path_params["key_id"], now(), actor.principal)
     return Response(status_code=204)

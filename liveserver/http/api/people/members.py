@@ -1,4 +1,4 @@
-"""The desk's `/liveblogs/{slug}/members`: users with a role on one live blog beside their role on the whole site."""
+"""The desk's `/liveblogs/{slug}/members`: users with a membership, which is a role on one live blog."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 async def listing(request: Request) -> Response:
-    """Answer with the members of a live blog, by name."""
+    """Answer with the members of a live blog, sorted by name."""
     await authorised(request, Verb.MANAGE)
     members = await services(request).store.users.members(request.path_params["slug"])
     return answer(request, {"items": [member_object(user, role) for user, role in members]}, public=False)
@@ -40,7 +40,7 @@ async def put(request: Request) -> Response:
 
 
 async def add(request: Request) -> Response:
-    """Give the user with a name a role on the live blog, and answer with the member."""
+    """Find a user by name, give the user a role on the live blog, and answer with the member."""
     actor = await authorised(request, Verb.MANAGE)
     body = await body_of(request, MemberInput, actor)
     try:
@@ -51,7 +51,7 @@ async def add(request: Request) -> Response:
 
 
 async def remove(request: Request) -> Response:
-    """Take a user's role on the live blog away."""
+    """Remove a user's role on the live blog."""
     actor = await authorised(request, Verb.MANAGE)
     slug, user_id = request.path_params["slug"], request.path_params["user_id"]
     await services(request).store.users.set_membership(slug, user_id, None, actor.principal, now())

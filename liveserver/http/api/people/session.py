@@ -1,4 +1,4 @@
-"""The desk's `/session`, which is the one that asks, and `/sessions`, which are all of its user."""
+"""The desk's `/session` (the session from which the request came) and `/sessions` (all sessions of the same user)."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from liveserver.domain.people.rights import Rights
 
 LIVEBLOGS_MAX = 50
-"""The greatest number of live blogs for which one request may ask what the user may do."""
+"""The greatest number of live blogs that one `GET /session` may name. The answer lists the user's verbs for each."""
 
 
 class SelfQuery(Query):
-    """The parameter that names live blogs."""
+    """The query parameter of `GET /session`: the live blogs for which the answer lists the user's verbs."""
 
     liveblog: Annotated[list[Slug], Field(max_length=LIVEBLOGS_MAX), AfterValidator(_unique)] = Field(
         [], description="A live blog on which you want to know what you may do; may be repeated"
@@ -45,7 +45,7 @@ class SelfQuery(Query):
 
 
 async def read(request: Request) -> Response:
-    """Answer with the user who asks, the session, and what the user may do."""
+    """Answer with the user, the session, and the user's verbs on the whole site and on the named live blogs."""
     actor, session = desk_actor_of(request)
     query = parse(SelfQuery, {"liveblog": request.query_params.getlist("liveblog")}, prefix="?")
     store = services(request).store
@@ -72,7 +72,7 @@ def _verbs(rights: Rights, slug: str | None) -> list[Verb]:
 
 
 async def sign_out(request: Request) -> Response:
-    """End the session that asks, and remove its cookie."""
+    """End the session from which the request came, and remove its cookie."""
     actor, session = signed_in(request), desk_actor_of(request).session
     parts = services(request)
     await parts.store.sessions.end(session.user_id, session.id, actor.principal, now())
@@ -82,7 +82,7 @@ async def sign_out(request: Request) -> Response:
 
 
 async def confirm(request: Request) -> Response:
-    """Note that the user has given the password once more."""
+    """Check the user's password once more, and note the time. Answer with the time until which this proof is valid."""
     actor = signed_in(request)
     body = await body_of(request, PasswordInput, actor)
     client = Client(request.scope.get("client"), request.headers.get("user-agent", ""))
@@ -115,7 +115,7 @@ async def end(request: Request) -> Response:
 
 
 async def end_others(request: Request) -> Response:
-    """End all sessions of the user who asks, except the one that asks."""
+    """End all sessions of the user who asks, except the session from which the request came."""
     principal = signed_in(request).principal
     await services(request).store.sessions.end_all(principal, now(), but=principal.session)
     return Response(status_code=204)

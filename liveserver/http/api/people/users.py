@@ -79,7 +79,7 @@ async def invite(request: Request) -> Response:
 
 
 async def reset(request: Request) -> Response:
-    """Void a user's password, passkeys and sessions, and answer with a link to set new ones."""
+    """Void a user's password, passkeys and sessions. Answer with a link to set a new password or passkey."""
     actor = await confirmed(request, Verb.ADMINISTER)
     store, user_id, at = services(request).store, request.path_params["user_id"], now()
     invited = (await store.users.find(user_id)).state is UserState.INVITED

@@ -50,8 +50,8 @@ def answer(
 def page_headers(request: Request, query: PageQuery, next_cursor: str | None) -> dict[str, str]:
     """Return the header `Link: rel="next"` (RFC 8288), which links to the list's next page; no header on the last page.
 
-    The link has the next cursor, and the known parameters of the query that differ from their defaults. `next_cursor`:
-    the cursor of the next page; None if this is the last page.
+    The link has the parameters of `query` that differ from their defaults, with `next_cursor` as the cursor.
+    `next_cursor`: the cursor of the next page; None if this is the last page.
     """
     if next_cursor is None:
         return {}

@@ -1,7 +1,7 @@
 """The sender of a request: its actor, the check of its rights, and the limits against which the request counts.
 
-A request to `/api/v1` has an API key, or none. A request to `/desk/api/v1` comes from a session; whoever routed it has
-put the session into the request's scope.
+A request to `/api/v1` has an API key, or none. A request to `/desk/api/v1` comes from a session: its route
+(`http/desk/api_routes.py`) has checked the session, and has put it into the request's scope.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from liveserver.domain.people.rights import Verb
 
 DESK = "liveserver.desk"
-"""The name in a request's scope under which a request to the desk has its `DeskActor`."""
+"""The key of the `DeskActor` in a request's scope. Only the scopes of requests to the desk's API have this key."""
 
 
 def desk_actor_of(request: Request) -> DeskActor:
-    """Return the user who sent a request to the desk, with the session. The caller serves only such requests."""
+    """Return the user and the session from which a request came. The request must have come to the desk's API."""
     found: DeskActor = request.scope[DESK]
     return found
 
@@ -37,7 +37,7 @@ def is_at_desk(request: Request) -> bool:
 
 
 def api_root(request: Request) -> str:
-    """Return the address of the API to which the request came, without a slash at the end."""
+    """Return the full URL of the API to which the request came, without a slash at the end."""
     return services(request).settings.base_url + ("/desk/api/v1" if is_at_desk(request) else "/api/v1")
 
 
@@ -54,18 +54,18 @@ async def actor_of(request: Request) -> Actor | None:
 async def authorised(request: Request, verb: Verb, *, anywhere: bool = False) -> Actor:
     """Return the actor of a request if its rights allow the verb on the live blog in the path.
 
-    The actor and the route are noted for the audit log. If the path names no live blog, a key that is limited to
-    certain live blogs is refused, unless `anywhere` is True. `anywhere`: True for a resource that belongs to no live
-    blog, so that it is enough that the verb is allowed on any. Raises Unauthorized if there is no valid key. Raises
-    Forbidden if the rights don't allow the verb.
+    If the path names no live blog, the rights must allow the verb on the whole site. A key that is limited to certain
+    live blogs has no such rights. `anywhere`: True if it is enough that the rights allow the verb on any one live blog,
+    as for pictures, which belong to no live blog. The actor and the route are noted for the audit log. Raises
+    Unauthorized if there is no valid key. Raises Forbidden if the rights don't allow the verb.
     """
     return _noted(request, require(await actor_of(request), verb, request.path_params.get("slug"), anywhere=anywhere))
 
 
 def signed_in(request: Request) -> Actor:
-    """Return the user who sent a request to the desk, for an operation that anybody who is signed in may use.
+    """Return the user who sent a request to the desk's API, whatever the user's rights.
 
-    The actor and the route are noted for the audit log.
+    The route has checked the session. The actor and the route are noted for the audit log.
     """
     return _noted(request, desk_actor_of(request).actor)
 
