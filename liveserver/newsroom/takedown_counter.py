@@ -1,9 +1,9 @@
 """The counting of confirmations: viewers of one node confirm that a deleted entry is gone. This module does no I/O.
 
-All viewers that are connected at the deletion are asked to confirm. A viewer that comes back later with an older
-position is sent the deletion, too, and is counted when it confirms. A reader that polls is counted when it confirms, as
-the server doesn't know of the reader before. Only this module remembers single viewers, and only while they are
-connected and the counting goes on.
+All viewers that are connected at the deletion are asked to confirm, and count as asked from then on. A viewer that
+comes back later with an older position is sent the deletion, too, but counts as asked only when it confirms. The same
+is true of a reader that polls, as the server doesn't know which readers poll. A counter remembers a viewer until the
+viewer leaves or the counting ends, and a reply id until the counting ends.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from liveserver.realtime.viewer import Viewer
 
 REPLY_IDS_MAX = 100_000
-"""The greatest number of reply ids that are remembered, so that a viewer isn't counted twice. (A reply id is the name
-under which a viewer answers by POST.) When so many are remembered, an answer by POST is counted only if it comes from a
-viewer of this node that was asked to confirm. Anybody can invent other reply ids."""
+"""How many reply ids a counter remembers before it ignores reply ids that may be invented.
+
+A reply id is the name under which a viewer answers by POST. It is remembered so that no viewer is counted twice. When a
+counter has this many, it counts an answer by POST only if the reply id belongs to a viewer that this node has asked.
+"""
 
 BUCKETS = 4_096
 """The number of buckets of a set of reply ids. In a full set, each bucket has two dozen ids, and a search takes half a
@@ -76,7 +78,7 @@ class TakedownCounter:
         """The viewers that were asked and will answer by POST, by their reply ids. A viewer is removed when it answers
         or leaves."""
         self._answered_ids = ReplyIds()
-        """The reply ids that came with a confirmation, and the reply ids of viewers that have left."""
+        """The reply ids that came with a counted answer, and the reply ids of asked viewers that left without one."""
         for viewer in self._waiting:
             self._counts(viewer.partner).asked += 1
             if reply_id := viewer.reply_id:
@@ -85,7 +87,7 @@ class TakedownCounter:
     def answered(self, viewer: Viewer, *, had: bool) -> None:
         """Count a viewer's confirmation. Only the first confirmation of a viewer is counted.
 
-        `had`: True if the viewer had the entry until it confirmed.
+        `had`: True if the viewer's page had the entry until the deletion arrived.
         """
         if self.closed or viewer in self._answered:
             return
@@ -99,10 +101,11 @@ class TakedownCounter:
         counts.had += had
 
     def posted(self, reply_id: str, *, had: bool, partner: str = "") -> None:
-        """Count a confirmation that came by POST. Of several with the same reply id, only the first is counted.
+        """Count a confirmation that came by POST, if it is the first with this reply id.
 
-        It comes from a viewer of this node that can't answer on its stream (SSE), or from a reader that polls. `had`:
-        True if the reader had the entry until it confirmed. `partner`: the partner of a reader that polls; "" if none.
+        The sender is a viewer that can't answer on its stream (SSE), or a reader that polls. `had`: True if the page
+        had the entry until the deletion arrived. `partner`: the id of the sender's partner; "" for no partner. If this
+        node asked the viewer, the argument `partner` isn't used, as the viewer's partner is known.
         """
         if self.closed or reply_id in self._answered_ids:
             return
@@ -121,7 +124,7 @@ class TakedownCounter:
         counts.had += had
 
     def left(self, viewer: Viewer) -> None:
-        """Forget a viewer that has left. If it was asked and hasn't confirmed, count it as gone."""
+        """Forget a viewer that has left. If it was asked and hasn't confirmed, add 1 to its partner's count `gone`."""
         if viewer in self._waiting:
             self._waiting.remove(viewer)
             self._counts(viewer.partner).gone += 1
@@ -153,5 +156,5 @@ def total(node_counts: Iterable[dict[str, ConfirmationCounts]]) -> dict[str, Con
 
 
 def waiting(by_partner: dict[str, ConfirmationCounts]) -> int:
-    """Return the number of viewers, of all partners, that were asked, are connected, and haven't confirmed yet."""
+    """Return how many viewers, of all partners together, were asked, are connected, and haven't confirmed yet."""
     return sum(counts.waiting for counts in by_partner.values())

@@ -20,9 +20,9 @@ DEFLATE_MIN = 128
 """The size in bytes below which a message isn't deflated: deflating would make it longer, or hardly shorter."""
 
 BUS_MESSAGE_MAX = 64 * 1024
-"""The size in bytes above which a change isn't put on the bus.
+"""The greatest size in bytes of a change's JSON on the bus.
 
-The bus carries only the position of such a change. The receiving process reads the change from the store.
+If the JSON is larger, only the change's position is sent, and the receiving process reads the change from the store.
 """
 
 
@@ -74,7 +74,7 @@ class Frame:
 
 
 class ChangeDetails(NamedTuple):
-    """The details of a change that editions need: the entry's tags, and the time for the confirmation of a deletion."""
+    """The details of a change that editions need: the entry's tags, and how long viewers have to confirm a deletion."""
 
     tags: tuple[str, ...] | None = None
     """The entry's tags; None if the change is a deletion, or concerns the live blog's own fields."""
@@ -117,9 +117,9 @@ class ChangeFrame(Frame):
     def withdrawn(self) -> ChangeFrame:
         """Return a deletion of this change's entry, to send to viewers in place of this change.
 
-        The new deletion has the same position as this change, and viewers aren't asked to confirm it. It is used if
-        viewers may not see the entry. A delayed edition also uses it if this change is itself a deletion: an earlier
-        message (a Withdrawal) has already asked viewers for any confirmation.
+        The new deletion has the same position as this change. It doesn't ask viewers to confirm. Use it if viewers may
+        not see the entry. In a delayed edition, also use it if this change is itself a deletion: there, an earlier
+        message, the Withdrawal, asks viewers to confirm.
         """
         return ChangeFrame(self.position, self.key, messages.delete_message(self.seq, self.key), ChangeDetails())
 

@@ -9,8 +9,8 @@ import orjson
 
 JSON = dict[str, Any]
 Encoded = orjson.Fragment
-"""A JSON value that is encoded already, as a part of an object that is encoded later. With such parts, the entries of a
-long list can be encoded one by one."""
+"""The type of a JSON value that is encoded already. If an object has such a value, `dumps` copies the value unchanged.
+So the entries of a long list can be encoded one by one, before the list."""
 
 
 def dumps(value: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""The JSON objects of people as the desk's API has them: users, sessions, API keys and acts. They hold no secrets."""
+"""The JSON objects about people in the desk's API: users, members, sessions and acts. They contain no secrets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def user_object(user: User) -> JSON:
-    """Return a user with the roles, as the desk's API shows it to owners."""
+    """Return a user as owners see it: with the role on the whole site, and with all memberships."""
     return {
         "id": user.id,
         "name": user.name,
@@ -28,12 +28,12 @@ def user_object(user: User) -> JSON:
 
 
 def member_object(user: User, role: Role) -> JSON:
-    """Return a member of a live blog: the user's name and state, and the role on this live blog."""
+    """Return a member of a live blog: the user's id, name and `UserState`, and `role`, the role on this live blog."""
     return {"id": user.id, "name": user.name, "state": user.state, "role": role}
 
 
 def session_object(session: Session, *, current: bool) -> JSON:
-    """Return a session as its user sees it. `current`: True if it is the one that asks."""
+    """Return a session as its user sees it. `current`: True if the request came from this session."""
     return {
         "id": session.id,
         "created_at": timestamp(session.created_at),

@@ -16,11 +16,12 @@ CLIENT_VARIABLES = frozenset({"LIVESERVER_KEY", "LIVESERVER_KEY_FILE", "LIVESERV
 
 
 def key_of(given: str | None) -> str | None:
-    """Return a client's API key: `given`, or else the key in the file that LIVESERVER_KEY_FILE names; None if there is
-    no key.
+    """Return a client's API key: `given`, or else the key in the file that LIVESERVER_KEY_FILE names.
 
-    `given`: the key from a flag; without the flag, the key from the variable LIVESERVER_KEY; None if neither is set.
-    Raises SettingsError if the file can't be read, or if both variables are set and no flag is given.
+    Returns None if `given` is missing and LIVESERVER_KEY_FILE isn't set.
+
+    `given`: the value of the flag or, if there is no flag, of LIVESERVER_KEY. Raises SettingsError if the file can't be
+    read, isn't text or is empty. Also raises SettingsError if both variables are set, unless a flag gives another key.
     """
     path = os.environ.get("LIVESERVER_KEY_FILE")
     if not path or (given and given != os.environ.get("LIVESERVER_KEY")):
@@ -33,6 +34,7 @@ def key_of(given: str | None) -> str | None:
 def take_client_variables() -> None:
     """Copy the client variables from `.env` into the environment, except variables that the environment has already.
 
+    If the environment has LIVESERVER_KEY or LIVESERVER_KEY_FILE, neither of these two is copied.
     If LIVESERVER_PORT is set and no TLS certificate is set, the server is assumed to be on this machine. In that case,
     the default of LIVESERVER_URL is `http://localhost:` with this port.
     """

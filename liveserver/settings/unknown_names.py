@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 
 LIKENESS = 0.6
-"""The least similarity of a misspelt name to the name that was probably meant, as `difflib` computes it: 1 means
-equality."""
+"""The similarity above which a variable is suggested for a misspelt name. `difflib` computes the similarity: 0 if the
+names have nothing in common, 1 if they are equal."""
 
 
 def unknown_settings() -> dict[str, str | None]:
     """Return the names in the environment and `.env` that look like settings but are unknown.
 
-    The value for each is the variable that was probably meant, or None if no variable is similar enough.
+    The keys of the result are these names. A value is the variable that was probably meant; None if no variable is
+    similar enough.
     """
     lines = (name.upper() for name in DotEnvSettingsSource(Settings).env_vars)
     return {name: nearest_setting(name) for name in unknown_variables([*os.environ, *lines])}
@@ -43,10 +44,9 @@ def unknown_variables(names: Iterable[str]) -> list[str]:
 
 
 def nearest_setting(variable: str) -> str | None:
-    """Return the variable of a setting or a client command that is most similar to `variable`; None if no name is
-    similar.
+    """Return the variable of a setting or a client command that is most similar to `variable`.
 
-    The order of the words in a name doesn't matter.
+    Returns None if the similarity isn't more than LIKENESS. The order of the words in a name doesn't matter.
     """
     # The import is in the function, since most commands don't need it.
     from difflib import SequenceMatcher

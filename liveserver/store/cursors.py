@@ -1,7 +1,7 @@
 """Cursors. A client gets a list in pages, and a cursor holds the sort key of the last row of a page.
 
-The next page begins after this sort key, so rows that are inserted meanwhile don't shift it. To clients, a cursor is an
-opaque text.
+The next page begins after this sort key. So if a row is inserted between two requests, no other row is sent twice or
+left out. To clients, a cursor is an opaque text.
 """
 
 from __future__ import annotations

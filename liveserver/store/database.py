@@ -100,6 +100,6 @@ class Database:
             raise StoreUnavailable("the database is read only")
 
     async def close(self) -> None:
-        """Close the connections. A transaction under way runs to its end."""
+        """Close the connections. A transaction under way runs to its end; on SQLite, this method waits for the end."""
         await self.reader.close()
         await self.writer.close()

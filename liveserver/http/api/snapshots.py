@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 async def snapshot(request: Request) -> Response:
-    """Answer with a snapshot: the newest entries, the pinned entries, the key events, and their common position."""
+    """Answer with a snapshot: the newest entries, the pinned entries and the key events, all as of one position."""
     query = query_of(request, SnapshotQuery)
     parts, slug = services(request), request.path_params["slug"]
     admitted = await parts.partners.admit(slug, query.partner, request.scope["headers"])
@@ -48,9 +48,10 @@ async def _snapshot(parts: Container, admitted: Admission, limit: int) -> Cached
 
 
 async def changes(request: Request) -> Response:
-    """Answer with the changes after a position. If the live blog never had that position, the answer is a reset.
+    """Answer with the changes after a position, or with a reset, which tells the client to begin with a new snapshot.
 
-    A reset tells the client to begin with a new snapshot.
+    The answer is a reset if the text isn't a position, if the position has another epoch than the live blog, or if the
+    position's seq is higher than the live blog's.
     """
     query = query_of(request, ChangesQuery)
     parts, slug = services(request), request.path_params["slug"]

@@ -31,7 +31,7 @@ async def create(request: Request) -> Response:
 
 
 async def read(request: Request) -> Response:
-    """Answer with the source that a live blog follows, and its state."""
+    """Answer with the source that a live blog follows, and with the state of the source."""
     await authorised(request, Verb.MANAGE)
     source = await services(request).syndication.source(request.path_params["slug"])
     return answer(request, resources.source_object(source), public=False)

@@ -34,15 +34,15 @@ IN_MEMORY = 64 * 1024
 """An upload of at most this many bytes is kept in memory until the transcoder gets it. A larger upload is kept on the
 disk."""
 FIELDS_SIZE = 64 * 1024
-"""A form may have at most this many bytes more than the largest allowed picture."""
+"""The body of a form may be larger than the largest allowed picture, but at most by this many bytes."""
 FIELD_SIZE = 16 * 1024
-"""At most this many bytes may be in one field of a form."""
+"""At most this many bytes may be in one field of a form. The picture isn't a field."""
 FIELDS_MAX = 10
 """At most this many fields may be in a form besides its picture."""
 
 _BOUNDARY = re.compile(r"[ !#-\[\]-~]{1,70}")
-"""The pattern of the boundary between the parts of a form (RFC 2046, 5.1.1). It excludes characters that would have to
-be escaped."""
+"""The pattern of the boundary between the parts of a form (RFC 2046, 5.1.1). It excludes quotation marks and
+backslashes, which would have to be escaped in the Content-Type."""
 
 log = structlog.get_logger(__name__)
 
@@ -58,8 +58,9 @@ class Upload(NamedTuple):
 async def upload_of(request: Request, actor: Actor) -> AsyncIterator[Upload]:
     """Receive the picture that the actor sends, with its alternative text and credit.
 
-    Until the `with` block ends, the picture counts against the budget for uploads. If too little of the budget is left,
-    raises TooManyRequests or Busy. If the disk can't store the picture, raises MediaUnavailable. Also raises TooLarge,
+    Until the `with` block ends, the picture counts against the budget for uploads. Raises TooManyRequests if the
+    actor's uploads would need more than one actor may use, and Busy if too little of the whole budget is left
+    (`BodyBudget.room`). Raises MediaUnavailable if the disk can't store the picture. Also raises TooLarge,
     UnsupportedMediaType, and InvalidInput, which names every field that isn't valid.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -98,8 +99,8 @@ async def upload_of(request: Request, actor: Actor) -> AsyncIterator[Upload]:
 async def _limited(request: Request, limit: int, named_limit: int) -> AsyncGenerator[bytes, None]:
     """Yield the chunks of the request body. Raises TooLarge if they have more than `limit` bytes together.
 
-    `named_limit`: the limit on the picture alone, which the error's text names. It is less than `limit` if the body is
-    a form.
+    `named_limit`: the greatest number of bytes of the picture alone; the error's text names this number. If the body is
+    a form, `named_limit` is less than `limit`.
     """
     size = expected_size(request, limit)
     if size <= limit:

@@ -1,4 +1,7 @@
-"""The routes of the desk's API: every operation of the API again, and the desk's own, for people who are signed in."""
+"""The routes of the desk's API, for people who are signed in: all operations of `/api/v1`, and the desk's own.
+
+An operation of `/api/v1` has the same path below `/desk/api/v1`.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ if TYPE_CHECKING:
 
 
 def _route(path: str, all_operations: Sequence[Operation]) -> Route:
-    """Return one route for all methods of a path, so that the answer 405 can name all methods that are allowed."""
+    """Return one route for all methods of a path, so that the answer 405 can name all methods that are allowed.
+
+    `all_operations`: the operations of all paths.
+    """
     operations = {operation.method: operation for operation in all_operations if operation.path == path}
 
     async def endpoint(request: Request) -> Response:
@@ -48,13 +54,13 @@ def _route(path: str, all_operations: Sequence[Operation]) -> Route:
 
 
 _REPLACED = frozenset({b"cache-control", b"access-control-allow-origin", b"access-control-expose-headers"})
-"""The headers by which public answers say who may keep and read them."""
+"""The headers in which a public answer says which caches may keep it, and which sites' scripts may read it."""
 
 
 def _private(response: Response) -> Response:
-    """Let no cache keep an answer, and no script of another site read it. Return the response.
+    """Forbid caches to keep a response, and scripts of other sites to read it. Returns the same response.
 
-    The list of headers is replaced, not changed: a public answer that many requests share has only one.
+    The response gets a new list of headers. The old list isn't changed, since several responses may share it.
     """
     kept = [(name, value) for name, value in response.raw_headers if name.lower() not in _REPLACED]
     response.raw_headers = [*kept, (b"cache-control", b"no-store")]

@@ -1,8 +1,8 @@
 """The check that a request to the desk comes from the desk's own pages, and not from a page of another site.
 
-A browser sends the session's cookie with every request, also with one that another site's page has made it send
-(cross-site request forgery). Browsers name the page's origin in `Sec-Fetch-Site` (Fetch Metadata), older ones in
-`Origin`.
+A browser may send the session's cookie even if a page of another site has caused the request (cross-site request
+forgery). In `Sec-Fetch-Site`, a browser says whether the page has the same origin as the desk (Fetch Metadata). Older
+browsers send only `Origin`, which names the page's origin.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def check_origin(connection: HTTPConnection, base_url: str, method: str) -> None:
-    """Raise OtherSite for a request that may change something, unless a page of this very origin has sent it.
+    """Check that a request that may change something comes from a page of the desk's own origin.
 
-    `base_url`: the site's public address. `method`: the request's method; for a WebSocket, any method that isn't in
-    `SAFE`, because a page of another site may open one.
+    Raises OtherSite if the request's headers don't show this.
+    `base_url`: the site's public address. `method`: the request's method. For a WebSocket, pass a method that isn't in
+    `SAFE`: browsers let pages of other sites open WebSockets, too.
     """
     if method in SAFE:
         return

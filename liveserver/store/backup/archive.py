@@ -263,7 +263,10 @@ def _file_of(section: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return the beginning of a text from an archive, with control characters escaped: it is safe on a terminal."""
+    """Return the first SHOWN characters of a text from an archive, with unprintable characters escaped.
+
+    The result is safe on a terminal.
+    """
     return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text[:SHOWN])
 
 

@@ -40,10 +40,11 @@ class LongTransaction:
             raise Stopped
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """Begin a transaction, call `work`, and commit; then close the connections. Returns the result of `work`.
+        """Begin a transaction, call `work`, and commit. Returns the result of `work`.
 
-        Rolls back if `work` raises. After a cancellation, `work` raises Stopped at its next call of `step`. Raises
-        StoreUnavailable if the database doesn't answer.
+        Rolls back if `work` raises. If this coroutine is cancelled, the next call of `step` raises Stopped. Raises
+        StoreUnavailable if the database doesn't answer. At the end, in every case, closes the connections that were
+        passed to the constructor.
         """
         try:
             with outages():

@@ -1,8 +1,8 @@
 """How a restore joins the people of the database and those of the backup.
 
-A restore must not give back what was taken away since the backup was made: a role, a password, a passkey. So users whom
-the database has keep everything that the database says of them. Users whom only the backup has are added, with all that
-the backup says. A user who is disabled in either is disabled afterwards.
+If a role, a password or a passkey was taken away from a user after the backup, a restore must not give it back. So the
+users of the database stay as they are. Users who are only in the backup are added as they are in the backup. There is
+one exception: a user who is disabled in the database or in the backup is disabled afterwards.
 """
 
 from __future__ import annotations
@@ -27,10 +27,13 @@ _users, _members, _blogs = tables.users, tables.memberships, tables.liveblogs
 
 
 class PeopleMerge:
-    """The joining of people in one restore. It is made before the database's rows are deleted."""
+    """The merge of the database's users and the backup's users in one restore.
+
+    Construct this object before the restore deletes the database's rows.
+    """
 
     def __init__(self, connection: Connection) -> None:
-        """Note the users of the database and their memberships. End all sessions, and void all links to join."""
+        """Note the users of the database and their memberships. Delete all sessions and all join links."""
         self._known = {row.id: row.login for row in connection.execute(select(_users.c.id, _users.c.login))}
         self._logins = set(self._known.values())
         query = select(_members.c.user_id, _blogs.c.slug, _members.c.role)
@@ -40,10 +43,10 @@ class PeopleMerge:
         connection.execute(delete(tables.join_links))
 
     def rows(self, name: str, rows: list[Row]) -> list[Row]:
-        """Return those rows of the backup's table `name` that are to be inserted.
+        """Return the rows to insert into the table `name`. `rows`: rows of this table in the backup.
 
-        If the name of a user whom only the backup has is another user's name in the database, the user gets a name that
-        nobody has.
+        Leaves out passkeys, identities and memberships of users who are in the database. A user who is only in the
+        backup may have the same name as another user in the database. Then the user's id is added to the name.
         """
         if name in {"passkeys", "identities", "memberships"}:
             return [row for row in rows if row["user_id"] not in self._known]
@@ -58,7 +61,7 @@ class PeopleMerge:
         return {**row, "name": name, "login": login_of(name)}
 
     def finish(self, connection: Connection) -> None:
-        """Give the users whom the database had their memberships again, on the live blogs that the backup has, too."""
+        """Insert the memberships of the database's users again, except on live blogs that the backup doesn't have."""
         ids = {row.slug: row.id for row in connection.execute(select(_blogs.c.slug, _blogs.c.id))}
         rows: list[dict[str, Any]] = [
             {"user_id": old["user_id"], "liveblog_id": ids[old["slug"]], "role": old["role"]}
@@ -70,10 +73,10 @@ class PeopleMerge:
 
 
 def insertion(connection: Connection, table: Table) -> Executable:
-    """Return the statement that inserts rows of the backup into a table that keeps its rows.
+    """Return the statement that inserts rows of the backup into `table`, one of the tables KEPT.
 
-    An API key that was made after the backup stays valid. A key that was revoked in the database, or in the backup,
-    stays revoked; likewise for users who were disabled. All else stays as the database has it.
+    A row that the database has already stays as it is, with two exceptions: an API key that is revoked in the backup
+    becomes revoked, and a user who is disabled in the backup becomes disabled.
     """
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     query = dialect.insert(table)

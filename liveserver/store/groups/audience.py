@@ -17,23 +17,24 @@ class Reach(QueryGroup):
     """The queries of audience statistics by the hour, and of links to the page that shows these statistics."""
 
     add = Write(reach.add)
-    """Add a node's counts to the stored counts. The argument has pairs: a live blog's slug, and its counts in an hour.
+    """Add a node's views and watch time to the stored numbers, and keep the higher of the node's and the stored peak.
 
-    A pair is skipped if no live blog has the slug.
+    The argument has pairs of a live blog's slug and a `ReachHour`. A pair is skipped if no live blog has the slug.
     """
 
     find = Read(reach.find)
-    """Return the reach of a live blog by the hour, ordered by partner, then by hour. Raises NotFound.
+    """Return the reach of a live blog by partner and hour, ordered by partner, then by hour.
 
-    Returns the hours that begin at `since` or later, and before `until`. `partner`: only the hours of this partner
-    (None: of all partners).
+    Only hours that begin at `since` or later, and before `until`, are returned. `partner`: the id of the only partner
+    whose hours are returned, "" for hours without a partner, None for all hours. Raises NotFound if there is no such
+    live blog.
     """
 
     async def add_link(self, digest: str, link: ReachLink, by: Principal) -> None:
         """Insert a link under the hash of its secret. Raises NotFound if there is no such live blog.
 
-        Also deletes all expired links, and the live blog's oldest ones if it has more than LINKS_MAX. Raises
-        Unauthorized or Forbidden if the principal `by` may not manage the live blog now.
+        Also deletes all expired links, and all links of this live blog except the LINKS_MAX newest. Raises Unauthorized
+        or Forbidden if the principal `by` may not manage the live blog now.
         """
         fields = {"liveblog": link.slug, "expires_at": link.expires_at.isoformat()}
         await self._commit(

@@ -71,9 +71,10 @@ def signed_in(request: Request) -> Actor:
 
 
 async def confirmed(request: Request, verb: Verb) -> Actor:
-    """Return the actor as `authorised` does, if the user has proved in the last minutes to be who they are.
+    """Return the actor as `authorised` does. The user must have proved their identity in the last ten minutes.
 
-    The request came to the desk. Raises NotConfirmed if the proof is missing or too old.
+    Call this only for requests to the desk. A sign-in is such a proof, too. Raises NotConfirmed if the last proof is
+    older than `CONFIRMED_FOR`.
     """
     actor = await authorised(request, verb)
     check_confirmed(desk_actor_of(request))
@@ -88,10 +89,10 @@ def _noted(request: Request, actor: Actor) -> Actor:
 
 
 async def confirm(request: Request, actor: Actor) -> None:
-    """Check again, after the request body has arrived, that the actor has the same rights as before.
+    """Check again, after the request body has arrived, that the actor has the same rights and the same name as before.
 
     A body may take long to arrive. Raises Unauthorized if the key was revoked or has expired meanwhile, or if the
-    session has ended. Raises Forbidden if the rights were changed.
+    session has ended. Raises Forbidden if the rights or the name were changed in any way.
     """
     if is_at_desk(request):
         slug = request.path_params.get("slug")
@@ -122,10 +123,10 @@ async def provisionally_authorised(request: Request, verb: Verb) -> Actor:
 def count(request: Request, *, needs_key: bool) -> None:
     """Count a request against the limit of its API key or its address. Raises TooManyRequests if the limit is exceeded.
 
-    A request with a key that this process remembers counts for the key. Any other request counts for the address, with
-    one exception: a request that has an unknown key isn't counted here if the operation needs a key (`needs_key`). The
-    unknown key may be valid. A valid key must work even if other clients have used up the limit of the address. If the
-    key isn't valid, the request is counted later (`http/rejections.py`).
+    A request with a key that this process remembers counts for the key. A request without a key counts for the address.
+    A request with any other key counts for the address if the operation needs no key. If the operation needs a key
+    (`needs_key`), the request isn't counted here: the key may be valid, and a valid key must work even if other clients
+    have used up the limit of the address. If the key isn't valid, `http/rejections.py` counts the request.
     """
     parts, authorization = services(request), request.headers.get("authorization")
     actor = parts.api_keys.recall(authorization)

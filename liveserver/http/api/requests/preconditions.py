@@ -22,7 +22,7 @@ def version_of(request: Request, *, required: bool) -> EntityVersion | None:
     """Return the version that the `If-Match` header names; None if the header is `*`, or if there is no header.
 
     `required`: True if the request must have the header. Raises PreconditionRequired if a required header is missing.
-    Raises InvalidInput for every value except `*` and a single entity tag.
+    Raises InvalidInput unless the value is `*`, one entity tag of a version, or a version's number in quotation marks.
     """
     header = request.headers.get("if-match")
     if header is None:
@@ -41,7 +41,7 @@ def version_of(request: Request, *, required: bool) -> EntityVersion | None:
 def idempotency_key_of(request: Request) -> str | None:
     """Return the value of the `Idempotency-Key` header; None if there is no such header.
 
-    Raises InvalidInput if the value is empty or too long, or if it has characters that aren't visible ASCII.
+    Raises InvalidInput unless the value has 1 to 255 characters, all of them visible ASCII.
     """
     key = request.headers.get("idempotency-key")
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
