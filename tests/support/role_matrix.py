@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from liveserver.http.desk.passkey_routes import Purpose
+from liveserver.access.people.signed_state import Purpose
 from tests.support.checkout import ROOT
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from liveserver.content.translations import FALLBACK
 from liveserver.domain.errors import Forbidden, InvalidInput, NotFound, TooManyRequests, Unauthorized
 from liveserver.domain.ids import now
 from liveserver.http.container import services
-from liveserver.http.desk.same_site import check_origin
+from liveserver.http.desk.same_site import SAFE, check_origin
 from liveserver.http.problems import KINDS, TooLarge, UnsupportedMediaType
 from liveserver.http.rejections import refused, slow_down, waiting
 from liveserver.http.responses import security_headers
@@ -47,7 +47,11 @@ def desk_page(endpoint: Endpoint) -> Endpoint:
     async def serve(request: Request) -> Response:
         try:
             check_origin(request, services(request).settings.base_url, request.method)
-            return await endpoint(request)
+            response = await endpoint(request)
+            if request.method not in SAFE:
+                # It may have ended a session. The streams of desks here needn't go on for a second more.
+                services(request).desks.check_sessions.set()
+            return response
         except Unauthorized:
             return to_sign_in(request)
         except (Forbidden, InvalidInput, TooLarge, UnsupportedMediaType) as error:
