@@ -108,7 +108,7 @@ def page(
     if verification is not None:
         lens = lens.only(_t.c.verification == verification.value, lambda entry: entry.verification is verification)
     start = None if cursor is None else SortKey.parse(cursor)
-    items, more = _run(connection, lens.query, order, limit, start, lens.besides, size=PAGE_BYTES)
+    items, more = ordered_page(connection, lens.query, order, limit, start, lens.besides, size=PAGE_BYTES)
     return EntryPage(lens.liveblog, items, _cursor(items[-1]) if more else None)
 
 
@@ -144,8 +144,8 @@ def around(connection: Connection, slug: str, entry_id: str, *, before: int, aft
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     entry = _published(connection, liveblog_id, entry_id)
     start, query = SortKey.of(entry), _select(liveblog_id)
-    newer, more_newer = _run(connection, query, "oldest", after, start, size=PAGE_BYTES)
-    older, more_older = _run(connection, query, "newest", before, start, size=PAGE_BYTES)
+    newer, more_newer = ordered_page(connection, query, "oldest", after, start, size=PAGE_BYTES)
+    older, more_older = ordered_page(connection, query, "newest", before, start, size=PAGE_BYTES)
     items = [*reversed(newer), entry, *older]
     return Around(
         liveblog, items, _cursor(items[0]) if more_newer else None, _cursor(items[-1]) if more_older else None
@@ -163,9 +163,9 @@ def snapshot(
     lens = _lens(connection, slug, tags, moment)
     on_top = lens.only(_t.c.pinned, lambda entry: entry.pinned)
     key = lens.only(_t.c.key_event, lambda entry: entry.key_event)
-    pinned, _ = _run(connection, on_top.query, "newest", entries.PINNED_MAX, None, on_top.besides)
-    key_events, _ = _run(connection, key.query, "newest", KEY_EVENTS_MAX, None, key.besides)
-    items, more = _run(connection, lens.query, "newest", limit, None, lens.besides, size=PAGE_BYTES)
+    pinned, _ = ordered_page(connection, on_top.query, "newest", entries.PINNED_MAX, None, on_top.besides)
+    key_events, _ = ordered_page(connection, key.query, "newest", KEY_EVENTS_MAX, None, key.besides)
+    items, more = ordered_page(connection, lens.query, "newest", limit, None, lens.besides, size=PAGE_BYTES)
     listing = liveblogs.listing(connection, lens.liveblog_id)
     changed_at = listing.changed_at if moment is None else min(listing.changed_at, moment)
     cursor = _cursor(items[-1]) if more else None
@@ -175,16 +175,19 @@ def snapshot(
 def feed(connection: Connection, slug: str, *, limit: int) -> Feed:
     """Return the content of a feed: the newest published entries, and deletions of entries.
 
-    The deleted entries are from the same period as the published entries: programs that read the feed may still show
-    them. Both lists have at most `limit` items. Raises NotFound.
+    The deleted entries, and those that were withdrawn, are from the same period as the published entries: programs that
+    read the feed may still show them. Both lists have at most `limit` items. Raises NotFound.
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
-    items, more = _run(connection, _select(liveblog_id), "newest", limit)
-    gone = _select(liveblog_id, (EntryStatus.DELETED,)).where(_t.c.seq.is_not(None))
+    items, more = ordered_page(connection, _select(liveblog_id), "newest", limit)
+    statuses = [status for status in EntryStatus if status is not EntryStatus.PUBLISHED]
+    gone = _select(liveblog_id, statuses).where(_t.c.seq.is_not(None))
     if more:
-        gone = gone.where(_t.c.sort_at >= literal(SortKey.of(items[-1]).at, _t.c.sort_at.type))
-    tombstones, _ = _run(connection, gone, "newest", limit)
-    deleted = [Deletion(entry.id, entry.updated_at) for entry in tombstones]
+        # A draft that was withdrawn has no time of publication any more, but it was withdrawn after that time.
+        start = literal(SortKey.of(items[-1]).at, _t.c.sort_at.type)
+        gone = gone.where(or_(_t.c.sort_at >= start, _t.c.withdrawn_at >= start))
+    tombstones, _ = ordered_page(connection, gone, "newest", limit)
+    deleted = [Deletion(entry.id, entry.withdrawn_at or entry.updated_at) for entry in tombstones]
     return Feed(liveblog, items, deleted, liveblogs.listing(connection, liveblog_id).changed_at)
 
 
@@ -264,7 +267,8 @@ def _take_while_fitting(items: Iterable[T], limit: int, size: int, body: Callabl
 
 def _change(entry: Entry) -> Change:
     assert entry.seq is not None
-    if entry.status is EntryStatus.DELETED:
+    if entry.status is not EntryStatus.PUBLISHED:
+        # It was deleted, or withdrawn: a draft has a seq only if readers have seen the entry before.
         return EntryDeleted(entry.seq, entry.id)
     return EntryChanged(entry.seq, entry)
 
@@ -328,7 +332,7 @@ def _has_tag(connection: Connection, tag: str) -> ColumnElement[bool]:
     return _t.c.tags.op("?", is_comparison=True)(tag)
 
 
-def _run(
+def ordered_page(
     connection: Connection,
     query: Select[tuple[object, ...]],
     order: Order,

@@ -13,6 +13,7 @@ from liveserver.domain.change import LiveblogChanged, Position
 from liveserver.domain.entry import EntryStatus
 from liveserver.domain.errors import Conflict, NotFound
 from liveserver.domain.ids import SLUG_MAX, SLUG_PATTERN
+from liveserver.domain.liveblog import TwoPersons
 from liveserver.domain.people.rights import Verb
 from liveserver.domain.snapshot import Listing
 from liveserver.store import tables
@@ -47,7 +48,8 @@ _POSITIONS = select(_t.c.slug, _t.c.epoch, _t.c.seq)
 # there is no such entry.
 _last = tables.entries.alias("last")
 _any = tables.entries.alias("any")
-_changed_at = func.coalesce(_last.c.updated_at, _t.c.updated_at)
+# Later edits of an entry that was withdrawn are nothing that readers see.
+_changed_at = func.coalesce(_last.c.withdrawn_at, _last.c.updated_at, _t.c.updated_at)
 _began_at = (
     select(func.min(_any.c.sort_at))
     .where(_any.c.liveblog_id == _t.c.id, _any.c.status == EntryStatus.PUBLISHED.value)
@@ -59,7 +61,7 @@ _LISTINGS: Select[Any] = select(_t, _began_at.label("began_at"), _changed_at.lab
 _LISTING = _LISTINGS.where(_t.c.id == bindparam("liveblog_id"))
 
 
-_SETTINGS = ("title", "summary", "language", "timezone", "status", "embedding")
+_SETTINGS = ("title", "summary", "language", "timezone", "status", "embedding", "two_persons")
 
 
 class Found(NamedTuple):
@@ -173,8 +175,9 @@ def edit(
     """Replace the live blog's own fields by the result of `change`. Raises NotFound.
 
     `change` is called with the live blog as it is now. Returns the new live blog, and the change that readers see. If
-    `change` returns an equal live blog, nothing is written, and the change that readers see is None. Raises
-    Unauthorized or Forbidden if the principal `by` may not change the live blog's settings now.
+    `change` returns an equal live blog, nothing is written, and the change that readers see is None. Raises Conflict
+    if breaking news is to need two persons, and some is scheduled. Raises Unauthorized or Forbidden if the principal
+    `by` may not change the live blog's settings now.
     """
     permissions.confirm(connection, by, Verb.MANAGE, slug)
     liveblog_id, old = find(connection, slug, lock=True)
@@ -189,6 +192,8 @@ def edit(
     )
     if new == old:
         return old, None
+    if TwoPersons.BREAKING in set(new.two_persons) - set(old.two_persons):
+        _check_scheduled(connection, liveblog_id)
     seq = old.seq + 1
     new = replace(new, version=old.version + 1, seq=seq, changed_seq=seq)
     connection.execute(update(_t).where(_t.c.id == liveblog_id).values(liveblog_values(new)))
@@ -196,6 +201,18 @@ def edit(
     changed = [name for name in _SETTINGS if getattr(new, name) != getattr(old, name)]
     acts.record(connection, by, "liveblog.changed", new.updated_at, liveblog=slug, version=new.version, changed=changed)
     return new, LiveblogChanged(seq, new)
+
+
+def _check_scheduled(connection: Connection, liveblog_id: int) -> None:
+    """Raise Conflict if breaking news is scheduled, which one person alone may have done."""
+    entries = tables.entries
+    query = select(entries.c.id).where(
+        entries.c.liveblog_id == liveblog_id,
+        entries.c.status == EntryStatus.SCHEDULED.value,
+        entries.c.breaking,
+    )
+    if connection.execute(query.limit(1)).first() is not None:
+        raise Conflict("breaking news is scheduled that no second person has approved: withdraw it first")
 
 
 def positions(connection: Connection, slugs: Collection[str]) -> dict[str, Position]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liveserver.http.api import entries, liveblogs, media, partners, reach, snapshots, sources, takedowns
+from liveserver.http.api.review import board, notes, preview, steps
 
 if TYPE_CHECKING:
     from liveserver.http.api.openapi.operation import Operation
@@ -17,11 +18,17 @@ OPERATIONS = (
     *reach.OPERATIONS,
     *sources.OPERATIONS,
     *entries.OPERATIONS,
+    *steps.OPERATIONS,
     *takedowns.OPERATIONS,
     *snapshots.OPERATIONS,
     *media.OPERATIONS,
     *partners.OPERATIONS,
 )
 
-DESK_OPERATIONS: tuple[Operation, ...] = ()
+DESK_OPERATIONS: tuple[Operation, ...] = (
+    *steps.DESK_OPERATIONS,
+    *notes.DESK_OPERATIONS,
+    *board.DESK_OPERATIONS,
+    *preview.DESK_OPERATIONS,
+)
 """The operations that only the desk's API has. They need somebody who is signed in."""
