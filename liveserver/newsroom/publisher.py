@@ -15,13 +15,14 @@ from liveserver.content.plain_text import is_empty
 from liveserver.content.sanitiser import safe
 from liveserver.content.sanitiser_pool import SanitiserPool, is_dear
 from liveserver.domain.change import Position
-from liveserver.domain.entry import CORRECTIONS_MAX, Correction, Entry, EntryStatus, check_publishable
+from liveserver.domain.entry import Entry, EntryStatus, check_publishable
 from liveserver.domain.errors import Conflict, FieldError, InvalidInput, check_version
 from liveserver.domain.ids import new_epoch, new_id, now, slugify
 from liveserver.domain.liveblog import EmbedPolicy, Liveblog, TwoPersons
 from liveserver.domain.people.principal import SCHEDULE
 from liveserver.domain.people.rights import Verb
-from liveserver.newsroom.entry_states import Timing, TimingChange, timing_of_edited, timing_of_new
+from liveserver.newsroom.entry_edits import edited, timing_change
+from liveserver.newsroom.entry_states import Timing, timing_of_new
 from liveserver.protocol import json_encoding
 from liveserver.store import Idempotency, Store, Written
 from liveserver.utils.after_commit import AfterCommit
@@ -145,7 +146,7 @@ class Publisher:
         at = self._clock()
         refusal: InvalidInput | None = None
         try:
-            timing = timing_of_new(_timing_change(entry_input), at)
+            timing = timing_of_new(timing_change(entry_input), at)
         except InvalidInput as error:
             # If this is a repeated request, its time may have been valid when the request first came. Only the store
             # knows whether the request is repeated. If it isn't, the store raises the error.
@@ -199,7 +200,7 @@ class Publisher:
 
         def edit(current: Entry) -> Entry:
             check_version(current, version, None)
-            return _edited(current, patch, body, at)
+            return edited(current, patch, body, at)
 
         epoch = version.history if version else None
         return await self.write(
@@ -289,7 +290,7 @@ class Publisher:
         await self._store.permissions.confirm(by, Verb.WRITE, slug)
         liveblog = await self._store.liveblogs.find(slug)
         at = self._clock()
-        timing = timing_of_new(_timing_change(entry_input), at)
+        timing = timing_of_new(timing_change(entry_input), at)
         shown = Timing(EntryStatus.PUBLISHED, None, timing.published_at or timing.publish_at or at)
         entry = await self._new_entry(slug, entry_input, shown, by, at)
         moment = max(at, timing.publish_at) if timing.publish_at else at
@@ -367,46 +368,3 @@ def idempotency_of(key: str, content: list[Any]) -> Idempotency:
 
 def _embedding(embedding_input: EmbeddingInput) -> EmbedPolicy:
     return EmbedPolicy(embedding_input.mode, tuple(embedding_input.origins))
-
-
-def _timing_change(timing_input: EntryInput | EntryPatch) -> TimingChange:
-    status = timing_input.status if "status" in timing_input.model_fields_set else None
-    names_time = "publish_at" in timing_input.model_fields_set
-    return TimingChange(
-        EntryStatus(status) if status else None, timing_input.publish_at if names_time else None, names_time=names_time
-    )
-
-
-def _edited(current: Entry, patch: EntryPatch, body: str | None, at: datetime) -> Entry:
-    """Return the entry that results if `patch` is applied to `current`.
-
-    `body`: the new body, made safe; None if the patch has none. `at`: the time of the edit. Raises InvalidInput. Raises
-    Conflict if the entry's state forbids the requested state or time.
-    """
-    names = patch.model_fields_set
-    fields: dict[str, Any] = {name: getattr(patch, name) for name in names & _PLAIN_FIELDS}
-    fields |= {name: tuple(getattr(patch, name)) for name in names & _LIST_FIELDS}
-    if body is not None:
-        fields["body"] = body
-    entry = replace(current, **fields)
-    if patch.correction is not None:
-        if len(current.corrections) >= CORRECTIONS_MAX:
-            raise InvalidInput([FieldError("/correction", f"is one too many: an entry has at most {CORRECTIONS_MAX}")])
-        entry = replace(entry, corrections=(*current.corrections, Correction(at, patch.correction)))
-    if names & {"status", "publish_at"}:
-        current_timing = Timing(entry.status, entry.publish_at, entry.published_at)
-        entry = replace(entry, **timing_of_edited(current_timing, _timing_change(patch), at)._asdict())
-        if entry.status is not current.status:
-            # Whatever was handed in or returned is over.
-            entry = replace(entry, review=None)
-    if all(getattr(entry, name) == getattr(current, name) for name in _CONTENT_FIELDS):
-        return entry
-    published_now = entry.status is EntryStatus.PUBLISHED and current.status is not EntryStatus.PUBLISHED
-    return replace(entry, updated_at=entry.published_at if published_now and entry.published_at else at)
-
-
-_PLAIN_FIELDS = frozenset({"heading", "key_event", "breaking", "pinned", "verification", "source"})
-_LIST_FIELDS = frozenset({"authors", "tags"})
-_CONTENT_FIELDS = ("heading", "body", "authors", "verification", "source", "corrections", "status", "published_at")
-"""The fields of an entry that count as its content. An edit of one of these fields sets `updated_at`. An edit that
-changes only pinned, key event, breaking or tags doesn't."""

@@ -155,7 +155,7 @@ async def test_a_deleted_entry_leaves_a_tombstone_without_content(store: Store) 
     written = await store.entries.delete("match", entry.id, fine, by=NEWSROOM, at=at(9))
     assert written.change == EntryDeleted(2, entry.id)
     blank = an_entry(id=entry.id, seq=2, version=2, status=EntryStatus.DELETED, body="", updated_at=at(9))
-    blank = replace(blank, created_by=NEWSROOM.ref)
+    blank = replace(blank, created_by=NEWSROOM.ref, withdrawn_at=at(9))
     assert written.entry == blank
     assert (await store.entries.revisions("match", entry.id))[0][-1].entry == blank
     assert (await store.changes.after("match", 1, limit=10)).items == [EntryDeleted(2, entry.id)]

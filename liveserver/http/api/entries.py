@@ -13,7 +13,7 @@ from liveserver.domain.errors import NotFound
 from liveserver.domain.ids import EntityVersion
 from liveserver.domain.inputs.models import EntryInput, EntryPatch
 from liveserver.domain.people.rights import Verb
-from liveserver.http.api.openapi import schemas
+from liveserver.http.api.openapi import schemas, work_schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer, page_headers
 from liveserver.http.api.requests.authorisation import (
@@ -341,7 +341,7 @@ OPERATIONS = (
         summary="Delete an entry",
         answers={
             200: ("With `confirm`: gone, and viewers have been asked", schemas.Deletion),
-            202: ("Proposed only: another person has to ask for the same (`two_persons`)", schemas.Proposal),
+            202: ("Proposed only: another person has to ask for the same (`two_persons`)", work_schemas.Proposal),
             204: ("Gone, everywhere and for good", None),
         },
         problems=(401, 403, 404, 410, 412, 422, 503),

@@ -15,8 +15,8 @@ from liveserver.domain.change import Change, EntryChanged, EntryDeleted
 from liveserver.domain.entry import Action, Entry, EntryStatus, Revision, check_publishable
 from liveserver.domain.errors import Conflict, Gone, KeyReused, NeverSeen, NotFound, check_history
 from liveserver.domain.ids import ID_PATTERN, now
+from liveserver.domain.people.review import OUTGOING, check_one_person
 from liveserver.domain.people.rights import Verb
-from liveserver.domain.review import OUTGOING, check_one_person
 from liveserver.store import tables
 from liveserver.store.cursors import SortKey, bad_cursor
 from liveserver.store.mappers import entry_document, entry_from, entry_values, revision_from

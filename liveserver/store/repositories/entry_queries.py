@@ -180,14 +180,17 @@ def feed(connection: Connection, slug: str, *, limit: int) -> Feed:
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     items, more = ordered_page(connection, _select(liveblog_id), "newest", limit)
-    statuses = [status for status in EntryStatus if status is not EntryStatus.PUBLISHED]
-    gone = _select(liveblog_id, statuses).where(_t.c.seq.is_not(None))
-    if more:
-        # A draft that was withdrawn has no time of publication any more, but it was withdrawn after that time.
-        start = literal(SortKey.of(items[-1]).at, _t.c.sort_at.type)
-        gone = gone.where(or_(_t.c.sort_at >= start, _t.c.withdrawn_at >= start))
-    tombstones, _ = ordered_page(connection, gone, "newest", limit)
-    deleted = [Deletion(entry.id, entry.withdrawn_at or entry.updated_at) for entry in tombstones]
+    gone: list[Entry] = []
+    for status in (status for status in EntryStatus if status is not EntryStatus.PUBLISHED):
+        # One query for each state: so that all are answered by the index, in its order.
+        query = _select(liveblog_id, (status,)).where(_t.c.seq.is_not(None))
+        if more:
+            # A withdrawn draft has no time of publication any more, but it was withdrawn after that time.
+            time = _t.c.sort_at if status is EntryStatus.DELETED else _t.c.withdrawn_at
+            query = query.where(time >= literal(SortKey.of(items[-1]).at, _t.c.sort_at.type))
+        gone += ordered_page(connection, query, "newest", limit)[0]
+    newest = sorted(gone, key=SortKey.of, reverse=True)[:limit]
+    deleted = [Deletion(entry.id, entry.withdrawn_at or entry.updated_at) for entry in newest]
     return Feed(liveblog, items, deleted, liveblogs.listing(connection, liveblog_id).changed_at)
 
 
@@ -211,11 +214,12 @@ def changes_then(
     with the seq that the entry had at that moment. Raises NotFound.
     """
     liveblog_id, current = liveblogs.find(connection, slug)
-    liveblog, changed, withdrawn = past.past(connection, liveblog_id, current, moment)
+    liveblog, changed, withdrawn, hidden = past.past(connection, liveblog_id, current, moment)
     query = select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.seq > after, _t.c.seq <= liveblog.seq)
     besides: list[Change] = [
         *map(_change, changed),
         *(EntryDeleted(seq, entry.id) for seq, entry in withdrawn),
+        *hidden,
         LiveblogChanged(liveblog.changed_seq, liveblog),
     ]
     return _changes(connection, query, liveblog, after, besides, limit=limit), [entry for _, entry in withdrawn]
@@ -309,7 +313,7 @@ def _lens(
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     lens = _Lens(liveblog_id, liveblog, _select(liveblog_id, statuses), [])
     if moment is not None:
-        past_liveblog, changed, _ = past.past(connection, liveblog_id, liveblog, moment)
+        past_liveblog, changed, *_ = past.past(connection, liveblog_id, liveblog, moment)
         lens = _Lens(liveblog_id, past_liveblog, lens.query.where(_t.c.seq <= past_liveblog.seq), changed)
     if tags:
         either = or_(*(_has_tag(connection, tag) for tag in tags))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import bindparam, func, select, tuple_
 
-from liveserver.domain.change import Position, Withdrawal
+from liveserver.domain.change import EntryDeleted, Position, Withdrawal
 from liveserver.domain.entry import LEAVING, Entry, EntryStatus
 from liveserver.domain.errors import NotFound
 from liveserver.store import tables
@@ -52,6 +52,8 @@ class Past(NamedTuple):
     withdrawn: list[tuple[int, Withdrawal]]
     """The entries that were published at the requested moment, and have been deleted or withdrawn since, even if they
     were published again after that. Each is a pair: the seq that the entry had at that moment, and its withdrawal."""
+    hidden: list[EntryDeleted]
+    """The withdrawals, before the requested moment, of entries that were published again after that moment."""
 
 
 class Pending(NamedTuple):
@@ -79,7 +81,7 @@ def past(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: d
     """Return the state of a live blog at a past moment. `liveblog`: the live blog as it is now."""
     seq = seq_then(connection, liveblog_id, liveblog, moment)
     if seq == liveblog.seq:
-        return Past(liveblog, [], [])
+        return Past(liveblog, [], [], [])
     first_version: dict[str, int] = {}
     seqs: dict[tuple[str, int], int] = {}
     past_liveblog: Liveblog | None = None
@@ -89,15 +91,20 @@ def past(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: d
         else:
             first_version.setdefault(row["entry_id"], row["version"])
             seqs[row["entry_id"], row["version"]] = row["seq"]
-    entries = [
+    states = [
         revision.entry
         for chunk in chunks([(entry_id, version - 1) for entry_id, version in first_version.items()], _PAIRS_AT_ONCE)
         for revision in map(
             revision_from,
             connection.execute(select(_r).where(tuple_(_r.c.entry_id, _r.c.version).in_(chunk))).mappings(),
         )
-        # An entry that was a draft or scheduled at the moment wasn't part of what readers saw.
-        if revision.entry.status is EntryStatus.PUBLISHED
+    ]
+    # An entry that was a draft or scheduled at the moment wasn't part of what readers saw.
+    entries = [entry for entry in states if entry.status is EntryStatus.PUBLISHED]
+    hidden = [
+        EntryDeleted(entry.seq, entry.id)
+        for entry in states
+        if entry.status is not EntryStatus.PUBLISHED and entry.seq is not None
     ]
     shown = {entry.id for entry in entries}
     deleted: dict[str, int] = {}
@@ -110,6 +117,7 @@ def past(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: d
         replace(past_liveblog or liveblog, seq=seq),
         [entry for entry in entries if entry.id not in deleted],
         [(entry.seq or 0, Withdrawal(entry.id, deleted[entry.id])) for entry in entries if entry.id in deleted],
+        hidden,
     )
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from liveserver.domain.entry import EntryStatus
 from liveserver.domain.people.rights import Verb
-from liveserver.http.api.openapi import schemas
+from liveserver.http.api.openapi import work_schemas
 from liveserver.http.api.openapi.operation import Operation
 from liveserver.http.api.requests.answers import PRIVATE_CACHE, answer, page_headers
 from liveserver.http.api.requests.authorisation import authorised
@@ -75,7 +75,7 @@ DESK_OPERATIONS = (
         endpoint=read,
         tag="Entries",
         summary="All entries that aren’t deleted, for those who work on them",
-        answers={200: ("A page, newest first; `Link` names the next", schemas.BoardObject)},
+        answers={200: ("A page, newest first; `Link` names the next", work_schemas.BoardObject)},
         problems=(401, 403, 404, 422, 503),
         description="`ETag` changes with every write of an entry or a note, also with those that readers don’t see.",
         verb=Verb.SEE,

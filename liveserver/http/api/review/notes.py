@@ -10,7 +10,7 @@ from liveserver.domain.entry import Note
 from liveserver.domain.ids import new_id, now
 from liveserver.domain.inputs.models import NoteInput
 from liveserver.domain.people.rights import Verb
-from liveserver.http.api.openapi import schemas
+from liveserver.http.api.openapi import work_schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer
 from liveserver.http.api.requests.authorisation import authorised
@@ -57,7 +57,7 @@ DESK_OPERATIONS = (
         endpoint=listing,
         tag="Entries",
         summary="Read the notes on an entry",
-        answers={200: ("All of them, oldest first", schemas.NoteList)},
+        answers={200: ("All of them, oldest first", work_schemas.NoteList)},
         problems=(401, 403, 404, 503),
         verb=Verb.SEE,
     ),
@@ -67,7 +67,7 @@ DESK_OPERATIONS = (
         endpoint=create,
         tag="Entries",
         summary="Add a note to an entry",
-        answers={201: ("For the newsroom only", schemas.NoteObject)},
+        answers={201: ("For the newsroom only", work_schemas.NoteObject)},
         problems=(*WRITING, 404, 409, 410),
         verb=Verb.WRITE,
         body=NoteInput,

@@ -12,7 +12,7 @@ from anyio import to_thread
 from liveserver.domain.inputs.models import EntryInput
 from liveserver.domain.people.rights import Verb
 from liveserver.domain.snapshot import Feed
-from liveserver.http.api.openapi import schemas
+from liveserver.http.api.openapi import work_schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer
 from liveserver.http.api.requests.authorisation import authorised
@@ -75,7 +75,7 @@ DESK_OPERATIONS = (
         endpoint=preview,
         tag="Entries",
         summary="See an entry as readers would see it",
-        answers={200: ("Page, widget, share card, feed and alert; nothing is stored", schemas.PreviewObject)},
+        answers={200: ("Page, widget, share card, feed and alert; nothing is stored", work_schemas.PreviewObject)},
         problems=(*WRITING, 404),
         verb=Verb.WRITE,
         body=EntryInput,

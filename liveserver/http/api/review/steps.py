@@ -1,4 +1,4 @@
-"""The API's steps of a review, and takedowns: `/api/v1/liveblogs/{slug}/entries/{id}/submit`, `…/approve` and others."""
+"""The API's steps of a review, and takedowns: `/api/v1/liveblogs/{slug}/entries/{id}/submit`, `…/approve` …"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from liveserver.domain.errors import FieldError, InvalidInput
 from liveserver.domain.inputs.models import EraseInput, ReturnInput, SubmitInput
 from liveserver.domain.people.rights import Verb
 from liveserver.http.api.entries import proposal_answer, work_answer
-from liveserver.http.api.openapi import schemas
+from liveserver.http.api.openapi import schemas, work_schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer
 from liveserver.http.api.requests.authorisation import authorised, desk_actor_of
@@ -115,7 +115,7 @@ OPERATIONS = (
         endpoint=submit,
         tag="Entries",
         summary="Hand a draft in for review",
-        answers={200: ("It waits for somebody who may publish it", schemas.WorkObject)},
+        answers={200: ("It waits for somebody who may publish it", work_schemas.WorkObject)},
         problems=_PROBLEMS,
         verb=Verb.WRITE,
         body=SubmitInput,
@@ -128,7 +128,7 @@ OPERATIONS = (
         endpoint=approve,
         tag="Entries",
         summary="Publish what was handed in",
-        answers={200: ("Published, or scheduled if that was asked for", schemas.WorkObject)},
+        answers={200: ("Published, or scheduled if that was asked for", work_schemas.WorkObject)},
         problems=(401, 403, 404, 409, 410, 412, 422, 428, 503),
         description="`If-Match` names the version that you have read: that one is published. If somebody has edited it "
         "since, the answer is 412 with the current entry.",
@@ -141,7 +141,7 @@ OPERATIONS = (
         endpoint=give_back,
         tag="Entries",
         summary="Return what was handed in to its author",
-        answers={200: ("A draft again, with the reason", schemas.WorkObject)},
+        answers={200: ("A draft again, with the reason", work_schemas.WorkObject)},
         problems=_PROBLEMS,
         verb=Verb.PUBLISH,
         body=ReturnInput,
@@ -155,8 +155,8 @@ OPERATIONS = (
         tag="Entries",
         summary="Make a draft of an entry again",
         answers={
-            200: ("A draft: readers don’t see it any more, the newsroom has its text", schemas.WorkObject),
-            202: ("Proposed only: another person has to ask for the same (`two_persons`)", schemas.Proposal),
+            200: ("A draft: readers don’t see it any more, the newsroom has its text", work_schemas.WorkObject),
+            202: ("Proposed only: another person has to ask for the same (`two_persons`)", work_schemas.Proposal),
         },
         problems=(401, 403, 404, 409, 410, 412, 422, 503),
         description="Of a published entry, of a scheduled one, or of one that was handed in. To be published again, it "
@@ -176,7 +176,7 @@ DESK_OPERATIONS = (
         summary="Delete an entry, and its text in the database, too",
         answers={
             200: ("With `?confirm=true`: gone, and viewers have been asked", schemas.Deletion),
-            202: ("Proposed only: another person has to ask for the same (`two_persons`)", schemas.Proposal),
+            202: ("Proposed only: another person has to ask for the same (`two_persons`)", work_schemas.Proposal),
             204: ("Gone, and its revisions and notes are empty", None),
         },
         problems=(*WRITING, 404, 412),

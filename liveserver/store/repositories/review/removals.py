@@ -15,8 +15,8 @@ from liveserver.domain.entry import EntryStatus, Review
 from liveserver.domain.errors import Conflict, check_history, check_version
 from liveserver.domain.liveblog import TwoPersons
 from liveserver.domain.people.principal import PrincipalKind
+from liveserver.domain.people.review import is_confirmed, proposed, tombstone, withdrawn
 from liveserver.domain.people.rights import Verb
-from liveserver.domain.review import is_confirmed, proposed, tombstone, withdrawn
 from liveserver.store import tables
 from liveserver.store.mappers import review_document
 from liveserver.store.repositories import entries, idempotency, liveblogs

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import select
 
 from liveserver.domain.errors import check_history, check_version
+from liveserver.domain.people.review import approved, check_approver, returned, submitted
 from liveserver.domain.people.rights import Verb
-from liveserver.domain.review import approved, check_approver, returned, submitted
 from liveserver.store import tables
 from liveserver.store.repositories import entries, liveblogs
 from liveserver.store.repositories.idempotency import claim
