@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from liveserver.domain.change import EntryChanged, EntryDeleted, Withdrawal
 from liveserver.domain.entry import EntryStatus, Note
-from liveserver.domain.errors import Conflict, Gone, NotFound, VersionConflict
+from liveserver.domain.errors import Gone, NotFound, VersionConflict
 from liveserver.domain.ids import new_id
 from liveserver.domain.liveblog import TwoPersons
 from liveserver.domain.people.rights import Role
@@ -129,7 +130,7 @@ async def test_an_erased_entry_leaves_no_text(store: Store) -> None:
     erased = await store.reviews.erase(removal(entry, NEWSROOM))
     assert erased.change == EntryDeleted(4, entry.id)
     for table in ("entries", "revisions", "notes", "idempotency", "moments", "acts"):
-        rows = str(await query(store, f"SELECT * FROM {table}"))  # noqa: S608
+        rows = str(await query(store, f"SELECT * FROM {table}"))
         assert "secret" not in rows, table
         assert "hash of the text" not in rows, table
     revisions, _ = await store.entries.revisions("match", entry.id)
@@ -146,12 +147,12 @@ async def test_an_erasure_leaves_no_text_in_the_file(store: Store, store_url: st
     """SQLite overwrites what it frees. (What is left in the write-ahead log goes with its next checkpoint.)"""
     if not store_url.startswith("sqlite"):
         pytest.skip("PostgreSQL's files are its own affair")
-    entries = [await published(store, body=f"<p>{'secret ' * 2000}</p>") for _ in range(3)]
+    entries = [await published(store, body=f"<p>{'Zanzibar ' * 2000}</p>") for _ in range(3)]
     for entry in entries:
         await store.reviews.erase(removal(entry, NEWSROOM))
     await store.close()
-    with open(store_url.removeprefix("sqlite:///"), "rb") as file:  # noqa: PTH123, ASYNC230
-        assert b"secret" not in file.read()
+    content = await asyncio.to_thread(Path(store_url.removeprefix("sqlite:///")).read_bytes)
+    assert b"Zanzibar" not in content
 
 
 async def test_what_was_deleted_can_be_erased(store: Store) -> None:

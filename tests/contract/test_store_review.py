@@ -114,6 +114,8 @@ async def test_an_approval_against_an_edit(store: Store, other: Store) -> None:
     ada, bob = await joined(store, "Ada"), await joined(store, "Bob", Role.EDITOR)
     for _ in range(8):
         entry = await submitted(store, ada)
+        approval: object
+        edit: object
         approval, edit = await asyncio.gather(
             store.reviews.approve(step(entry, bob, version=2)),
             other.entries.edit("match", entry.id, lambda e: replace(e, body="<p>else</p>"), by=ada),
