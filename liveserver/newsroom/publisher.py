@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from liveserver.content.plain_text import is_empty
 from liveserver.content.sanitiser import safe
 from liveserver.content.sanitiser_pool import SanitiserPool, is_dear
 from liveserver.domain.change import Position
@@ -323,17 +322,19 @@ class Publisher:
         )
 
     async def _safe(self, body: str, markup: str, by: Principal, slug: str) -> str:
-        """Return a body made safe; an empty text if nothing is left of it. A long body is made safe in a thread.
+        """Return a body made safe; a blank body is made empty. A long body is made safe in a thread.
 
         `markup`: the format of `body`, `html` or `markdown`. `by`: the principal that sends the body. Each principal
         has a share of the threads, and a long body counts against this share. Raises InvalidInput. Raises Busy if too
         many long texts wait for a thread. If the body is long, raises Unauthorized or Forbidden if the principal may
         not write on this live blog.
         """
+        if not body.strip():
+            return ""
         if not is_dear(body, markup):
-            return _made_safe(body, markup)
+            return safe(body, markup)
         await self._store.permissions.confirm(by, Verb.WRITE, slug)
-        return await self._sanitising.run(partial(_made_safe, markup=markup), body, owner=by.ref)
+        return await self._sanitising.run(partial(safe, markup=markup), body, owner=by.ref)
 
     async def write(self, writing: Coroutine[Any, Any, Written]) -> Written:
         """Run `writing`, which stores a change of an entry, and tell viewers and the scheduler of it."""
@@ -354,11 +355,6 @@ class Publisher:
             # in this iteration, so the editor doesn't wait for the fan-out.
             frame = self._presenter.frame(liveblog, change)
             asyncio.get_running_loop().call_soon(self._hub.publish, liveblog.slug, frame)
-
-
-def _made_safe(body: str, markup: str) -> str:
-    result = safe(body, markup)
-    return "" if is_empty(result) else result
 
 
 def idempotency_of(key: str, content: list[Any]) -> Idempotency:

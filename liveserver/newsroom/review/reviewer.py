@@ -60,7 +60,7 @@ class Reviewer:
         Raises Conflict if the entry doesn't wait for review, or needs a second person. Also raises the errors of every
         write of an entry.
         """
-        step = self._step(entry, by, entry.idempotency("approve", version=entry.version))
+        step = self._step(entry, by, entry.idempotency("approve", version=list(entry.version or ())))
         return await self._publisher.write(self._store.reviews.approve(step))
 
     async def give_back(self, entry: EntryRef, by: Principal, reason: str) -> Written:

@@ -56,7 +56,7 @@ async def _page(parts: Container, slug: str, which: BoardFilter, query: BoardQue
         await time_slice.checkpoint()
     content: json_encoding.JSON = {
         "items": items,
-        "counts": page.counts,
+        "counts": {status.value: count for status, count in page.counts.items()},
         "two_persons": page.liveblog.two_persons,
         "next_cursor": page.next_cursor,
     }

@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 async def submit(request: Request) -> Response:
     """Hand a draft in for review, and answer with the entry."""
     actor = await authorised(request, Verb.WRITE)
-    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
-    body = await body_of(request, SubmitInput, actor) if has_body else SubmitInput(publish_at=None)
+    body = await body_of(request, SubmitInput, actor)
     entry = _entry(request, version_of(request, required=False))
     written = await services(request).reviewer.submit(entry, actor.principal, publish_at=body.publish_at)
     return _answer(request, actor, written)
