@@ -64,7 +64,11 @@ class Tracker:
             case "heartbeat":
                 return self._heartbeat(message["seq"])
             case "entry" | "delete" | "liveblog":
-                return self._change(message["seq"])
+                step = self._change(message["seq"])
+                if step is Step.APPLY and message["type"] == "delete":
+                    # From here on, the entry may be published again, and withdrawn again.
+                    self._gone.pop(message["id"], None)
+                return step
             case "gone":
                 # A `gone` doesn't change the position, and may come several times.
                 if message["id"] in self._gone:

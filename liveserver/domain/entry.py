@@ -1,10 +1,12 @@
-"""Entries: their states, corrections and earlier versions, and the origin of entries that were copied from a source."""
+"""Entries: their states, corrections, reviews, notes and earlier versions; the origin of copied entries."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from liveserver.domain.errors import FieldError, InvalidInput
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,6 +20,8 @@ class EntryStatus(StrEnum):
     """The state of an entry. Only entries in the state `published` are visible to readers."""
 
     DRAFT = "draft"
+    REVIEW = "review"
+    """The entry was handed in, and waits for somebody who may publish it."""
     SCHEDULED = "scheduled"
     PUBLISHED = "published"
     DELETED = "deleted"
@@ -60,6 +64,36 @@ class Via(NamedTuple):
     editors have set."""
 
 
+ReviewAction = Literal["publish", "delete", "withdraw", "erase"]
+"""The acts that somebody can ask for, so that somebody else does them."""
+
+REASON_MAX = 2_000
+"""The greatest length of the reason for which an entry is returned, in characters."""
+
+
+class Review(NamedTuple):
+    """The last step of an entry's review: it was handed in, returned, or proposed for a takedown.
+
+    The entry's state says which: `review` (handed in), `draft` (returned), or `published` (proposed for a takedown).
+    Readers never see it.
+    """
+
+    action: ReviewAction
+    """The act that was asked for."""
+    by: str
+    """The principal that handed the entry in, returned it or made the proposal (`Principal.ref`)."""
+    name: str
+    """The principal's name at that time."""
+    at: datetime
+    version: int
+    """The version of the entry that was handed in, returned or proposed for the takedown. A later edit isn't part of
+    it."""
+    publish_at: datetime | None = None
+    """The time at which the entry is to be published, as it was handed in; None for at once."""
+    reason: str | None = None
+    """The reason for which the entry was returned; None if it wasn't returned."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One item of a live blog."""
@@ -93,6 +127,10 @@ class Entry:
     """The origin of an entry that was copied from a source; None for the newsroom's own entries."""
     created_by: str | None = None
     """The principal that created the entry (`Principal.ref`); None if that was before there were users."""
+    review: Review | None = None
+    """The last step of the entry's review; None if there was none, or if it is over."""
+    withdrawn_at: datetime | None = None
+    """The time since which readers don't see the entry any more, although they saw it before; None otherwise."""
 
     @property
     def is_claim(self) -> bool:
@@ -100,8 +138,38 @@ class Entry:
         return self.verification is not None and self.verification.is_claim
 
 
-Action = Literal["created", "edited", "published", "deleted"]
+Action = Literal[
+    "created", "edited", "published", "deleted", "submitted", "approved", "returned", "withdrawn", "erased"
+]
 """The kinds of changes that make a version of an entry."""
+
+LEAVING: tuple[Action, ...] = ("deleted", "withdrawn", "erased")
+"""The kinds of changes after which readers don't see the entry any more."""
+
+
+def check_publishable(entry: Entry) -> None:
+    """Raise InvalidInput if the entry has neither a heading nor a body. Such an entry can only be a draft."""
+    if entry.heading is None and not entry.body.strip():
+        raise InvalidInput([FieldError("/body", "is needed to publish an entry that has no heading")])
+
+
+NOTE_MAX = 2_000
+"""The greatest length of a note, in characters."""
+NOTES_MAX = 200
+"""The greatest number of notes on an entry. They are all read at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A note on an entry, which the newsroom writes for itself. Readers never see it."""
+
+    id: str
+    by: str
+    """The principal that wrote the note (`Principal.ref`)."""
+    name: str
+    """The principal's name when it wrote the note."""
+    at: datetime
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

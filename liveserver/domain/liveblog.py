@@ -33,6 +33,17 @@ class EmbedPolicy(NamedTuple):
 ANYONE = EmbedPolicy()
 
 
+class TwoPersons(StrEnum):
+    """A kind of act that needs two persons on a live blog: one proposes it, and another confirms it."""
+
+    BREAKING = "breaking"
+    """Publish an entry that is labelled as breaking news."""
+    TAKEDOWNS = "takedowns"
+    """Delete, withdraw or erase a published entry."""
+    ALERTS = "alerts"
+    """Send an alert. There are no alerts yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Liveblog:
     """One live coverage of an event: its own fields, without its entries."""
@@ -56,6 +67,8 @@ class Liveblog:
     created_at: datetime
     updated_at: datetime
     embedding: EmbedPolicy = ANYONE
+    two_persons: tuple[TwoPersons, ...] = ()
+    """The kinds of acts that need two persons. Readers aren't told."""
 
     @property
     def entity_version(self) -> EntityVersion:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from liveserver.newsroom.presenter import Presenter
     from liveserver.newsroom.publisher import Publisher
     from liveserver.newsroom.reach import Reach
+    from liveserver.newsroom.review.reviewer import Reviewer
     from liveserver.newsroom.syndication.coordinator import SyndicationCoordinator
     from liveserver.newsroom.takedowns import Takedowns
     from liveserver.realtime.bus import Bus
@@ -58,6 +59,7 @@ class Container:
     hub: Hub
     history: StoreHistory
     publisher: Publisher
+    reviewer: Reviewer
     presenter: Presenter
     pages: PageRenderer
     desk_pages: DeskPages

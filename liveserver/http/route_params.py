@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 SLUG = "{slug:slug}"
 ID = "{id:id}"
 """The parameter, in a route's path, for the id of an entry or a picture."""
+NOTE = "{note_id:id}"
+"""The parameter, in a route's path, for the id of a note on an entry."""
 PARTNER_ID = "{id:partner}"
 USER_ID = "{user_id:user}"
 SESSION_ID = "{session_id:session}"

@@ -62,6 +62,12 @@ def _draft(timing: Timing, change: TimingChange, at: datetime) -> Timing:
     return timing._replace(publish_at=None)
 
 
+def _wait(timing: Timing, change: TimingChange, at: datetime) -> Timing:
+    if change.time is not None:
+        raise _bad_time("was set when the entry was handed in: withdraw it, and hand it in again")
+    return timing
+
+
 def _schedule(timing: Timing, change: TimingChange, at: datetime) -> Timing:
     if change.time is None:
         raise _bad_time("is needed for a scheduled entry")
@@ -88,7 +94,7 @@ def _stay_published(timing: Timing, change: TimingChange, at: datetime) -> Timin
 
 
 def _unpublish(timing: Timing, change: TimingChange, at: datetime) -> Timing:
-    raise Conflict(f"a published entry can't become {timing.status}: edit it, or delete it")
+    raise Conflict(f"a published entry can't become {timing.status}: edit it, withdraw it, or delete it")
 
 
 def _bad_time(detail: str) -> InvalidInput:
@@ -102,6 +108,10 @@ _RULES: dict[tuple[EntryStatus | None, EntryStatus], Callable[[Timing, TimingCha
     (EntryStatus.DRAFT, EntryStatus.DRAFT): _draft,
     (EntryStatus.DRAFT, EntryStatus.SCHEDULED): _schedule,
     (EntryStatus.DRAFT, EntryStatus.PUBLISHED): _publish,
+    (EntryStatus.REVIEW, EntryStatus.DRAFT): _draft,
+    (EntryStatus.REVIEW, EntryStatus.REVIEW): _wait,
+    (EntryStatus.REVIEW, EntryStatus.SCHEDULED): _schedule,
+    (EntryStatus.REVIEW, EntryStatus.PUBLISHED): _publish,
     (EntryStatus.SCHEDULED, EntryStatus.DRAFT): _draft,
     (EntryStatus.SCHEDULED, EntryStatus.SCHEDULED): _schedule_again,
     (EntryStatus.SCHEDULED, EntryStatus.PUBLISHED): _publish,

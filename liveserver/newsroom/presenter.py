@@ -50,6 +50,13 @@ class Presenter:
             url=self._renderer.urls.entry(liveblog.slug, entry.id),
         )
 
+    def work(self, liveblog: Liveblog, entry: Entry, *, notes: int | None = None) -> json_encoding.JSON:
+        """Return an entry as a JSON object for those who work on it, with its review.
+
+        `notes`: the number of notes on the entry; None if it isn't known.
+        """
+        return resources.work_object(entry, self.entry(liveblog, entry), notes=notes)
+
     async def entries(self, liveblog: Liveblog, entries: Iterable[Entry]) -> list[json_encoding.Encoded]:
         """Return entries as JSON objects, each encoded already. Other tasks can run every few milliseconds."""
         time_slice, encoded = TimeSlice(), []

@@ -9,18 +9,19 @@ import asyncio
 import hashlib
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liveserver.content.sanitiser import safe
 from liveserver.content.sanitiser_pool import SanitiserPool, is_dear
 from liveserver.domain.change import Position
-from liveserver.domain.entry import CORRECTIONS_MAX, Correction, Entry, EntryStatus
+from liveserver.domain.entry import Entry, EntryStatus, check_publishable
 from liveserver.domain.errors import Conflict, FieldError, InvalidInput, check_version
 from liveserver.domain.ids import new_epoch, new_id, now, slugify
-from liveserver.domain.liveblog import EmbedPolicy, Liveblog
+from liveserver.domain.liveblog import EmbedPolicy, Liveblog, TwoPersons
 from liveserver.domain.people.principal import SCHEDULE
 from liveserver.domain.people.rights import Verb
-from liveserver.newsroom.entry_states import Timing, TimingChange, timing_of_edited, timing_of_new
+from liveserver.newsroom.entry_edits import edited, timing_change
+from liveserver.newsroom.entry_states import Timing, timing_of_new
 from liveserver.protocol import json_encoding
 from liveserver.store import Idempotency, Store, Written
 from liveserver.utils.after_commit import AfterCommit
@@ -38,6 +39,14 @@ if TYPE_CHECKING:
     from liveserver.newsroom.presenter import Presenter
     from liveserver.newsroom.takedowns import Takedowns
     from liveserver.realtime.hub import Hub
+
+
+class Removed(NamedTuple):
+    """The result of a takedown: of a deletion, withdrawal or erasure."""
+
+    written: Written
+    takedown: Takedown | None
+    """The confirmations that viewers are asked for; None if they aren't asked, or if they never saw the entry."""
 
 
 class Publisher:
@@ -110,6 +119,8 @@ class Publisher:
             fields = patch.sent()
             if "embedding" in fields:
                 fields["embedding"] = _embedding(patch.embedding)
+            if "two_persons" in fields:
+                fields["two_persons"] = tuple(kind for kind in TwoPersons if kind in patch.two_persons)
             edited = replace(current, **fields)
             return current if edited == current else replace(edited, updated_at=at)
 
@@ -138,37 +149,20 @@ class Publisher:
         at = self._clock()
         refusal: InvalidInput | None = None
         try:
-            timing = timing_of_new(_timing_change(entry_input), at)
+            timing = timing_of_new(timing_change(entry_input), at)
         except InvalidInput as error:
             # If this is a repeated request, its time may have been valid when the request first came. Only the store
             # knows whether the request is repeated. If it isn't, the store raises the error.
             refusal, timing = error, Timing(EntryStatus.DRAFT, None, None)
-        entry = Entry(
-            id=new_id(),
-            seq=None,
-            version=1,
-            status=timing.status,
-            heading=entry_input.heading,
-            body=await self._safe(entry_input.body, entry_input.format, by, slug),
-            authors=tuple(entry_input.authors),
-            key_event=entry_input.key_event,
-            breaking=entry_input.breaking,
-            pinned=entry_input.pinned,
-            tags=tuple(entry_input.tags),
-            verification=entry_input.verification,
-            source=entry_input.source,
-            corrections=(),
-            publish_at=timing.publish_at,
-            published_at=timing.published_at,
-            created_at=at,
-            updated_at=at,
-        )
+        entry = await self._new_entry(slug, entry_input, timing, by, at)
         idempotency = None
         if idempotency_key is not None:
-            idempotency = _idempotency(idempotency_key, [slug, entry_input.model_dump(mode="json", exclude_unset=True)])
+            idempotency = idempotency_of(
+                idempotency_key, [slug, entry_input.model_dump(mode="json", exclude_unset=True)]
+            )
         elif refusal is not None:
             raise refusal
-        return await self._write(
+        return await self.write(
             self._store.entries.create(
                 slug,
                 entry,
@@ -206,48 +200,54 @@ class Publisher:
         idempotency = None
         if idempotency_key is not None:
             content = [slug, entry_id, patch.model_dump(mode="json", exclude_unset=True)]
-            idempotency = _idempotency(idempotency_key, content)
+            idempotency = idempotency_of(idempotency_key, content)
 
         def edit(current: Entry) -> Entry:
             check_version(current, version, None)
-            return _edited(current, patch, body, at)
+            return edited(current, patch, body, at)
 
         epoch = version.history if version else None
-        return await self._write(
+        return await self.write(
             self._store.entries.edit(slug, entry_id, edit, by=by, epoch=epoch, idempotency=idempotency), by
         )
 
     async def delete_entry(
         self, slug: str, entry_id: str, by: Principal, *, version: EntityVersion | None, confirm: bool = False
-    ) -> Takedown | None:
+    ) -> Removed:
         """Delete an entry permanently. With `confirm`, viewers are asked to confirm that the entry is gone.
 
-        `version`: the version that the editor has seen (None: any). Returns the takedown that begins; None without
-        `confirm`, or if readers never saw the entry. Raises NotFound if there is no such entry. Raises Gone if the
-        entry was deleted already. Raises VersionConflict if the current version isn't `version`. Raises Unauthorized or
-        Forbidden if the principal `by` may not delete this entry now.
+        `version`: the version that the editor has seen (None: any). If the live blog asks for two persons, the
+        first one's call only notes a proposal. Raises NotFound if there is no such entry. Raises Gone if the entry was
+        deleted already. Raises VersionConflict if the current version isn't `version`. Raises Unauthorized or Forbidden
+        if the principal `by` may not delete this entry now.
+        """
+        deletion = self._store.entries.delete(
+            slug,
+            entry_id,
+            lambda current: check_version(current, version, None),
+            by=by,
+            at=self._clock(),
+            epoch=version.history if version else None,
+            seen=version is not None,
+        )
+        return await self.take_down(deletion, by, confirm=confirm)
+
+    async def take_down(self, writing: Coroutine[Any, Any, Written], by: Principal, *, confirm: bool) -> Removed:
+        """Run `writing`, by which `by` takes an entry down, and tell viewers and desks. Raises the errors of `writing`.
+
+        `confirm`: True to ask viewers to confirm that the entry is gone.
         """
         takedown: Takedown | None = None
 
         def announce(written: Written) -> None:
             nonlocal takedown
             if confirm and written.change is not None:
-                takedown = self._takedowns.begin(slug, entry_id, written.change.seq)
+                takedown = self._takedowns.begin(written.liveblog.slug, written.entry.id, written.change.seq)
             self._announce(written.liveblog, written.change)
             self.hints.written(written, by)
 
-        await self._commit(
-            self._store.entries.delete(
-                slug,
-                entry_id,
-                lambda current: check_version(current, version, None),
-                by=by,
-                at=self._clock(),
-                epoch=version.history if version else None,
-            ),
-            announce,
-        )
-        return takedown
+        written = await self._commit(writing, announce)
+        return Removed(written, takedown)
 
     async def publish_due(self, slug: str, entry_id: str) -> None:
         """Publish a scheduled entry. Does nothing if its time is in the future, or if it isn't scheduled any more.
@@ -263,11 +263,11 @@ class Publisher:
             return replace(current, status=EntryStatus.PUBLISHED, published_at=due, publish_at=None, updated_at=due)
 
         try:
-            await self._write(self._store.entries.edit(slug, entry_id, edit, by=SCHEDULE), SCHEDULE)
+            await self.write(self._store.entries.edit(slug, entry_id, edit, by=SCHEDULE), SCHEDULE)
         except Conflict:
             # So many other entries have been pinned meanwhile that this one can't be pinned, too. It is better to
             # publish the entry unpinned than not at all.
-            await self._write(
+            await self.write(
                 self._store.entries.edit(
                     slug, entry_id, lambda current: replace(edit(current), pinned=False), by=SCHEDULE
                 ),
@@ -287,20 +287,65 @@ class Publisher:
 
         await self._commit(writing, announce)
 
+    async def preview(self, slug: str, entry_input: EntryInput, by: Principal, entry_id: str) -> tuple[Liveblog, Entry]:
+        """Return the live blog, and the entry as it would be published. Nothing is stored.
+
+        `entry_id`: a placeholder for the entry's id. Raises InvalidInput, NotFound, Busy, Unauthorized and Forbidden as
+        `create_entry` does.
+        """
+        await self._store.permissions.confirm(by, Verb.WRITE, slug)
+        liveblog = await self._store.liveblogs.find(slug)
+        at = self._clock()
+        timing = timing_of_new(timing_change(entry_input), at)
+        shown = Timing(EntryStatus.PUBLISHED, None, timing.published_at or timing.publish_at or at)
+        entry = await self._new_entry(slug, entry_input, shown, by, at)
+        moment = max(at, timing.publish_at) if timing.publish_at else at
+        entry = replace(entry, id=entry_id, seq=liveblog.seq + 1, created_at=moment, updated_at=moment)
+        check_publishable(entry)
+        return liveblog, entry
+
+    async def _new_entry(
+        self, slug: str, entry_input: EntryInput, timing: Timing, by: Principal, at: datetime
+    ) -> Entry:
+        return Entry(
+            id=new_id(),
+            seq=None,
+            version=1,
+            status=timing.status,
+            heading=entry_input.heading,
+            body=await self._safe(entry_input.body, entry_input.format, by, slug),
+            authors=tuple(entry_input.authors),
+            key_event=entry_input.key_event,
+            breaking=entry_input.breaking,
+            pinned=entry_input.pinned,
+            tags=tuple(entry_input.tags),
+            verification=entry_input.verification,
+            source=entry_input.source,
+            corrections=(),
+            publish_at=timing.publish_at,
+            published_at=timing.published_at,
+            created_at=at,
+            updated_at=at,
+        )
+
     async def _safe(self, body: str, markup: str, by: Principal, slug: str) -> str:
-        """Return a body made safe. A long body is made safe in a thread.
+        """Return a body made safe; a blank body is made empty. A long body is made safe in a thread.
 
         `markup`: the format of `body`, `html` or `markdown`. `by`: the principal that sends the body. Each principal
         has a share of the threads, and a long body counts against this share. Raises InvalidInput. Raises Busy if too
         many long texts wait for a thread. If the body is long, raises Unauthorized or Forbidden if the principal may
         not write on this live blog.
         """
+        if not body.strip():
+            return ""
         if not is_dear(body, markup):
             return safe(body, markup)
         await self._store.permissions.confirm(by, Verb.WRITE, slug)
         return await self._sanitising.run(partial(safe, markup=markup), body, owner=by.ref)
 
-    async def _write(self, writing: Coroutine[Any, Any, Written], by: Principal) -> Written:
+    async def write(self, writing: Coroutine[Any, Any, Written], by: Principal) -> Written:
+        """Run `writing`, which stores a change of an entry by `by`, and tell viewers, desks and the scheduler of it."""
+
         def announce(written: Written) -> None:
             self._announce(written.liveblog, written.change)
             self.hints.written(written, by)
@@ -320,50 +365,10 @@ class Publisher:
             asyncio.get_running_loop().call_soon(self._hub.publish, liveblog.slug, frame)
 
 
-def _idempotency(key: str, content: list[Any]) -> Idempotency:
+def idempotency_of(key: str, content: list[Any]) -> Idempotency:
     """Return an idempotency key with the hash of what the request asks for."""
     return Idempotency(key, hashlib.sha256(json_encoding.dumps(content)).hexdigest())
 
 
 def _embedding(embedding_input: EmbeddingInput) -> EmbedPolicy:
     return EmbedPolicy(embedding_input.mode, tuple(embedding_input.origins))
-
-
-def _timing_change(timing_input: EntryInput | EntryPatch) -> TimingChange:
-    status = timing_input.status if "status" in timing_input.model_fields_set else None
-    names_time = "publish_at" in timing_input.model_fields_set
-    return TimingChange(
-        EntryStatus(status) if status else None, timing_input.publish_at if names_time else None, names_time=names_time
-    )
-
-
-def _edited(current: Entry, patch: EntryPatch, body: str | None, at: datetime) -> Entry:
-    """Return the entry that results if `patch` is applied to `current`.
-
-    `body`: the new body, made safe; None if the patch has none. `at`: the time of the edit. Raises InvalidInput. Raises
-    Conflict if the entry's state forbids the requested state or time.
-    """
-    names = patch.model_fields_set
-    fields: dict[str, Any] = {name: getattr(patch, name) for name in names & _PLAIN_FIELDS}
-    fields |= {name: tuple(getattr(patch, name)) for name in names & _LIST_FIELDS}
-    if body is not None:
-        fields["body"] = body
-    entry = replace(current, **fields)
-    if patch.correction is not None:
-        if len(current.corrections) >= CORRECTIONS_MAX:
-            raise InvalidInput([FieldError("/correction", f"is one too many: an entry has at most {CORRECTIONS_MAX}")])
-        entry = replace(entry, corrections=(*current.corrections, Correction(at, patch.correction)))
-    if names & {"status", "publish_at"}:
-        current_timing = Timing(entry.status, entry.publish_at, entry.published_at)
-        entry = replace(entry, **timing_of_edited(current_timing, _timing_change(patch), at)._asdict())
-    if all(getattr(entry, name) == getattr(current, name) for name in _CONTENT_FIELDS):
-        return entry
-    published_now = entry.status is EntryStatus.PUBLISHED and current.status is not EntryStatus.PUBLISHED
-    return replace(entry, updated_at=entry.published_at if published_now and entry.published_at else at)
-
-
-_PLAIN_FIELDS = frozenset({"heading", "key_event", "breaking", "pinned", "verification", "source"})
-_LIST_FIELDS = frozenset({"authors", "tags"})
-_CONTENT_FIELDS = ("heading", "body", "authors", "verification", "source", "corrections", "status", "published_at")
-"""The fields of an entry that count as its content. An edit of one of these fields sets `updated_at`. An edit that
-changes only pinned, key event, breaking or tags doesn't."""

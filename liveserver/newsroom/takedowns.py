@@ -265,10 +265,15 @@ class Takedowns:
     def _take_report(self, entry_id: str, node: str, report: dict[str, Any]) -> None:
         counting = self._active.get(entry_id)
         if report["ended"]:
-            if counting is not None and not counting.ours:
+            if counting is not None and not counting.ours and counting.seq == report["seq"]:
                 self._forget(counting)
             return
         by_partner = {partner: ConfirmationCounts(*counts) for partner, counts in report["counts"].items()}
+        if counting is not None and counting.seq != report["seq"]:
+            # The entry was withdrawn, published and taken down again. The later takedown counts.
+            if counting.seq > report["seq"]:
+                return
+            counting = None
         if counting is None:
             if not report["ours"]:
                 # The takedown has ended, or is unknown here. Only the node that deleted the entry may begin it.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from liveserver.domain.audience import Takedown
-    from liveserver.domain.entry import Entry
+    from liveserver.domain.entry import Entry, Note, Review
     from liveserver.domain.liveblog import Liveblog
     from liveserver.domain.media import Media
     from liveserver.domain.partner import Attribution, Partner
@@ -94,6 +94,41 @@ def entry_object(entry: Entry, *, html: str, url: str) -> JSON:
     if entry.via is not None:
         value["via"] = entry.via._asdict()
     return value
+
+
+def work_object(entry: Entry, public: JSON, *, notes: int | None = None) -> JSON:
+    """Return an entry as those who work on it see it.
+
+    `public`: the entry as `entry_object` returns it. `notes`: the number of notes on the entry; None if it isn't known.
+    """
+    value: JSON = {
+        **public,
+        "created_at": timestamp(entry.created_at),
+        "created_by": entry.created_by,
+        "withdrawn_at": _optional(entry.withdrawn_at),
+        "review": None if entry.review is None else review_object(entry.review),
+    }
+    if notes is not None:
+        value["notes"] = notes
+    return value
+
+
+def review_object(review: Review) -> JSON:
+    """Return the last step of an entry's review, or a proposal for its takedown."""
+    return {
+        "action": review.action,
+        "by": review.by,
+        "name": review.name,
+        "at": timestamp(review.at),
+        "version": review.version,
+        "publish_at": _optional(review.publish_at),
+        "reason": review.reason,
+    }
+
+
+def note_object(note: Note) -> JSON:
+    """Return a note on an entry."""
+    return {"id": note.id, "by": note.by, "name": note.name, "at": timestamp(note.at), "text": note.text}
 
 
 def source_object(source: Source) -> JSON:

@@ -269,8 +269,12 @@ class Channel:
         return [frame for _, frame in self._withdrawn.values()]
 
     def _shown(self, frame: ChangeFrame) -> ChangeFrame:
-        """Return a change as viewers may see it: a deletion if the entry is withdrawn, else the change itself."""
-        return frame.withdrawn() if frame.key in self._withdrawn and not frame.deletes else frame
+        """Return a change as viewers may see it: a deletion if the entry is withdrawn, else the change itself.
+
+        A change after the withdrawal is shown: the entry was published again.
+        """
+        seq, _ = self._withdrawn.get(frame.key, (-1, None))
+        return frame.withdrawn() if frame.position.seq < seq and not frame.deletes else frame
 
     def _note(self, withdrawals: Iterable[Withdrawal]) -> list[Frame]:
         """Remember withdrawn entries. Returns the message `gone` for each entry that wasn't known as withdrawn before.
@@ -280,7 +284,7 @@ class Channel:
         new_withdrawals = {
             entry_id: (seq, Frame(messages.withdrawal_message(entry_id, within=within)))
             for entry_id, seq, within in withdrawals
-            if seq > self.position.seq and entry_id not in self._withdrawn
+            if seq > max(self.position.seq, self._withdrawn.get(entry_id, (-1, None))[0])
         }
         if new_withdrawals:
             self._withdrawn.update(new_withdrawals)

@@ -180,7 +180,7 @@ class EntryRenderer:
         texts = texts_for(liveblog.language)
         zone = ZoneInfo(liveblog.timezone)
         published = entry.published_at.astimezone(zone)
-        body = entry.body if BLOCK.search(entry.body) else f"<p>{entry.body}</p>"
+        body = entry.body if not entry.body or BLOCK.search(entry.body) else f"<p>{entry.body}</p>"
         in_feed = template is self._content
         return template.render(
             entry=entry,

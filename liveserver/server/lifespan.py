@@ -33,6 +33,7 @@ from liveserver.newsroom.partner_directory import PartnerDirectory
 from liveserver.newsroom.presenter import Presenter
 from liveserver.newsroom.publisher import Publisher
 from liveserver.newsroom.reach import Reach
+from liveserver.newsroom.review.reviewer import Reviewer
 from liveserver.newsroom.scheduler import Scheduler
 from liveserver.newsroom.syndication.coordinator import SyndicationCoordinator
 from liveserver.newsroom.takedowns import Takedowns
@@ -150,6 +151,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             hub=hub,
             history=history,
             publisher=publisher,
+            reviewer=Reviewer(store, publisher),
             presenter=presenter,
             pages=pages,
             desk_pages=DeskPages(

@@ -130,7 +130,7 @@ def server_connections(url: URL, pool_size: int, patience: float) -> tuple[Conne
 
 
 def _sqlite_connections(url: URL, pool_size: int, patience: float) -> tuple[Connections, Connections]:
-    writer = _sqlite_engine(url, 1, patience, begin="BEGIN IMMEDIATE", pragmas=("foreign_keys=ON",))
+    writer = _sqlite_engine(url, 1, patience, begin="BEGIN IMMEDIATE", pragmas=("foreign_keys=ON", "secure_delete=ON"))
     reader = _sqlite_engine(url, pool_size, patience, begin="BEGIN", pragmas=("query_only=ON",))
     return ThreadConnections(writer, 1, patience), ThreadConnections(reader, pool_size, patience)
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from liveserver.domain.entry import Correction, Entry, EntryStatus, Revision, Verification, Via
-from liveserver.domain.liveblog import EmbedPolicy, Liveblog, LiveblogStatus
+from liveserver.domain.entry import Correction, Entry, EntryStatus, Review, Revision, Verification, Via
+from liveserver.domain.liveblog import EmbedPolicy, Liveblog, LiveblogStatus, TwoPersons
 
 if TYPE_CHECKING:
     from sqlalchemy import RowMapping
@@ -31,6 +31,7 @@ def liveblog_from(row: RowMapping) -> Liveblog:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         embedding=embedding_from(row["embedding"]),
+        two_persons=tuple(map(TwoPersons, row["two_persons"] or ())),
     )
 
 
@@ -55,6 +56,7 @@ def liveblog_values(liveblog: Liveblog) -> Values:
         "created_at": liveblog.created_at,
         "updated_at": liveblog.updated_at,
         "embedding": None if liveblog.embedding.mode == "anyone" else liveblog.embedding._asdict(),
+        "two_persons": [kind.value for kind in liveblog.two_persons] or None,
     }
 
 
@@ -106,7 +108,28 @@ def entry_from(row: RowMapping | Values) -> Entry:
         updated_at=row["updated_at"],
         via=Via(**via) if (via := row.get("via")) else None,
         created_by=row.get("created_by"),
+        review=_review_from(review) if (review := row.get("review")) else None,
+        withdrawn_at=row.get("withdrawn_at"),
     )
+
+
+def _review_from(document: Values) -> Review:
+    publish_at = document["publish_at"]
+    return Review(
+        **{
+            **document,
+            "at": datetime.fromisoformat(document["at"]),
+            "publish_at": None if publish_at is None else datetime.fromisoformat(publish_at),
+        }
+    )
+
+
+def review_document(review: Review | None) -> Values | None:
+    """Return a review as a JSON document, for the column `review` of the table `entries`."""
+    if review is None:
+        return None
+    publish_at = None if review.publish_at is None else review.publish_at.isoformat()
+    return {**review._asdict(), "at": review.at.isoformat(), "publish_at": publish_at}
 
 
 def entry_values(entry: Entry) -> Values:
@@ -133,10 +156,12 @@ def entry_values(entry: Entry) -> Values:
         "sort_at": entry.published_at or entry.publish_at or entry.created_at,
         "via": entry.via._asdict() if entry.via else None,
         "created_by": entry.created_by,
+        "review": review_document(entry.review),
+        "withdrawn_at": entry.withdrawn_at,
     }
 
 
-_MOMENTS = ("publish_at", "published_at", "created_at", "updated_at")
+_MOMENTS = ("publish_at", "published_at", "created_at", "updated_at", "withdrawn_at")
 
 
 def entry_document(entry: Entry) -> Values:
@@ -152,7 +177,8 @@ def entry_document(entry: Entry) -> Values:
 def revision_from(row: RowMapping) -> Revision:
     """Return the revision in a row of the table `revisions`."""
     document: Values = row["entry"]
-    moments = {name: None if document[name] is None else datetime.fromisoformat(document[name]) for name in _MOMENTS}
+    # Revisions of earlier releases lack some fields.
+    moments = {name: datetime.fromisoformat(text) if (text := document.get(name)) else None for name in _MOMENTS}
     return Revision(
         version=row["version"],
         at=row["at"],

@@ -11,6 +11,7 @@ from liveserver.store.groups.audience import Reach, Takedowns
 from liveserver.store.groups.content import Changes, Entries, Liveblogs, Media
 from liveserver.store.groups.parties import ApiKeys, Partners, Sources
 from liveserver.store.groups.people import Acts, Credentials, Permissions, Secrets, Sessions, Users
+from liveserver.store.groups.review import Board, Notes, Reviews
 from liveserver.store.outages import opening
 from liveserver.store.sqlite_file import use_write_ahead_log
 
@@ -32,6 +33,9 @@ class Store:
         self.liveblogs = Liveblogs(database)
         self.entries = Entries(database)
         self.changes = Changes(database)
+        self.reviews = Reviews(database)
+        self.notes = Notes(database)
+        self.board = Board(database)
         self.media = Media(database)
         self.partners = Partners(database)
         self.sources = Sources(database)

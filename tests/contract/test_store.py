@@ -25,7 +25,7 @@ from liveserver.domain.errors import (
 )
 from liveserver.domain.ids import new_id, now
 from liveserver.domain.liveblog import LiveblogStatus
-from liveserver.store import ApiKey, Idempotency, ReachLink, Store
+from liveserver.store import ApiKey, Idempotency, ReachLink, Store, Written
 from liveserver.store.cursors import SortKey
 from liveserver.store.repositories import entries
 from tests.support.principals import NEWSROOM, key_principal, named
@@ -155,7 +155,7 @@ async def test_a_deleted_entry_leaves_a_tombstone_without_content(store: Store) 
     written = await store.entries.delete("match", entry.id, fine, by=NEWSROOM, at=at(9))
     assert written.change == EntryDeleted(2, entry.id)
     blank = an_entry(id=entry.id, seq=2, version=2, status=EntryStatus.DELETED, body="", updated_at=at(9))
-    blank = replace(blank, created_by=NEWSROOM.ref)
+    blank = replace(blank, created_by=NEWSROOM.ref, withdrawn_at=at(9))
     assert written.entry == blank
     assert (await store.entries.revisions("match", entry.id))[0][-1].entry == blank
     assert (await store.changes.after("match", 1, limit=10)).items == [EntryDeleted(2, entry.id)]
@@ -358,7 +358,7 @@ async def test_a_replay_shows_the_entry_as_it_is_now(store: Store) -> None:
     entry = (await store.entries.create("match", an_entry(), by=NEWSROOM, idempotency=key)).entry
     edited = await store.entries.edit("match", entry.id, lambda e: replace(e, body="2"), by=NEWSROOM)
     replayed = await store.entries.create("match", an_entry(), by=NEWSROOM, idempotency=key)
-    assert replayed == (edited.liveblog, edited.entry, None, True)
+    assert replayed == Written(edited.liveblog, edited.entry, None, replayed=True)
     await store.entries.delete("match", entry.id, fine, by=NEWSROOM, at=at(1))
     with pytest.raises(Gone):
         await store.entries.create("match", an_entry(), by=NEWSROOM, idempotency=key)

@@ -13,6 +13,7 @@ from liveserver.content.media.picture import Picture
 from liveserver.domain.errors import StoreUnavailable, check_version
 from liveserver.domain.ids import new_id, now
 from liveserver.domain.media import Media
+from liveserver.store.repositories.idempotency import Idempotency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from liveserver.domain.inputs.models import MediaInput, MediaPatch
     from liveserver.domain.people.principal import Principal
     from liveserver.store import Store
+
+HASHED_AT_ONCE = 256 * 1024
+"""How many bytes of an upload are read at once for its hash."""
 
 
 class MediaLibrary:
@@ -79,18 +83,26 @@ class MediaLibrary:
         *,
         by: Principal,
         media_id: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Media:
         """Transcode a picture, write its files, and add it to the store; return the picture.
 
         `by`: the user, API key or source that sends the picture. It has a line in the transcoder's queue, and a quota.
         `media_id`: the id of the picture, a UUID that no other picture has or had; None to make a new id.
+        `idempotency_key`: if an earlier request of the same principal with this key has added a picture, that picture
+        is returned, and the new files are removed.
 
         Raises InvalidInput if the file isn't a picture that can be served. Raises Busy if too many pictures wait to be
         transcoded, or the server is stopping. Raises MediaUnavailable if the picture can't be transcoded now, or a file
-        can't be written. Raises Unauthorized or Forbidden if the principal may not add pictures any more. Raises
+        can't be written. Raises KeyReused if another file or other texts came
+        with the idempotency key before, and Gone if the earlier request's picture was deleted. Raises Unauthorized or
+        Forbidden if the principal may not add pictures any more. Raises
         StoreUnavailable. Also raises the errors of `check_room`.
         """
         await self.check_room(by.ref)
+        idempotency = None
+        if idempotency_key is not None:
+            idempotency = Idempotency(idempotency_key, await asyncio.to_thread(_hash_of, file, media_input))
         transcoded = await self._transcoder_pool.develop(file, owner=by.ref)
         media_id = media_id or new_id()
         largest = transcoded.variants[-1]
@@ -119,13 +131,16 @@ class MediaLibrary:
             updated_at=at,
         )
         try:
-            return await self._store.media.add(media, by)
+            added = await self._store.media.add(media, by, idempotency=idempotency)
         except StoreUnavailable:
             # The store may have added the picture although it didn't say so.
             raise
         except Exception:
             await self._remove([name for name, _ in named_files])
             raise
+        if added.id != media.id:
+            await self._remove([name for name, _ in named_files])
+        return added
 
     async def _write(self, named_files: Sequence[tuple[str, bytes]]) -> None:
         """Write all files. If a file can't be written, remove all these files and raise MediaUnavailable."""
@@ -202,3 +217,12 @@ class MediaLibrary:
         """Return the error that the caller is to raise for a missing file: Gone if the picture was deleted, otherwise
         NotFound. Raises StoreUnavailable."""
         return await self._missing.explain(picture)
+
+
+def _hash_of(file: BinaryIO, media_input: MediaInput) -> str:
+    """Return the hash of an upload: the file, which is read and rewound, and its texts."""
+    digest = hashlib.sha256(media_input.model_dump_json().encode())
+    while chunk := file.read(HASHED_AT_ONCE):
+        digest.update(chunk)
+    file.seek(0)
+    return digest.hexdigest()

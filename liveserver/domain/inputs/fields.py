@@ -16,7 +16,7 @@ from pydantic import (
     Field,
 )
 
-from liveserver.domain.entry import TAG_MAX
+from liveserver.domain.entry import NOTE_MAX, REASON_MAX, TAG_MAX
 from liveserver.domain.ids import SLUG_MAX, SLUG_PATTERN
 from liveserver.domain.inputs import origins
 
@@ -156,7 +156,9 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_mil
 Day = Annotated[date, BeforeValidator(_calendar_day), AfterValidator(_near)]
 Title = Annotated[str, Field(max_length=300), AfterValidator(_line)]
 Summary = Annotated[str, Field(max_length=2_000), AfterValidator(clean)]
-Body = Annotated[str, Field(max_length=100_000), AfterValidator(clean), AfterValidator(_not_blank)]
+Body = Annotated[str, Field(max_length=100_000), AfterValidator(clean)]
+Reason = Annotated[str, Field(max_length=REASON_MAX), AfterValidator(clean), AfterValidator(_not_blank)]
+Remark = Annotated[str, Field(max_length=NOTE_MAX), AfterValidator(clean), AfterValidator(_not_blank)]
 Heading = Annotated[str, Field(max_length=300), AfterValidator(_line)]
 Source = Annotated[str, Field(max_length=300), AfterValidator(_line)]
 Author = Annotated[str, Field(max_length=100), AfterValidator(_line)]

@@ -5,7 +5,7 @@ Most docstrings of models are shown in the OpenAPI document.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
     AfterValidator,
@@ -35,6 +35,8 @@ from liveserver.domain.inputs.fields import (
     Name,
     Note,
     Origins,
+    Reason,
+    Remark,
     Slug,
     Source,
     Summary,
@@ -45,7 +47,7 @@ from liveserver.domain.inputs.fields import (
     _live_page,
     _unique,
 )
-from liveserver.domain.liveblog import LiveblogStatus
+from liveserver.domain.liveblog import LiveblogStatus, TwoPersons
 from liveserver.domain.partner import DELAY_MAX
 
 
@@ -114,12 +116,18 @@ class LiveblogPatch(Patch):
     timezone: Timezone = ABSENT
     status: LiveblogStatus = ABSENT
     embedding: EmbeddingInput = ABSENT
+    two_persons: Annotated[list[TwoPersons], Field(max_length=10), AfterValidator(_unique)] = Field(
+        default_factory=cast("Any", Absent),
+        description="What one person alone can’t do: publish `breaking` entries, `takedowns`, `alerts`",
+    )
 
 
 class EntryInput(Input):
     """A new entry. Without `status`, it is published at once, or scheduled if `publish_at` is in the future."""
 
-    body: Body = Field(description="HTML or Markdown; sanitised")
+    body: Body = Field(
+        "", description="HTML or Markdown; sanitised. To be published, an entry needs a body or a heading"
+    )
     format: Format = Field("html", description="How `body` is written")
     heading: Heading | None = None
     authors: Authors = []
@@ -160,6 +168,30 @@ class EntryPatch(Patch):
         if isinstance(info.data.get("body"), Absent):
             raise ValueError("says how `body` is written, and there is no `body`")
         return value
+
+
+class SubmitInput(Input):
+    """A draft is handed in for review."""
+
+    publish_at: Moment | None = Field(None, description="When it is to be published; without it, once it is approved")
+
+
+class ReturnInput(Input):
+    """An entry that was handed in is returned to its author."""
+
+    reason: Reason = Field(description="Why; the author and the newsroom see it")
+
+
+class EraseInput(Input):
+    """An entry is erased: its text is emptied in the database, too."""
+
+    confirm: Literal[True] = Field(description="Nobody can bring the text back")
+
+
+class NoteInput(Input):
+    """A note on an entry, for the newsroom only."""
+
+    text: Remark
 
 
 class MediaInput(Input):

@@ -13,10 +13,16 @@ from liveserver.domain.errors import NotFound
 from liveserver.domain.ids import EntityVersion
 from liveserver.domain.inputs.models import EntryInput, EntryPatch
 from liveserver.domain.people.rights import Verb
-from liveserver.http.api.openapi import schemas
+from liveserver.http.api.openapi import schemas, work_schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer, page_headers
-from liveserver.http.api.requests.authorisation import actor_of, api_root, authorised, provisionally_authorised
+from liveserver.http.api.requests.authorisation import (
+    actor_of,
+    api_root,
+    authorised,
+    is_at_desk,
+    provisionally_authorised,
+)
 from liveserver.http.api.requests.preconditions import idempotency_key_of, version_of
 from liveserver.http.api.requests.queries import DeleteQuery, EntriesQuery, PageQuery, query_of
 from liveserver.http.api.requests.request_body import body_of
@@ -43,7 +49,7 @@ if TYPE_CHECKING:
 
     Statuses = tuple[EntryStatus, ...]
 
-VISIBLE_TO_EDITORS = (EntryStatus.PUBLISHED, EntryStatus.DRAFT, EntryStatus.SCHEDULED)
+VISIBLE_TO_EDITORS = (EntryStatus.PUBLISHED, EntryStatus.DRAFT, EntryStatus.REVIEW, EntryStatus.SCHEDULED)
 
 
 async def create(request: Request) -> Response:
@@ -62,20 +68,20 @@ async def create(request: Request) -> Response:
     parts.limits.wrote(actor.ref, len(written.entry.body))
     if written.replayed:
         headers["Idempotency-Replayed"] = "true"
-    return _entry_answer(request, written.liveblog, written.entry, status=201, headers=headers)
+    return entry_answer(request, written.liveblog, written.entry, status=201, headers=headers)
 
 
 async def listing(request: Request) -> Response:
     """Answer with a page of a live blog's entries.
 
-    The list has published entries. With an API key that may publish, the list also has drafts and scheduled entries. If
-    the query names a status, the list has only entries of this status. If the query names a partner, the list has only
-    published entries, whatever the API key and the status.
+    The list has published entries. For those who may see drafts, it also has drafts, entries in review and scheduled
+    entries. If the query names a status, the list has only entries of this status. If the query names a partner, the
+    list has only published entries, whatever the API key and the status.
     """
     query = query_of(request, EntriesQuery)
     actor = await actor_of(request)
     editor = may(actor, Verb.SEE, request.path_params["slug"])
-    if query.status in {"draft", "scheduled"}:
+    if query.status in {"draft", "review", "scheduled"}:
         require(actor, Verb.SEE, request.path_params["slug"])
     if query.status is not None:
         statuses: Statuses = (EntryStatus(query.status),)
@@ -158,7 +164,7 @@ async def read(request: Request) -> Response:
         if not may(await actor_of(request), Verb.SEE, slug):
             raise
         liveblog, entry = await services(request).store.entries.find(slug, entry_id)
-    return _entry_answer(request, liveblog, entry, headers=headers)
+    return entry_answer(request, liveblog, entry, headers=headers)
 
 
 async def edit(request: Request) -> Response:
@@ -178,7 +184,7 @@ async def edit(request: Request) -> Response:
     )
     parts.limits.wrote(actor.ref, len(written.entry.body))
     headers = {"Idempotency-Replayed": "true"} if written.replayed else None
-    return _entry_answer(request, written.liveblog, written.entry, headers=headers)
+    return entry_answer(request, written.liveblog, written.entry, headers=headers)
 
 
 async def delete(request: Request) -> Response:
@@ -186,13 +192,15 @@ async def delete(request: Request) -> Response:
     actor = await authorised(request, Verb.WRITE)
     confirm = query_of(request, DeleteQuery).confirm
     parts = services(request)
-    takedown = await parts.publisher.delete_entry(
+    written, takedown = await parts.publisher.delete_entry(
         request.path_params["slug"],
         request.path_params["id"],
         actor.principal,
         version=version_of(request, required=False),
         confirm=confirm,
     )
+    if written.proposed:
+        return proposal_answer(request, written.entry)
     if not confirm:
         return Response(status_code=204)
     if takedown is not None:
@@ -236,9 +244,12 @@ async def _revisions(request: Request, query: PageQuery) -> tuple[bytes, str | N
     return await offloaded(partial(json_encoding.dumps, content), states), next_cursor
 
 
-def _entry_answer(
+def entry_answer(
     request: Request, liveblog: Liveblog, entry: Entry, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
+    """Return an answer with an entry: at the desk with its review, elsewhere as readers see it."""
+    if is_at_desk(request):
+        return work_answer(request, liveblog, entry, status=status, headers=headers)
     content = services(request).presenter.entry(liveblog, entry)
     public = entry.status is EntryStatus.PUBLISHED and request.method in {"GET", "HEAD"}
     body = json_encoding.dumps(content)
@@ -246,6 +257,21 @@ def _entry_answer(
     # language.
     etag = version_tag(EntityVersion(entry.version, liveblog.epoch), body)
     return answer(request, body, status=status, etag=etag, public=public, headers=headers)
+
+
+def work_answer(
+    request: Request, liveblog: Liveblog, entry: Entry, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """Return an answer with an entry and its review, for those who work on it. Its ETag names the entry's version."""
+    body = json_encoding.dumps(services(request).presenter.work(liveblog, entry))
+    etag = version_tag(EntityVersion(entry.version, liveblog.epoch), body)
+    return answer(request, body, status=status, etag=etag, public=False, headers=headers)
+
+
+def proposal_answer(request: Request, entry: Entry) -> Response:
+    """Return the answer to a takedown that another person has to confirm."""
+    assert entry.review is not None
+    return answer(request, {"proposal": resources.review_object(entry.review)}, status=202, public=False)
 
 
 OPERATIONS = (
@@ -315,6 +341,7 @@ OPERATIONS = (
         summary="Delete an entry",
         answers={
             200: ("With `confirm`: gone, and viewers have been asked", schemas.Deletion),
+            202: ("Proposed only: another person has to ask for the same (`two_persons`)", work_schemas.Proposal),
             204: ("Gone, everywhere and for good", None),
         },
         problems=(401, 403, 404, 410, 412, 422, 503),

@@ -10,7 +10,7 @@ from liveserver.domain.people.rights import Verb
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer, page_headers
-from liveserver.http.api.requests.authorisation import api_root, authorised
+from liveserver.http.api.requests.authorisation import api_root, authorised, is_at_desk
 from liveserver.http.api.requests.preconditions import version_of
 from liveserver.http.api.requests.queries import PageQuery, query_of
 from liveserver.http.api.requests.request_body import body_of
@@ -76,6 +76,8 @@ def _liveblog_answer(
     request: Request, liveblog: Liveblog, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     content = services(request).presenter.liveblog(liveblog)
+    if is_at_desk(request):
+        content["two_persons"] = liveblog.two_persons
     return answer(request, content, status=status, etag=version_tag(liveblog.entity_version), headers=headers)
 
 

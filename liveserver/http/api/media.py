@@ -12,7 +12,7 @@ from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer, page_headers
 from liveserver.http.api.requests.authorisation import api_root, authorised, confirm
-from liveserver.http.api.requests.preconditions import version_of
+from liveserver.http.api.requests.preconditions import idempotency_key_of, version_of
 from liveserver.http.api.requests.queries import PageQuery, UploadQuery, query_of
 from liveserver.http.api.requests.request_body import body_of
 from liveserver.http.api.uploads import upload_of
@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 async def create(request: Request) -> Response:
     """Receive a picture, store it, and answer with its description."""
     actor = await authorised(request, Verb.WRITE, anywhere=True)
+    key = idempotency_key_of(request)
     parts = services(request)
     # This is checked before any byte of the picture is read.
     await parts.library.check_room(actor.ref)
     async with upload_of(request, actor) as upload:
         await confirm(request, actor)
-        media = await parts.library.add(upload.file, upload.words, by=actor.principal)
+        media = await parts.library.add(upload.file, upload.words, by=actor.principal, idempotency_key=key)
     return _media_answer(request, media, status=201, headers={"Location": f"{api_root(request)}/media/{media.id}"})
 
 
@@ -100,12 +101,14 @@ OPERATIONS = (
         tag="Pictures",
         summary="Send a picture",
         answers={201: ("Kept in every width; `html` puts it into an entry", schemas.MediaObject)},
-        problems=WRITING,
+        problems=(*WRITING, 410),
         description="JPEG, PNG, WebP, GIF (its first frame) or AVIF, in a form or as the body itself. It is decoded, "
-        "turned upright and encoded anew: nothing of its metadata is kept, neither place nor camera.",
+        "turned upright and encoded anew: nothing of its metadata is kept, neither place nor camera. "
+        "A request that is repeated with the same `Idempotency-Key` adds no second picture.",
         verb=Verb.WRITE,
         query=UploadQuery,
         content={"multipart/form-data": UPLOAD_FORM, "image/*": PICTURE},
+        headers=("Idempotency-Key",),
     ),
     Operation(
         method="GET",

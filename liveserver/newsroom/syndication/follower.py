@@ -330,7 +330,10 @@ class Follower:
         try:
             body = await self._made_safe(sanitise, entry.body)
             if is_empty(body):
-                return Incoming(entry.id, seq, None)
+                if entry.heading is None:
+                    return Incoming(entry.id, seq, None)
+                # The source's entry is a heading only.
+                body = ""
             imported = await self._pictures.pictures(entry.id, body)
             body = await self._made_safe(partial(remote_entry.with_pictures, pictures=imported.pictures), body)
         except InvalidInput as error:

@@ -8,7 +8,7 @@ import uuid
 from html import escape, unescape
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from liveserver.content.body_pictures import BodyPicture, body_pictures, has_picture, replace_pictures
 from liveserver.content.plain_text import is_empty
@@ -83,6 +83,13 @@ class RemoteEntry(BaseModel):
     url: Link
     via: Any = None
     """The origin of an entry that the other server has copied from a third server; None for other entries."""
+
+    @field_validator("body")
+    @classmethod
+    def _has_body_or_heading(cls, value: str, info: ValidationInfo) -> str:
+        if not value.strip() and info.data.get("heading") is None:
+            raise ValueError("must not be blank without a heading")
+        return value
 
 
 def read(data: object) -> RemoteEntry:

@@ -163,7 +163,7 @@ class PartnerEditions:
             self._withdraw(delayed, Withdrawal(change.key, position.seq, change.details.confirm_within))
 
     def _withdraw(self, delayed: DelayedTopic, withdrawal: Withdrawal) -> None:
-        delayed.queue.withdraw(withdrawal.id)
+        delayed.queue.withdraw(withdrawal.id, withdrawal.seq)
         self._deliver(delayed.topic, withdrawal)
 
     def _wind(self, delayed: DelayedTopic) -> None:

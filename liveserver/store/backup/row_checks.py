@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy import JSON, BigInteger, Boolean, Integer, String
 
-from liveserver.domain.entry import Action, EntryStatus, Verification
+from liveserver.domain.entry import Action, EntryStatus, ReviewAction, Verification
 from liveserver.domain.ids import ID_PATTERN, PARTNER_ID_PATTERN, USER_ID_PATTERN
 from liveserver.domain.inputs.fields import Link, Origin, Slug, StoredLanguage, Timezone, clean, live_page
 from liveserver.domain.inputs.models import EmbeddingInput, ThemeInput
-from liveserver.domain.liveblog import LiveblogStatus
+from liveserver.domain.liveblog import LiveblogStatus, TwoPersons
 from liveserver.domain.partner import DELAY_MAX
 from liveserver.domain.people.principal import PrincipalKind
 from liveserver.domain.people.rights import Role
@@ -79,6 +79,16 @@ class _Counts(_Document):
     gone: int
 
 
+class _Review(_Document):
+    action: ReviewAction
+    by: str
+    name: str
+    at: Moment
+    version: int
+    publish_at: Moment | None
+    reason: str | None
+
+
 class _Entry(_Document):
     """The JSON document in a row of `revisions`: an entry."""
 
@@ -102,6 +112,8 @@ class _Entry(_Document):
     updated_at: Moment
     via: _Via | None = None
     created_by: str | None = None
+    review: _Review | None = None
+    withdrawn_at: Moment | None = None
 
 
 class _Liveblog(_Document):
@@ -126,6 +138,7 @@ _FIELDS: Mapping[str, Mapping[str, Any]] = {
         "timezone": Timezone,
         "status": LiveblogStatus,
         "embedding": EmbeddingInput | None,
+        "two_persons": list[TwoPersons] | None,
     },
     "entries": {
         "id": EntryId,
@@ -135,6 +148,7 @@ _FIELDS: Mapping[str, Mapping[str, Any]] = {
         "verification": Verification | None,
         "corrections": list[_Correction],
         "via": _Via | None,
+        "review": _Review | None,
     },
     "revisions": {"action": Action, "entry": _Entry},
     "takedowns": {"by_partner": dict[str, _Counts]},

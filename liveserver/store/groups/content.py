@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from liveserver.store.groups.queries import QueryGroup, Read, Write
 from liveserver.store.repositories import entries, entry_queries, idempotency, liveblogs, media, past
+from liveserver.store.repositories.review import removals
 
 if TYPE_CHECKING:
     from liveserver.domain.liveblog import Liveblog
@@ -125,11 +126,14 @@ class Entries(QueryGroup):
     returned as it is now, marked `replayed`.
     """
 
-    delete = Write(entries.remove)
+    delete = Write(removals.remove)
     """Delete the entry: its content is removed, and its row stays as a tombstone.
 
     `check`: is called with the entry before the deletion. If `check` raises, the entry isn't deleted. `epoch`: as for
-    `edit`. Raises NotFound if there is no such entry, and Gone if the entry was deleted already.
+    `edit`. `seen`: True if `check` lets only the version pass that the principal has seen. Raises NotFound if there is
+    no such entry, and Gone if the entry was deleted already.
+
+    If the live blog asks for two persons, the first one's call only notes a proposal (`Written.proposed`).
     """
 
     page = Read(entry_queries.page)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import Text, bindparam, cast, func, insert, select, update
 
 from liveserver.domain.change import Change, EntryChanged, EntryDeleted
-from liveserver.domain.entry import Action, Entry, EntryStatus, Revision
+from liveserver.domain.entry import Action, Entry, EntryStatus, Revision, check_publishable
 from liveserver.domain.errors import Conflict, Gone, KeyReused, NeverSeen, NotFound, check_history
 from liveserver.domain.ids import ID_PATTERN, now
+from liveserver.domain.people.review import OUTGOING, check_one_person
 from liveserver.domain.people.rights import Verb
 from liveserver.store import tables
 from liveserver.store.cursors import SortKey, bad_cursor
@@ -22,11 +23,10 @@ from liveserver.store.mappers import entry_document, entry_from, entry_values, r
 from liveserver.store.repositories import change_times, liveblogs
 from liveserver.store.repositories.idempotency import claim, target_of
 from liveserver.store.repositories.people import acts, permissions
-from liveserver.store.repositories.sequence import take_seq
+from liveserver.store.repositories.sequence import note_work, take_seq
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -54,9 +54,6 @@ _FOLLOWS = select(tables.sources.c.id).where(tables.sources.c.liveblog_id == bin
 PINNED_MAX = 10
 """The greatest number of pinned entries of a live blog. The page shows all of them at its top, whatever their age."""
 
-_OUTGOING = frozenset({EntryStatus.PUBLISHED, EntryStatus.SCHEDULED})
-"""The states of entries that readers see, or will see by themselves. Only who may publish may touch such an entry."""
-
 _ID = re.compile(ID_PATTERN, re.ASCII)
 
 
@@ -69,7 +66,9 @@ class Written(NamedTuple):
     change: Change | None
     """The change that readers see; None if they see no change, as of a draft, or if nothing was written."""
     replayed: bool
-    """True if an earlier request with the same idempotency key has made the entry."""
+    """True if an earlier request with the same idempotency key has made or changed the entry."""
+    proposed: bool = False
+    """True if nothing was done but to note the entry's takedown as a proposal, which another person has to confirm."""
 
 
 def find(connection: Connection, liveblog_id: int, entry_id: str, *, lock: bool = False) -> Entry:
@@ -78,7 +77,7 @@ def find(connection: Connection, liveblog_id: int, entry_id: str, *, lock: bool 
     Raises NotFound if there is no such entry. Raises Gone if the entry was deleted after readers could see it, and
     NeverSeen (a kind of Gone) if the entry was deleted before readers could see it.
     """
-    entry = _find(connection, liveblog_id, entry_id, lock=lock)
+    entry = find_any(connection, liveblog_id, entry_id, lock=lock)
     if entry.status is EntryStatus.DELETED:
         # An entry has a seq only if it was published.
         raise (NeverSeen if entry.seq is None else Gone)(f"entry {entry_id} was deleted")
@@ -95,7 +94,11 @@ def find_in(connection: Connection, slug: str, entry_id: str) -> tuple[Liveblog,
     return liveblog, find(connection, liveblog_id, entry_id)
 
 
-def _find(connection: Connection, liveblog_id: int, entry_id: str, *, lock: bool = False) -> Entry:
+def find_any(connection: Connection, liveblog_id: int, entry_id: str, *, lock: bool = False) -> Entry:
+    """Return an entry, or the tombstone of one that was deleted. Raises NotFound if there was never such an entry.
+
+    With `lock`, the entry's row is locked until the transaction ends.
+    """
     if _ID.fullmatch(entry_id):
         values = {"entry_id": entry_id, "blog_id": liveblog_id}
         row = connection.execute(_FIND_LOCKED if lock else _FIND, values).mappings().one_or_none()
@@ -120,16 +123,19 @@ def create(
     with the idempotency key before. Raises Gone if an entry was made with the idempotency key, and has been deleted.
     Raises Unauthorized or Forbidden if the principal `by` may not create such an entry now.
     """
-    permissions.confirm(connection, by, Verb.PUBLISH if entry.status in _OUTGOING else Verb.WRITE, slug)
+    permissions.confirm(connection, by, Verb.PUBLISH if entry.status in OUTGOING else Verb.WRITE, slug)
     if idempotency is not None and not claim(connection, by, idempotency, entry.id, entry.created_at):
-        return _replay(connection, slug, by, idempotency)
+        return replay(connection, slug, by, idempotency)
     if refusal is not None:
         liveblogs.find(connection, slug)
         raise refusal
-    if entry.status is EntryStatus.DELETED:
-        raise Conflict("an entry can't begin as deleted")
+    if entry.status in {EntryStatus.DELETED, EntryStatus.REVIEW}:
+        raise Conflict(f"an entry can't begin as {entry.status}")
+    if entry.status in OUTGOING:
+        check_publishable(entry)
     published = entry.status is EntryStatus.PUBLISHED
-    liveblog_id, liveblog = take_seq(connection, slug) if published else liveblogs.find(connection, slug)
+    liveblog_id, liveblog = (take_seq if published else note_work)(connection, slug)
+    check_one_person(liveblog, None, entry, by)
     entry = replace(entry, version=1, seq=liveblog.seq if published else None, created_by=by.ref)
     change: Change | None = None
     if published:
@@ -191,96 +197,69 @@ def _edit(
 ) -> Written:
     """`rights`: the rights of our own newsroom's principal; None for an edit by the source."""
     if idempotency is not None and not claim(connection, by, idempotency, entry_id, now()):
-        return _replay(connection, slug, by, idempotency)
+        return replay(connection, slug, by, idempotency)
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     old = find(connection, liveblog_id, entry_id, lock=True)
     if rights is not None:
         rights.require(verb_for(old, by), slug)
     check_history(old, epoch, liveblog.epoch)
-    if old.via is not None and rights is not None and connection.execute(_FOLLOWS, {"blog_id": liveblog_id}).first():
+    if old.via is not None and rights is not None and follows(connection, liveblog_id):
         raise Conflict(f"the entry is {old.via.name}'s and is edited there: delete it to hide it, or stop following")
-    new = replace(
-        change(old),
-        id=old.id,
-        seq=old.seq,
-        version=old.version,
-        created_at=old.created_at,
-        created_by=old.created_by,
-    )
-    if new == old:
+    new = replace(change(old), id=old.id, created_at=old.created_at, created_by=old.created_by)
+    if replace(new, seq=old.seq, version=old.version, withdrawn_at=old.withdrawn_at) == old:
         return Written(liveblog, old, None, replayed=False)
-    if rights is not None and new.status in _OUTGOING:
+    if rights is not None and new.status in OUTGOING:
         rights.require(Verb.PUBLISH, slug)
-    if new.status is EntryStatus.DELETED or (
-        old.status is EntryStatus.PUBLISHED and new.status is not EntryStatus.PUBLISHED
-    ):
+    if new.status in {EntryStatus.DELETED, old.status}:
+        allowed = new.status is not EntryStatus.DELETED
+    else:
+        allowed = new.status is not EntryStatus.REVIEW and old.status is not EntryStatus.PUBLISHED
+    if not allowed:
         raise Conflict(f"a {old.status} entry can't become {new.status}")
-    new = replace(new, version=old.version + 1)
-    visible: Change | None = None
-    if new.status is EntryStatus.PUBLISHED:
-        liveblog = take_seq(connection, slug).liveblog
-        new = replace(new, seq=liveblog.seq)
-        _check_pinned(connection, liveblog_id, new)
-        visible = EntryChanged(liveblog.seq, new)
-        change_times.record(connection, liveblog_id, liveblog.seq, new)
-    _update(connection, new)
-    published_now = visible is not None and old.status is not EntryStatus.PUBLISHED
-    _record(connection, slug, new, by=by, action="published" if published_now else "edited")
-    return Written(liveblog, new, visible, replayed=False)
+
+    def check(current: Liveblog) -> None:
+        if rights is not None:
+            check_one_person(current, old, new, by)
+
+    published_now = old.status is not EntryStatus.PUBLISHED and new.status is EntryStatus.PUBLISHED
+    action: Action = "published" if published_now else "edited"
+    return write(connection, liveblog_id, old, new, by=by, slug=slug, action=action, check=check)
 
 
-def remove(
+def write(
     connection: Connection,
-    slug: str,
-    entry_id: str,
-    check: Callable[[Entry], None],
+    liveblog_id: int,
+    old: Entry,
+    new: Entry,
     *,
     by: Principal,
-    at: datetime,
-    epoch: str | None = None,
+    slug: str,
+    action: Action,
+    check: Callable[[Liveblog], None] | None = None,
 ) -> Written:
-    """Replace the entry by a tombstone, which has the entry's id and times, but no content.
+    """Replace the entry `old`, whose row is locked, by its next version `new`, with its revision and act.
 
-    The deletion of a published entry takes the live blog's next seq. `check`: is called with the entry before the
-    deletion. If `check` raises, the entry isn't deleted. Raises NotFound if there is no such entry. Raises Gone if the
-    entry was deleted already. Raises VersionConflict if `epoch` isn't the live blog's epoch (None: any). Raises
-    Unauthorized or Forbidden if the principal `by` may not delete this entry now.
+    If readers see the entry before or after that, the change takes the live blog's next seq. `check`: is called with
+    the live blog, whose row is locked, and may raise. Raises InvalidInput if an entry without content would leave the
+    state of a draft. Raises Conflict if an eleventh entry would be pinned.
     """
-    rights = permissions.confirm(connection, by, Verb.WRITE, slug)
-    liveblog_id, liveblog = liveblogs.find(connection, slug)
-    old = find(connection, liveblog_id, entry_id, lock=True)
-    rights.require(verb_for(old, by), slug)
-    check_history(old, epoch, liveblog.epoch)
-    check(old)
-    new = Entry(
-        id=old.id,
-        seq=old.seq,
-        version=old.version + 1,
-        status=EntryStatus.DELETED,
-        heading=None,
-        body="",
-        authors=(),
-        key_event=False,
-        breaking=False,
-        pinned=False,
-        tags=(),
-        verification=None,
-        source=None,
-        corrections=(),
-        publish_at=None,
-        published_at=old.published_at,
-        created_at=old.created_at,
-        updated_at=at,
-        created_by=old.created_by,
-    )
+    if new.status not in {EntryStatus.DRAFT, EntryStatus.DELETED}:
+        check_publishable(new)
+    shown, was_shown = (entry.status is EntryStatus.PUBLISHED for entry in (new, old))
+    liveblog = (take_seq if shown or was_shown else note_work)(connection, slug).liveblog
+    if check is not None:
+        check(liveblog)
+    withdrawn_at = None if shown else new.updated_at if was_shown else old.withdrawn_at
+    new = replace(new, version=old.version + 1, seq=old.seq, withdrawn_at=withdrawn_at)
     change: Change | None = None
-    if old.status is EntryStatus.PUBLISHED:
-        liveblog = take_seq(connection, slug).liveblog
+    if shown or was_shown:
         new = replace(new, seq=liveblog.seq)
-        change = EntryDeleted(liveblog.seq, new.id)
+        if shown:
+            _check_pinned(connection, liveblog_id, new)
+        change = EntryChanged(liveblog.seq, new) if shown else EntryDeleted(liveblog.seq, new.id)
         change_times.record(connection, liveblog_id, liveblog.seq, new)
     _update(connection, new)
-    _record(connection, slug, new, by=by, action="deleted")
+    _record(connection, slug, new, by=by, action=action)
     return Written(liveblog, new, change, replayed=False)
 
 
@@ -295,7 +274,7 @@ def revisions(
     """
     start = 0 if cursor is None else _version_of(cursor)
     liveblog_id, _ = liveblogs.find(connection, slug)
-    _find(connection, liveblog_id, entry_id)
+    find_any(connection, liveblog_id, entry_id)
     t = tables.revisions
     of_entry = t.c.entry_id == entry_id
     # An entry may have hundreds of revisions, each with the longest body that is accepted. So we first ask for their
@@ -339,13 +318,18 @@ def _check_pinned(connection: Connection, liveblog_id: int, entry: Entry) -> Non
         raise Conflict(f"at most {PINNED_MAX} entries can be pinned at a time: unpin one first")
 
 
+def follows(connection: Connection, liveblog_id: int) -> bool:
+    """Return True if the live blog follows a source."""
+    return connection.execute(_FOLLOWS, {"blog_id": liveblog_id}).first() is not None
+
+
 def _update(connection: Connection, entry: Entry) -> None:
     connection.execute(_UPDATE, {"entry_id": entry.id, **entry_values(entry)})
 
 
 def verb_for(entry: Entry, by: Principal) -> Verb:
     """Return the verb that somebody needs to edit or delete the entry: `write` for one's own unpublished entries."""
-    mine = entry.created_by == by.ref and entry.status not in _OUTGOING
+    mine = entry.created_by == by.ref and entry.status not in OUTGOING
     return Verb.WRITE if mine else Verb.PUBLISH
 
 
@@ -379,7 +363,7 @@ def _record(
     )
 
 
-def _replay(connection: Connection, slug: str, by: Principal, idempotency: Idempotency) -> Written:
+def replay(connection: Connection, slug: str, by: Principal, idempotency: Idempotency) -> Written:
     """Return the entry that an earlier request with the same idempotency key made or changed, as it is now."""
     entry_id = target_of(connection, by, idempotency)
     row = connection.execute(select(_t).where(_t.c.id == entry_id)).mappings().one_or_none()

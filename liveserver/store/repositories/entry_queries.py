@@ -110,7 +110,7 @@ def page(
     if verification is not None:
         lens = lens.only(_t.c.verification == verification.value, lambda entry: entry.verification is verification)
     start = None if cursor is None else SortKey.parse(cursor)
-    items, more = _run(connection, lens.query, order, limit, start, lens.besides, size=PAGE_BYTES)
+    items, more = ordered_page(connection, lens.query, order, limit, start, lens.besides, size=PAGE_BYTES)
     return EntryPage(lens.liveblog, items, _cursor(items[-1]) if more else None)
 
 
@@ -146,8 +146,8 @@ def around(connection: Connection, slug: str, entry_id: str, *, before: int, aft
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     entry = _published(connection, liveblog_id, entry_id)
     start, query = SortKey.of(entry), _select(liveblog_id)
-    newer, more_newer = _run(connection, query, "oldest", after, start, size=PAGE_BYTES)
-    older, more_older = _run(connection, query, "newest", before, start, size=PAGE_BYTES)
+    newer, more_newer = ordered_page(connection, query, "oldest", after, start, size=PAGE_BYTES)
+    older, more_older = ordered_page(connection, query, "newest", before, start, size=PAGE_BYTES)
     items = [*reversed(newer), entry, *older]
     return Around(
         liveblog, items, _cursor(items[0]) if more_newer else None, _cursor(items[-1]) if more_older else None
@@ -165,9 +165,9 @@ def snapshot(
     lens = _lens(connection, slug, tags, moment)
     on_top = lens.only(_t.c.pinned, lambda entry: entry.pinned)
     key = lens.only(_t.c.key_event, lambda entry: entry.key_event)
-    pinned, _ = _run(connection, on_top.query, "newest", entries.PINNED_MAX, None, on_top.besides)
-    key_events, _ = _run(connection, key.query, "newest", KEY_EVENTS_MAX, None, key.besides)
-    items, more = _run(connection, lens.query, "newest", limit, None, lens.besides, size=PAGE_BYTES)
+    pinned, _ = ordered_page(connection, on_top.query, "newest", entries.PINNED_MAX, None, on_top.besides)
+    key_events, _ = ordered_page(connection, key.query, "newest", KEY_EVENTS_MAX, None, key.besides)
+    items, more = ordered_page(connection, lens.query, "newest", limit, None, lens.besides, size=PAGE_BYTES)
     listing = liveblogs.listing(connection, lens.liveblog_id)
     changed_at = listing.changed_at if moment is None else min(listing.changed_at, moment)
     cursor = _cursor(items[-1]) if more else None
@@ -177,16 +177,22 @@ def snapshot(
 def feed(connection: Connection, slug: str, *, limit: int) -> Feed:
     """Return the content of a feed: the newest published entries, and deletions of entries.
 
-    The deleted entries are from the same period as the published entries: programs that read the feed may still show
-    them. Both lists have at most `limit` items. Raises NotFound.
+    The deleted entries, and those that were withdrawn, are from the same period as the published entries: programs that
+    read the feed may still show them. Both lists have at most `limit` items. Raises NotFound.
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
-    items, more = _run(connection, _select(liveblog_id), "newest", limit)
-    gone = _select(liveblog_id, (EntryStatus.DELETED,)).where(_t.c.seq.is_not(None))
-    if more:
-        gone = gone.where(_t.c.sort_at >= literal(SortKey.of(items[-1]).at, _t.c.sort_at.type))
-    tombstones, _ = _run(connection, gone, "newest", limit)
-    deleted = [Deletion(entry.id, entry.updated_at) for entry in tombstones]
+    items, more = ordered_page(connection, _select(liveblog_id), "newest", limit)
+    gone: list[Entry] = []
+    for status in (status for status in EntryStatus if status is not EntryStatus.PUBLISHED):
+        # One query for each state: so that all are answered by the index, in its order.
+        query = _select(liveblog_id, (status,)).where(_t.c.seq.is_not(None))
+        if more:
+            # A withdrawn draft has no time of publication any more, but it was withdrawn after that time.
+            time = _t.c.sort_at if status is EntryStatus.DELETED else _t.c.withdrawn_at
+            query = query.where(time >= literal(SortKey.of(items[-1]).at, _t.c.sort_at.type))
+        gone += ordered_page(connection, query, "newest", limit)[0]
+    newest = sorted(gone, key=SortKey.of, reverse=True)[:limit]
+    deleted = [Deletion(entry.id, entry.withdrawn_at or entry.updated_at) for entry in newest]
     return Feed(liveblog, items, deleted, liveblogs.listing(connection, liveblog_id).changed_at)
 
 
@@ -210,11 +216,12 @@ def changes_then(
     with the seq that the entry had at that moment. Raises NotFound.
     """
     liveblog_id, current = liveblogs.find(connection, slug)
-    liveblog, changed, withdrawn = past.past(connection, liveblog_id, current, moment)
+    liveblog, changed, withdrawn, hidden = past.past(connection, liveblog_id, current, moment)
     query = select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.seq > after, _t.c.seq <= liveblog.seq)
     besides: list[Change] = [
         *map(_change, changed),
         *(EntryDeleted(seq, entry.id) for seq, entry in withdrawn),
+        *hidden,
         LiveblogChanged(liveblog.changed_seq, liveblog),
     ]
     return _changes(connection, query, liveblog, after, besides, limit=limit), [entry for _, entry in withdrawn]
@@ -266,7 +273,8 @@ def _take_while_fitting(items: Iterable[T], limit: int, size: int, body: Callabl
 
 def _change(entry: Entry) -> Change:
     assert entry.seq is not None
-    if entry.status is EntryStatus.DELETED:
+    if entry.status is not EntryStatus.PUBLISHED:
+        # It was deleted, or withdrawn: a draft has a seq only if readers have seen the entry before.
         return EntryDeleted(entry.seq, entry.id)
     return EntryChanged(entry.seq, entry)
 
@@ -307,7 +315,7 @@ def _lens(
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     lens = _Lens(liveblog_id, liveblog, _select(liveblog_id, statuses), [])
     if moment is not None:
-        past_liveblog, changed, _ = past.past(connection, liveblog_id, liveblog, moment)
+        past_liveblog, changed, *_ = past.past(connection, liveblog_id, liveblog, moment)
         lens = _Lens(liveblog_id, past_liveblog, lens.query.where(_t.c.seq <= past_liveblog.seq), changed)
     if tags:
         either = or_(*(_has_tag(connection, tag) for tag in tags))
@@ -330,7 +338,7 @@ def _has_tag(connection: Connection, tag: str) -> ColumnElement[bool]:
     return _t.c.tags.op("?", is_comparison=True)(tag)
 
 
-def _run(
+def ordered_page(
     connection: Connection,
     query: Select[tuple[object, ...]],
     order: Order,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from liveserver.domain.errors import KeyReused
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from liveserver.domain.people.principal import Principal
 
 _t = tables.idempotency
+
+ERASED = ""
+"""The hash of a request whose entry was erased. Nobody can tell any more what the request was: any request with its key
+counts as its repetition."""
 
 
 class Idempotency(NamedTuple):
@@ -54,10 +58,15 @@ def target_of(connection: Connection, by: Principal, idempotency: Idempotency) -
     """
     query = select(_t.c.request_hash, _t.c.target_id).where(_t.c.principal == by.ref, _t.c.key == idempotency.key)
     row = connection.execute(query).one()
-    if row.request_hash != idempotency.request_hash:
+    if row.request_hash not in {idempotency.request_hash, ERASED}:
         raise KeyReused
     target_id: str = row.target_id
     return target_id
+
+
+def erase(connection: Connection, target_id: str) -> None:
+    """Erase the hashes of the requests that made or changed an entry. Their keys stay, and are answered with Gone."""
+    connection.execute(update(_t).where(_t.c.target_id == target_id).values(request_hash=ERASED))
 
 
 def forget(connection: Connection, before: datetime) -> int:

@@ -13,6 +13,7 @@ from liveserver.domain.change import LiveblogChanged, Position
 from liveserver.domain.entry import EntryStatus
 from liveserver.domain.errors import Conflict, NotFound
 from liveserver.domain.ids import SLUG_MAX, SLUG_PATTERN
+from liveserver.domain.liveblog import TwoPersons
 from liveserver.domain.people.rights import Verb
 from liveserver.domain.snapshot import Listing
 from liveserver.store import tables
@@ -42,18 +43,14 @@ _FIND = select(_t).where(_t.c.slug == bindparam("slug"))
 _FIND_LOCKED = _FIND.with_for_update(key_share=True)
 _INSERT = insert(_t)
 _POSITIONS = select(_t.c.slug, _t.c.epoch, _t.c.seq)
-_versions = (
-    select(func.coalesce(func.sum(tables.entries.c.version), 0))
-    .where(tables.entries.c.liveblog_id == _t.c.id)
-    .scalar_subquery()
-)
-_BOARD_TAGS = select(_t.c.slug, _t.c.epoch, _versions)
+_BOARD_TAGS = select(_t.c.slug, _t.c.epoch, _t.c.version, _t.c.work)
 
 # `_last` is the entry that changed last: its seq is the live blog's seq. If the live blog's own fields changed last,
 # there is no such entry.
 _last = tables.entries.alias("last")
 _any = tables.entries.alias("any")
-_changed_at = func.coalesce(_last.c.updated_at, _t.c.updated_at)
+# Later edits of an entry that was withdrawn are nothing that readers see.
+_changed_at = func.coalesce(_last.c.withdrawn_at, _last.c.updated_at, _t.c.updated_at)
 _began_at = (
     select(func.min(_any.c.sort_at))
     .where(_any.c.liveblog_id == _t.c.id, _any.c.status == EntryStatus.PUBLISHED.value)
@@ -65,7 +62,7 @@ _LISTINGS: Select[Any] = select(_t, _began_at.label("began_at"), _changed_at.lab
 _LISTING = _LISTINGS.where(_t.c.id == bindparam("liveblog_id"))
 
 
-_SETTINGS = ("title", "summary", "language", "timezone", "status", "embedding")
+_SETTINGS = ("title", "summary", "language", "timezone", "status", "embedding", "two_persons")
 
 
 class Found(NamedTuple):
@@ -179,8 +176,9 @@ def edit(
     """Replace the live blog's own fields by the result of `change`. Raises NotFound.
 
     `change` is called with the live blog as it is now. Returns the new live blog, and the change that readers see. If
-    `change` returns an equal live blog, nothing is written, and the change that readers see is None. Raises
-    Unauthorized or Forbidden if the principal `by` may not change the live blog's settings now.
+    `change` returns an equal live blog, nothing is written, and the change that readers see is None. Raises Conflict
+    if breaking news is to need two persons, and some is scheduled. Raises Unauthorized or Forbidden if the principal
+    `by` may not change the live blog's settings now.
     """
     permissions.confirm(connection, by, Verb.MANAGE, slug)
     liveblog_id, old = find(connection, slug, lock=True)
@@ -195,6 +193,8 @@ def edit(
     )
     if new == old:
         return old, None
+    if TwoPersons.BREAKING in set(new.two_persons) - set(old.two_persons):
+        _check_scheduled(connection, liveblog_id)
     seq = old.seq + 1
     new = replace(new, version=old.version + 1, seq=seq, changed_seq=seq)
     connection.execute(update(_t).where(_t.c.id == liveblog_id).values(liveblog_values(new)))
@@ -216,6 +216,18 @@ def named(connection: Connection, slugs: Collection[str]) -> list[Liveblog]:
     return sorted(found, key=lambda liveblog: (liveblog.created_at, liveblog.slug), reverse=True)
 
 
+def _check_scheduled(connection: Connection, liveblog_id: int) -> None:
+    """Raise Conflict if breaking news is scheduled, which one person alone may have done."""
+    entries = tables.entries
+    query = select(entries.c.id).where(
+        entries.c.liveblog_id == liveblog_id,
+        entries.c.status == EntryStatus.SCHEDULED.value,
+        entries.c.breaking,
+    )
+    if connection.execute(query.limit(1)).first() is not None:
+        raise Conflict("breaking news is scheduled that no second person has approved: withdraw it first")
+
+
 def positions(connection: Connection, slugs: Collection[str]) -> dict[str, Position]:
     """Return the positions of live blogs, by slug. A slug that no live blog has is left out."""
     valid = [slug for slug in slugs if _is_slug(slug)]
@@ -229,14 +241,14 @@ def positions(connection: Connection, slugs: Collection[str]) -> dict[str, Posit
 def board_tags(connection: Connection, slugs: Collection[str]) -> dict[str, str]:
     """Return the tags of live blogs' boards, by slug. A slug that no live blog has is left out.
 
-    The board is the list of all entries, unpublished and deleted ones too. Its tag changes with each change of any of
-    them, and never comes back: each change makes a version greater by one, and none makes one smaller.
+    The board is the list of all entries, unpublished ones too. Its tag changes with every write of the live blog, its
+    entries and notes, and never comes back.
     """
     valid = [slug for slug in slugs if _is_slug(slug)]
     tags: dict[str, str] = {}
     for chunk in chunks(valid):
         rows = connection.execute(_BOARD_TAGS.where(_t.c.slug.in_(chunk)))
-        tags.update({slug: f"{epoch}-{versions}" for slug, epoch, versions in rows})
+        tags.update({slug: f"{epoch}-{version}-{work}" for slug, epoch, version, work in rows})
     return tags
 
 

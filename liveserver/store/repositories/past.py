@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import bindparam, func, select, tuple_
 
-from liveserver.domain.change import Position, Withdrawal
-from liveserver.domain.entry import Entry, EntryStatus
+from liveserver.domain.change import EntryDeleted, Position, Withdrawal
+from liveserver.domain.entry import LEAVING, Entry, EntryStatus
 from liveserver.domain.errors import NotFound
 from liveserver.store import tables
 from liveserver.store.chunks import AT_ONCE, chunks
@@ -36,7 +36,6 @@ _PAIRS_AT_ONCE = AT_ONCE // 2
 
 _t = tables.moments
 _r = tables.revisions
-_e = tables.entries
 
 _FIRST_SINCE = select(func.min(_t.c.seq)).where(_t.c.liveblog_id == bindparam("blog"), _t.c.at > bindparam("moment"))
 _SINCE = select(_t).where(_t.c.liveblog_id == bindparam("blog"), _t.c.seq >= bindparam("seq")).order_by(_t.c.seq)
@@ -48,22 +47,24 @@ class Past(NamedTuple):
     liveblog: Liveblog
     """The live blog's own fields and its seq, as they were at the requested moment."""
     changed: list[Entry]
-    """The entries that were published at the requested moment, have changed since, and aren't deleted now. Each is as
-    it was at that moment."""
+    """The entries that were published at the requested moment, have changed since, and haven't been deleted or
+    withdrawn since. Each is as it was at that moment."""
     withdrawn: list[tuple[int, Withdrawal]]
-    """The entries that were published at the requested moment, and have been deleted since. Each is a pair: the seq
-    that the entry had at that moment, and its withdrawal."""
+    """The entries that were published at the requested moment, and have been deleted or withdrawn since, even if they
+    were published again after that. Each is a pair: the seq that the entry had at that moment, and its withdrawal."""
+    hidden: list[EntryDeleted]
+    """The withdrawals, before the requested moment, of entries that were published again after that moment."""
 
 
 class Pending(NamedTuple):
-    """The changes of a live blog since a past moment, and its entries that have been deleted since."""
+    """The changes of a live blog since a past moment, and its entries that have been deleted or withdrawn since."""
 
     position: Position
     """The live blog's present position."""
     changes: list[tuple[int, datetime]]
     """The changes, each as a pair of its seq and the time when it was made; ascending by seq."""
     withdrawn: list[Withdrawal]
-    """The entries that were published at the requested moment, and have been deleted since."""
+    """The entries that were published at the requested moment, and have been deleted or withdrawn since."""
 
 
 def seq_then(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: datetime) -> int:
@@ -80,39 +81,50 @@ def past(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: d
     """Return the state of a live blog at a past moment. `liveblog`: the live blog as it is now."""
     seq = seq_then(connection, liveblog_id, liveblog, moment)
     if seq == liveblog.seq:
-        return Past(liveblog, [], [])
+        return Past(liveblog, [], [], [])
     first_version: dict[str, int] = {}
+    seqs: dict[tuple[str, int], int] = {}
     past_liveblog: Liveblog | None = None
     for row in connection.execute(_SINCE, {"blog": liveblog_id, "seq": seq + 1}).mappings():
         if row["entry_id"] is None:
             past_liveblog = past_liveblog or liveblog_of_document(row["before"], liveblog)
         else:
             first_version.setdefault(row["entry_id"], row["version"])
-    entries = [
+            seqs[row["entry_id"], row["version"]] = row["seq"]
+    states = [
         revision.entry
         for chunk in chunks([(entry_id, version - 1) for entry_id, version in first_version.items()], _PAIRS_AT_ONCE)
         for revision in map(
             revision_from,
             connection.execute(select(_r).where(tuple_(_r.c.entry_id, _r.c.version).in_(chunk))).mappings(),
         )
-        # An entry that was a draft or scheduled at the moment wasn't part of what readers saw.
-        if revision.entry.status is EntryStatus.PUBLISHED
     ]
+    # An entry that was a draft or scheduled at the moment wasn't part of what readers saw.
+    entries = [entry for entry in states if entry.status is EntryStatus.PUBLISHED]
+    hidden = [
+        EntryDeleted(entry.seq, entry.id)
+        for entry in states
+        if entry.status is not EntryStatus.PUBLISHED and entry.seq is not None
+    ]
+    shown = {entry.id for entry in entries}
     deleted: dict[str, int] = {}
-    for chunk in chunks([entry.id for entry in entries]):
-        query = select(_e.c.id, _e.c.seq).where(_e.c.id.in_(chunk), _e.c.status == EntryStatus.DELETED.value)
-        deleted.update((entry_id, at) for entry_id, at in connection.execute(query))
+    for chunk in chunks([pair for pair in seqs if pair[0] in shown], _PAIRS_AT_ONCE):
+        query = select(_r.c.entry_id, _r.c.version)
+        query = query.where(tuple_(_r.c.entry_id, _r.c.version).in_(chunk), _r.c.action.in_(LEAVING))
+        for entry_id, version in connection.execute(query):
+            deleted[entry_id] = max(deleted.get(entry_id, 0), seqs[entry_id, version])
     return Past(
         replace(past_liveblog or liveblog, seq=seq),
         [entry for entry in entries if entry.id not in deleted],
         [(entry.seq or 0, Withdrawal(entry.id, deleted[entry.id])) for entry in entries if entry.id in deleted],
+        hidden,
     )
 
 
 def pending(connection: Connection, slug: str, moment: datetime) -> Pending:
-    """Return the changes of a live blog since a moment, and its entries that have been deleted since. Raises NotFound.
+    """Return the changes of a live blog since a moment, and its entries that have been deleted or withdrawn since.
 
-    The moment is at most an hour ago.
+    The moment is at most an hour ago. Raises NotFound.
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     seq = seq_then(connection, liveblog_id, liveblog, moment)

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _t = tables.liveblogs
-# This statement is made once: making one takes longer than SQLite needs to execute it.
-_TAKE_SEQ = update(_t).where(_t.c.slug == bindparam("blog_slug")).values(seq=_t.c.seq + 1).returning(_t)
+# These statements are made once: making one takes longer than SQLite needs to execute it.
+_TAKE_SEQ = (
+    update(_t).where(_t.c.slug == bindparam("blog_slug")).values(seq=_t.c.seq + 1, work=_t.c.work + 1).returning(_t)
+)
+_NOTE_WORK = update(_t).where(_t.c.slug == bindparam("blog_slug")).values(work=_t.c.work + 1).returning(_t)
 
 
 def take_seq(connection: Connection, slug: str) -> liveblogs.Found:
@@ -27,3 +30,11 @@ def take_seq(connection: Connection, slug: str) -> liveblogs.Found:
     seqs is the order of commits, and a transaction that fails leaves no gap. Raises NotFound.
     """
     return liveblogs.fetch(connection, _TAKE_SEQ, {"blog_slug": slug}, slug)
+
+
+def note_work(connection: Connection, slug: str) -> liveblogs.Found:
+    """Count a write that readers don't see. Returns the live blog, whose row is then locked, and its internal id.
+
+    The board's entity tag has the count. Raises NotFound.
+    """
+    return liveblogs.fetch(connection, _NOTE_WORK, {"blog_slug": slug}, slug)

@@ -23,6 +23,7 @@ from liveserver.domain.source import ImportedEntry, Source, SourceState
 from liveserver.store import tables
 from liveserver.store.repositories import entries, liveblogs
 from liveserver.store.repositories.people import acts, permissions
+from liveserver.store.repositories.review import removals
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -175,8 +176,9 @@ def take(
 
     Records `reached` as the position up to which the source's changes are in our store (None: the recorded position
     stays). Returns the result of the write; None if no entry of ours is written. A copy that our newsroom has deleted
-    stays deleted. Raises NotHeld if the process doesn't hold the source any more. With `reached`, also raises NotHeld
-    if the recorded position isn't the position in `hold`. Raises Conflict if an eleventh entry would be pinned.
+    or withdrawn stays as it is. Raises NotHeld if the process doesn't hold the source any more. With
+    `reached`, also raises NotHeld if the recorded position isn't the position in `hold`. Raises Conflict if an eleventh
+    entry would be pinned.
     """
     _hold_on(connection, hold, reached)
     liveblog_id, _ = liveblogs.find(connection, slug)
@@ -196,13 +198,13 @@ def take(
         return written
     # Our entry's row is locked: the newsroom may be deleting the entry at this moment.
     query = select(_e.c.status).where(_e.c.id == row["entry_id"]).with_for_update(key_share=True)
-    exists = connection.scalar(query) != EntryStatus.DELETED.value
+    exists = connection.scalar(query) == EntryStatus.PUBLISHED.value
     gone = exists and new is None
     connection.execute(update(_c).where(of_entry).values(seq=incoming.seq, complete=incoming.complete, gone=gone))
     if not exists:
         return None
     if new is None:
-        return entries.remove(connection, slug, row["entry_id"], lambda _: None, by=by, at=at)
+        return removals.remove(connection, slug, row["entry_id"], lambda _: None, by=by, at=at)
     edited = new
     return entries.edit_as_source(connection, slug, row["entry_id"], lambda old: _put_into(old, edited), by=by)
 
@@ -216,16 +218,16 @@ def move(connection: Connection, hold: Hold, reached: Position) -> None:
 
 
 def copies(connection: Connection, slug: str) -> dict[str, ImportedEntry]:
-    """Return our entries that were copied from the source and aren't deleted, by their ids at the source."""
+    """Return our entries that were copied from the source and are published, by their ids at the source."""
     liveblog_id, _ = liveblogs.find(connection, slug)
     query = select(_c).join(_e, _e.c.id == _c.c.entry_id)
-    query = query.where(_c.c.liveblog_id == liveblog_id, ~_c.c.gone, _e.c.status != EntryStatus.DELETED.value)
+    query = query.where(_c.c.liveblog_id == liveblog_id, ~_c.c.gone, _e.c.status == EntryStatus.PUBLISHED.value)
     rows = connection.execute(query).mappings()
     return {row["remote_id"]: ImportedEntry(row["entry_id"], row["seq"], row["complete"]) for row in rows}
 
 
 def _put_into(old: Entry, new: Entry) -> Entry:
-    return replace(new, id=old.id, seq=old.seq, version=old.version, created_at=old.created_at)
+    return replace(new, id=old.id, seq=old.seq, version=old.version, created_at=old.created_at, review=old.review)
 
 
 def _is(hold: Hold) -> ColumnElement[bool]:

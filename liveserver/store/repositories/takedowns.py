@@ -21,7 +21,10 @@ _e = tables.entries
 
 
 def keep(connection: Connection, takedown: Takedown) -> None:
-    """Insert a takedown. If the entry has a takedown already, replace only its `by_partner` and `ended_at`."""
+    """Insert a takedown, or replace the entry's earlier one.
+
+    An entry that was withdrawn may be published and taken down again. Its last takedown counts.
+    """
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     counts = {partner: asdict(counts) for partner, counts in takedown.by_partner.items()}
     query = dialect.insert(_t).values(
@@ -34,7 +37,9 @@ def keep(connection: Connection, takedown: Takedown) -> None:
     new = query.excluded
     connection.execute(
         query.on_conflict_do_update(
-            index_elements=[_t.c.entry_id], set_={"ended_at": new.ended_at, "by_partner": new.by_partner}
+            index_elements=[_t.c.entry_id],
+            set_={"seq": new.seq, "at": new.at, "ended_at": new.ended_at, "by_partner": new.by_partner},
+            where=_t.c.seq <= new.seq,
         )
     )
 

@@ -41,6 +41,8 @@ liveblogs = Table(
     Column("opened_by", String(64)),
     # The kinds of acts that need two persons; None: none does.
     Column("two_persons", DOCUMENT),
+    # Counts the writes of entries and notes, also those that readers don't see. The board's entity tag has it.
+    Column("work", BigInteger, nullable=False, server_default="0"),
     Index("ix_liveblogs_slug", "slug", unique=True),
     Index("ix_liveblogs_created_at", "created_at", "slug"),
 )
@@ -76,12 +78,12 @@ entries = Table(
     Column("created_by", String(64)),
     # What was handed in for review, returned, or proposed; None: nothing was.
     Column("review", DOCUMENT),
+    # The time since which readers don't see the entry any more; None: they see it, or never saw it.
+    Column("withdrawn_at", UTCDateTime),
     CheckConstraint("status <> 'published' OR (seq IS NOT NULL AND published_at IS NOT NULL)", name="published"),
     # Unique, so that two entries can't have the same seq, even if the code has a defect.
     Index("ix_entries_seq", "liveblog_id", "seq", unique=True),
     Index("ix_entries_list", "liveblog_id", "status", "sort_at", "id"),
-    # The sum of a live blog's versions, which names the state of its board, is read from this index alone.
-    Index("ix_entries_versions", "liveblog_id", "version"),
 )
 Index(
     "ix_liveblogs_embedding",

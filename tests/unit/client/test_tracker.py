@@ -141,3 +141,14 @@ def test_the_memory_of_what_is_gone_is_bounded(monkeypatch: pytest.MonkeyPatch) 
     steps = [tracker.step({"type": "gone", "id": each}) for each in "abcdda"]
     assert steps == [*[Step.APPLY] * 4, Step.IGNORE, Step.APPLY]
     assert len(tracker._gone) == 3
+
+
+def test_an_entry_that_came_back_is_withdrawn_once_more() -> None:
+    """After its deletion had its turn, `gone` is news again."""
+    tracker = Tracker(at(2))
+    tracker.step(hello(2))
+    gone = {"type": "gone", "id": "a"}
+    messages = (gone, gone, {"type": "delete", "seq": 3, "id": "a"}, entry(4), gone)
+    assert [tracker.step(message) for message in messages] == [
+        *(Step.APPLY, Step.IGNORE, Step.APPLY, Step.APPLY, Step.APPLY)
+    ]

@@ -241,7 +241,7 @@ def test_choices() -> None:
 
 def test_all_bad_fields_are_named_at_once() -> None:
     bad = {
-        "body": " ",
+        "body": "\x07",
         "format": "word",
         "heading": "a\nb",
         "authors": ["", "ok", 5],
@@ -346,7 +346,7 @@ def test_a_format_without_body_is_an_error_beside_the_others() -> None:
     detail = "says how `body` is written, and there is no `body`"
     assert errors(EntryPatch, {"format": "markdown"}) == [FieldError("/format", detail)]
     assert pointers(EntryPatch, {"format": "markdown", "heading": ""}) == ["/format", "/heading"]
-    assert pointers(EntryPatch, {"format": "markdown", "body": " "}) == ["/body"]
+    assert pointers(EntryPatch, {"format": "markdown", "body": "\x07"}) == ["/body"]
     assert parse(EntryPatch, {"format": "markdown", "body": "*x*"}).format == "markdown"
 
 

@@ -18,6 +18,7 @@ from liveserver.domain.topic import Topic
 from liveserver.settings import Settings
 from tests.support.api.site import (
     BASE,
+    ENTRIES,
     LIVEBLOG,
     OURS,
     SETTINGS,
@@ -153,6 +154,29 @@ async def test_a_delayed_stream(live: LiveSite) -> None:
         assert clock() - began >= DELAY * 0.99
         expected = [("delete", 3, hasty["id"]), ("delete", 4, hasty["id"]), ("delete", 5, old["id"])]
         assert [await change_of(viewer) for _ in expected] == expected
+
+
+@pytest.mark.slow
+async def test_a_withdrawn_entry_comes_back_to_a_delayed_stream(live: LiveSite) -> None:
+    """It goes at once, and its new text comes in its turn; a second withdrawal is told as the first was."""
+    query = await take_in(live, delay=DELAY)
+    old = await live.publish("<p>old</p>")
+    await settled(_stands_at(live, query, 1))
+    after = f"{(await live.position()).partition('-')[0]}-1"
+    address = f"{ENTRIES}/{old['id']}"
+    async with websocket(live, f"{query}&after={after}") as viewer:
+        assert (await viewer.next())["resumed"] is True
+        draft = (await live.editor.post(f"{address}/withdraw")).json()
+        assert await change_of(viewer) == ("gone", None, old["id"])
+        again = await live.edit(draft, status="published", body="<p>new</p>")
+        snapshot = (await live.reader.get(f"{LIVEBLOG}/snapshot{query}")).json()
+        assert (snapshot["seq"], snapshot["entries"]) == (1, [])
+        assert await change_of(viewer) == ("delete", 2, old["id"])
+        message = await viewer.next()
+        assert (message["type"], message["seq"], message["entry"]["body"]) == ("entry", 3, "<p>new</p>")
+        await live.editor.post(f"{ENTRIES}/{again['id']}/withdraw")
+        assert await change_of(viewer) == ("gone", None, old["id"])
+        assert await change_of(viewer) == ("delete", 4, old["id"])
 
 
 def _stands_at(site: LiveSite, query: str, seq: int) -> Any:

@@ -45,7 +45,7 @@ def timing(status: EntryStatus, time: datetime | None = None) -> Timing:
 
 
 def no_return(status: EntryStatus) -> str:
-    return f"conflict: a published entry can't become {status}: edit it, or delete it"
+    return f"conflict: a published entry can't become {status}: edit it, withdraw it, or delete it"
 
 
 Outcomes = list[Timing | str]

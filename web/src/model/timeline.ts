@@ -262,7 +262,8 @@ export class Timeline {
     if (change.type === "entry") {
       this.#put(change.entry);
     } else if (change.type === "delete") {
-      if (!this.#gone.has(change.id)) {
+      // From here on, the entry may be published again. (Its deletion was told already, if it had been gone before.)
+      if (!this.#gone.delete(change.id)) {
         this.#remove(change);
       }
     } else {

@@ -342,6 +342,19 @@ describe("a deletion that is to be confirmed", () => {
     expect(numbers(line.entries())).toEqual([5]);
   });
 
+  it("comes back once it is published again, after its deletion had its turn", () => {
+    const line = timeline({ items: [entry(6, 2), entry(5, 1)] });
+    const message = { type: "gone", id: idOf(6), confirm } as const;
+    line.receive(message);
+    line.receive({ type: "delete", seq: 3, id: idOf(6) });
+    line.addPage("older", [entry(6, 2)], false);
+    expect(numbers(line.entries())).toEqual([5]);
+    line.receive({ type: "entry", seq: 4, entry: entry(6, 4) });
+    expect(numbers(line.entries())).toEqual([6, 5]);
+    expect(askedBy(line.receive(message))).toHaveLength(1);
+    expect(numbers(line.entries())).toEqual([5]);
+  });
+
   it("is of the entry that the page was opened for, too", () => {
     const line = timeline({ page: "entry", focus: idOf(6), items: [entry(6, 2)] });
     expect(line.receive({ type: "delete", seq: 3, id: idOf(6), confirm }).gone[0]?.had).toBe(true);

@@ -46,6 +46,14 @@ it("are none of what is gone already, whoever has read it before", () => {
   expect(mentions.now(idOf(2))).toBeNull();
 });
 
+it("are of an entry again that was published again", () => {
+  receive({ type: "delete", seq: 3, id: idOf(2) });
+  follow(idOf(2), entry(2, 2));
+  receive({ type: "entry", seq: 4, entry: entry(2, 4, { heading: "Back" }) });
+  expect(drawn.at(-1)).toBe("Back");
+  expect(mentions.now(idOf(2))).not.toBeNull();
+});
+
 it("have the later state: the stream's, or the one that was read elsewhere", () => {
   follow(idOf(2), entry(2, 1, { heading: "Earlier" }));
   follow(idOf(2), entry(2, 9, { heading: "Later" }));

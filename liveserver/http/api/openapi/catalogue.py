@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from liveserver.http.api import entries, liveblogs, media, partners, reach, snapshots, sources, takedowns
 from liveserver.http.api.people import audit, keys, members, session, users
+from liveserver.http.api.review import board, notes, preview, steps
 
 if TYPE_CHECKING:
     from liveserver.http.api.openapi.operation import Operation
@@ -18,6 +19,7 @@ OPERATIONS = (
     *reach.OPERATIONS,
     *sources.OPERATIONS,
     *entries.OPERATIONS,
+    *steps.OPERATIONS,
     *takedowns.OPERATIONS,
     *snapshots.OPERATIONS,
     *media.OPERATIONS,
@@ -30,5 +32,9 @@ DESK_OPERATIONS: tuple[Operation, ...] = (
     *members.OPERATIONS,
     *keys.OPERATIONS,
     *audit.OPERATIONS,
+    *steps.DESK_OPERATIONS,
+    *notes.DESK_OPERATIONS,
+    *board.DESK_OPERATIONS,
+    *preview.DESK_OPERATIONS,
 )
 """The operations that only the desk's API has. They need somebody who is signed in."""

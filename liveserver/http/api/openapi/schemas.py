@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from liveserver.domain.entry import EntryStatus, Verification
-from liveserver.domain.liveblog import LiveblogStatus
+from liveserver.domain.entry import Action, EntryStatus, Verification
+from liveserver.domain.liveblog import LiveblogStatus, TwoPersons
 from liveserver.domain.source import SourceState
 
 
@@ -42,6 +42,7 @@ class LiveblogObject(Shape):
     updated_at: datetime
     embedding: EmbeddingObject
     url: str = Field(description="The reader's page")
+    two_persons: list[TwoPersons] | None = Field(None, description="Only at the desk: what one person alone can’t do")
 
 
 class CorrectionObject(Shape):
@@ -189,7 +190,7 @@ class RevisionObject(Shape):
     version: int
     at: datetime
     actor: str = Field(description="The name of the user or API key")
-    action: Literal["created", "edited", "published", "deleted"]
+    action: Action
     entry: EntryObject
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from liveserver.domain.entry import TAG_MAX
+from liveserver.domain.entry import TAG_MAX, EntryStatus
 from liveserver.domain.errors import InvalidInput
 from liveserver.domain.inputs.fields import Day, clean
 from liveserver.domain.inputs.parsing import parse
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from liveserver.domain.inputs.parsing import InputType
+
+
+SEARCH_MAX = 100
+"""The greatest length of a search on the board, in characters. Nobody types more, and the database looks for it in
+each entry."""
 
 
 class Query(BaseModel):
@@ -60,9 +65,30 @@ class EntriesQuery(PageQuery, PartnerQuery):
     verification: Literal["confirmed", "claimed", "unverified", "denied"] | None = Field(
         None, description="Only those of this verification"
     )
-    status: Literal["draft", "scheduled", "published"] | None = Field(
+    status: Literal["draft", "review", "scheduled", "published"] | None = Field(
         None, description="Only those of this status; others than `published` need a key with the scope `publish`"
     )
+
+
+def _statuses(value: str) -> str:
+    if bad := [name for name in value.split(",") if name not in _ON_BOARD]:
+        raise ValueError(f"has {bad[0]!r}; there are {', '.join(_ON_BOARD)}")
+    return value
+
+
+_ON_BOARD = tuple(status.value for status in EntryStatus if status is not EntryStatus.DELETED)
+
+
+class BoardQuery(PageQuery):
+    """The parameters that choose the entries of a page of the board."""
+
+    status: Annotated[str, Field(max_length=100), AfterValidator(_statuses)] | None = Field(
+        None, description="Only those of these statuses, commas between; without it, all that aren’t deleted"
+    )
+    q: Annotated[str, Field(min_length=1, max_length=SEARCH_MAX), AfterValidator(clean)] | None = Field(
+        None, description="Only those with this text in heading, body, authors or tags"
+    )
+    mine: bool = Field(False, description="Only one’s own")
 
 
 class DeleteQuery(Query):

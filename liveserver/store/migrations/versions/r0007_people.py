@@ -35,9 +35,10 @@ def upgrade() -> None:
     _create_records()
     op.add_column("liveblogs", sa.Column("opened_by", sa.String(64)))
     op.add_column("liveblogs", sa.Column("two_persons", _document()))
+    op.add_column("liveblogs", sa.Column("work", sa.BigInteger, nullable=False, server_default="0"))
     op.add_column("entries", sa.Column("created_by", sa.String(64)))
     op.add_column("entries", sa.Column("review", _document()))
-    op.create_index("ix_entries_versions", "entries", ["liveblog_id", "version"])
+    op.add_column("entries", sa.Column("withdrawn_at", _moment()))
     op.add_column("revisions", sa.Column("principal", sa.String(64)))
     op.add_column("media", sa.Column("created_by", sa.String(64)))
     for table, old, new in (

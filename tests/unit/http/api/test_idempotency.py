@@ -121,3 +121,41 @@ async def test_only_publishing_heeds_them(site: Site) -> None:
         headers = {**KEY, "If-Match": "*"}
         response = await site.editor.patch(LIVEBLOG, json={"title": title}, headers=headers)
         assert response.json()["title"] == title
+
+
+async def test_an_edit_whose_answer_was_lost(site: Site) -> None:
+    """Repeated after somebody else's edit, it isn't made again: the answer is the entry as it is now."""
+    entry: JSON = (await site.editor.post(ENTRIES, json=BODY)).json()
+    address = f"{ENTRIES}/{entry['id']}"
+    headers = {**KEY, "If-Match": '"1"'}
+    first = await site.editor.patch(address, json={"heading": "Un"}, headers=headers)
+    again = await site.editor.patch(address, json={"heading": "Un"}, headers=headers)
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert again.headers["idempotency-replayed"] == "true"
+    others = await site.edit(first.json(), heading="Deux")
+    late = await site.editor.patch(address, json={"heading": "Un"}, headers=headers)
+    assert (late.status_code, late.json()) == (200, others)
+    assert (await site.position()).endswith("-3")
+    for reused in ({"heading": "Trois"}, {"heading": "Un", "pinned": True}):
+        answer = await site.editor.patch(address, json=reused, headers=headers)
+        assert problem(answer, 422)["type"].endswith("idempotency-key-reused")
+
+
+async def test_a_key_of_an_edit_is_of_one_entry(site: Site) -> None:
+    """And of one principal: another may have the same."""
+    entries = [(await site.editor.post(ENTRIES, json=BODY)).json() for _ in range(2)]
+    headers = {**KEY, "If-Match": "*"}
+    edit = {"heading": "Un"}
+    assert (await site.editor.patch(f"{ENTRIES}/{entries[0]['id']}", json=edit, headers=headers)).status_code == 200
+    problem(await site.editor.patch(f"{ENTRIES}/{entries[1]['id']}", json=edit, headers=headers), 422)
+    other = await site.client(await site.key("Autre", ["publish"]))
+    assert (await other.patch(f"{ENTRIES}/{entries[1]['id']}", json=edit, headers=headers)).status_code == 200
+
+
+async def test_an_edit_that_failed_leaves_its_key(site: Site) -> None:
+    """It can be repeated with the version that is there now."""
+    entry: JSON = (await site.editor.post(ENTRIES, json=BODY)).json()
+    address = f"{ENTRIES}/{entry['id']}"
+    problem(await site.editor.patch(address, json={"heading": "Un"}, headers={**KEY, "If-Match": '"7"'}), 412)
+    done = await site.editor.patch(address, json={"heading": "Un"}, headers={**KEY, "If-Match": '"1"'})
+    assert (done.status_code, "idempotency-replayed" in done.headers) == (200, False)

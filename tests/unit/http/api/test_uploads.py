@@ -19,7 +19,7 @@ from liveserver.http.api.uploads import IN_MEMORY
 from liveserver.utils.limits.refusals import Reason, refusals
 from tests.support.api.pictures import MEDIA, PICTURE, send, sent
 from tests.support.api.site import BASE, bad_fields, problem, started
-from tests.support.images import noise, png, saved
+from tests.support.images import noise, png, quarters, saved
 from tests.support.principals import NEWSROOM
 
 if TYPE_CHECKING:
@@ -383,3 +383,30 @@ async def test_a_large_photograph(site: Site) -> None:
     picture = await sent(site, data)
     assert [r["width"] for r in picture["srcset"]] == [480, 960, 1600]
     assert Picture.parse(picture["url"].rpartition("/")[2])
+
+
+async def test_an_upload_whose_answer_was_lost(site: Site, tmp_path: Path) -> None:
+    """Repeated, it adds no second picture, and leaves no second files."""
+    fields, file = {"alt": "La mer"}, {"file": ("photo.jpg", PICTURE, "image/jpeg")}
+    key = {"Idempotency-Key": "photo-1"}
+
+    async def post(**words: str) -> httpx2.Response:
+        return await site.editor.post(MEDIA, files=file, data={**fields, **words}, headers=key)
+
+    def files() -> list[str]:
+        return sorted(path.name for path in (tmp_path / "media").rglob("*") if path.is_file())
+
+    first = await post()
+    before = files()
+    second = await post()
+    assert (first.status_code, second.status_code, second.json()) == (201, 201, first.json())
+    assert files() == before
+    assert len((await site.editor.get(MEDIA)).json()["items"]) == 1
+    assert problem(await post(alt="Le port"), 422)["type"].endswith("idempotency-key-reused")
+    other = saved(quarters(600, 300), "JPEG")
+    answer = await site.editor.post(f"{MEDIA}?alt=x", content=other, headers={**key, "Content-Type": "image/jpeg"})
+    problem(answer, 422)
+    assert files() == before
+    await site.editor.delete(f"{MEDIA}/{first.json()['id']}")
+    problem(await post(), 410)
+    assert files() == []

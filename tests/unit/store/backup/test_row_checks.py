@@ -29,6 +29,7 @@ LIVEBLOG: dict[str, Any] = {
     "embedding": None,
     "opened_by": None,
     "two_persons": None,
+    "work": 0,
 }
 
 

@@ -1,0 +1,102 @@
+"""The queries of the board: all entries of a live blog that aren't deleted, for those who work on it."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import func, or_, select
+
+from liveserver.domain.entry import EntryStatus
+from liveserver.store import tables
+from liveserver.store.cursors import SortKey
+from liveserver.store.repositories import liveblogs
+from liveserver.store.repositories.entry_queries import PAGE_BYTES, ordered_page
+from liveserver.store.repositories.review import notes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import Column, ColumnElement, Connection
+
+    from liveserver.domain.entry import Entry
+    from liveserver.domain.liveblog import Liveblog
+
+ON_BOARD = tuple(status for status in EntryStatus if status is not EntryStatus.DELETED)
+"""The states of the entries that the board shows."""
+
+SEARCHED_MAX = 2_000
+"""The greatest number of entries that a search looks at: the newest of a live blog. A search reads every one of these,
+so without this bound its cost would grow with the live blog."""
+
+_t = tables.entries
+_b = tables.liveblogs
+
+
+class BoardFilter(NamedTuple):
+    """The choice of the entries that a page of the board has."""
+
+    statuses: Collection[EntryStatus] = ON_BOARD
+    text: str | None = None
+    """A text that an entry has in its heading, body, authors or tags, in capital or small letters; None: any entry."""
+    created_by: str | None = None
+    """The principal (`Principal.ref`) that created the entries; None: any."""
+
+
+class BoardPage(NamedTuple):
+    """A page of the board."""
+
+    liveblog: Liveblog
+    state: str
+    """The tag of the board, as `liveblogs.board_tag` returns it."""
+    items: list[Entry]
+    """Entries, newest first: by the time of publication, or the due time, or the time of creation."""
+    notes: dict[str, int]
+    """The numbers of notes on these entries. An entry without notes is left out."""
+    counts: dict[EntryStatus, int]
+    """The numbers of all entries on the board, by state, whatever the filter."""
+    next_cursor: str | None
+
+
+def page(connection: Connection, slug: str, which: BoardFilter, *, limit: int, cursor: str | None = None) -> BoardPage:
+    """Return a page of the board. Raises NotFound. Raises InvalidInput for a bad cursor.
+
+    A search looks at the SEARCHED_MAX newest entries that the rest of the filter lets pass.
+    """
+    liveblog_id, liveblog = liveblogs.find(connection, slug)
+    query = select(_t).where(
+        _t.c.liveblog_id == liveblog_id, _t.c.status.in_([status.value for status in which.statuses])
+    )
+    if which.created_by is not None:
+        query = query.where(_t.c.created_by == which.created_by)
+    if which.text is not None:
+        newest = query.with_only_columns(_t.c.id).order_by(_t.c.sort_at.desc(), _t.c.id.desc()).limit(SEARCHED_MAX)
+        query = query.where(_t.c.id.in_(newest.scalar_subquery()), _has(connection, which.text))
+    start = None if cursor is None else SortKey.parse(cursor)
+    items, more = ordered_page(connection, query, "newest", limit, start, size=PAGE_BYTES)
+    by_status = select(_t.c.status, func.count()).where(_t.c.liveblog_id == liveblog_id).group_by(_t.c.status)
+    counts = {EntryStatus(name): count for name, count in connection.execute(by_status)}
+    return BoardPage(
+        liveblog,
+        liveblogs.board_tag(connection, slug),
+        items,
+        notes.counts(connection, [entry.id for entry in items]),
+        {status: counts.get(status, 0) for status in ON_BOARD},
+        SortKey.of(items[-1]).cursor() if more else None,
+    )
+
+
+def _has(connection: Connection, text: str) -> ColumnElement[bool]:
+    """Return the condition that an entry has a text. The body is HTML, in which `&`, `<` and `>` are escaped."""
+    return or_(
+        _t.c.heading.icontains(text, autoescape=True),
+        _t.c.body.icontains(escape(text, quote=False), autoescape=True),
+        _in_list(connection, _t.c.authors, text),
+        _in_list(connection, _t.c.tags, text),
+    )
+
+
+def _in_list(connection: Connection, column: Column[object], text: str) -> ColumnElement[bool]:
+    function = func.json_each if connection.dialect.name == "sqlite" else func.jsonb_array_elements_text
+    element = function(column).table_valued("value")
+    return select(element.c.value).where(element.c.value.icontains(text, autoescape=True)).exists()

@@ -1,0 +1,180 @@
+"""The queries that take an entry down: withdraw it, delete it, or erase it.
+
+A live blog may ask for two persons for this (`two_persons`). The first one's request is then kept as a proposal for the
+entry's version, and the second one's request for that very version does it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import bindparam, delete, select, update
+
+from liveserver.domain.entry import EntryStatus, Review
+from liveserver.domain.errors import Conflict, check_history, check_version
+from liveserver.domain.liveblog import TwoPersons
+from liveserver.domain.people.principal import PrincipalKind
+from liveserver.domain.people.review import is_confirmed, proposed, tombstone, withdrawn
+from liveserver.domain.people.rights import Verb
+from liveserver.store import tables
+from liveserver.store.mappers import review_document
+from liveserver.store.repositories import entries, idempotency, liveblogs
+from liveserver.store.repositories.entries import Written
+from liveserver.store.repositories.people import acts, permissions
+from liveserver.store.repositories.sequence import note_work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from liveserver.domain.entry import Entry, ReviewAction
+    from liveserver.domain.ids import EntityVersion
+    from liveserver.domain.people.principal import Principal
+    from liveserver.store.repositories.idempotency import Idempotency
+
+_e = tables.entries
+_r = tables.revisions
+_PROPOSE = update(_e).where(_e.c.id == bindparam("entry_id")).values(review=bindparam("proposal"))
+
+_CONTENT: dict[str, Any] = {
+    "heading": None,
+    "body": "",
+    "authors": [],
+    "tags": [],
+    "verification": None,
+    "source": None,
+    "corrections": [],
+    "via": None,
+    "review": None,
+}
+"""The fields of a revision that an erasure empties, with their values afterwards."""
+
+
+class Removal(NamedTuple):
+    """The removal of an entry: the entry, the principal that acts, and when."""
+
+    slug: str
+    entry_id: str
+    by: Principal
+    at: datetime
+    version: EntityVersion | None = None
+    """The version that the principal has seen; None for any."""
+    idempotency: Idempotency | None = None
+
+
+def remove(
+    connection: Connection,
+    slug: str,
+    entry_id: str,
+    check: Callable[[Entry], None],
+    *,
+    by: Principal,
+    at: datetime,
+    epoch: str | None = None,
+    seen: bool = False,
+) -> Written:
+    """Replace the entry by a tombstone, which has the entry's id and times, but no content.
+
+    The deletion of a published entry takes the live blog's next seq. `check`: is called with the entry before the
+    deletion. If `check` raises, the entry isn't deleted. `seen`: True if `check` lets only the version pass that the
+    principal has seen. Raises NotFound if there is no such entry. Raises Gone if the entry was deleted already. Raises
+    VersionConflict if `epoch` isn't the live blog's epoch (None: any). Raises Unauthorized or Forbidden if the
+    principal `by` may not delete this entry now.
+    """
+    rights = permissions.confirm(connection, by, Verb.WRITE, slug)
+    liveblog_id, liveblog = liveblogs.find(connection, slug)
+    old = entries.find(connection, liveblog_id, entry_id, lock=True)
+    rights.require(entries.verb_for(old, by), slug)
+    check_history(old, epoch, liveblog.epoch)
+    check(old)
+    proposal = _proposal(connection, slug, old, "delete", by, at, seen=seen)
+    if proposal is not None:
+        return proposal
+    return entries.write(connection, liveblog_id, old, tombstone(old, at), by=by, slug=slug, action="deleted")
+
+
+def withdraw(connection: Connection, removal: Removal) -> Written:
+    """Make a draft of an entry that is published, scheduled or handed in. Its text stays, for the newsroom.
+
+    The withdrawal of a published entry takes the live blog's next seq, and is a deletion for readers. Raises Conflict
+    if the entry is a draft already, or if it was taken over from a source that the live blog still follows. Raises
+    NotFound, Gone, VersionConflict, KeyReused, and Unauthorized or Forbidden.
+    """
+    slug, entry_id, by, at, version, key = removal
+    rights = permissions.confirm(connection, by, Verb.WRITE, slug)
+    if key is not None and not idempotency.claim(connection, by, key, entry_id, at):
+        return entries.replay(connection, slug, by, key)
+    liveblog_id, liveblog = liveblogs.find(connection, slug)
+    old = entries.find(connection, liveblog_id, entry_id, lock=True)
+    rights.require(entries.verb_for(old, by), slug)
+    check_version(old, version, liveblog.epoch)
+    if old.via is not None and entries.follows(connection, liveblog_id):
+        raise Conflict(f"the entry is {old.via.name}'s: delete it to hide it, or stop following")
+    new = withdrawn(old, at)
+    proposal = _proposal(connection, slug, old, "withdraw", by, at, seen=version is not None)
+    if proposal is not None:
+        return proposal
+    return entries.write(connection, liveblog_id, old, new, by=by, slug=slug, action="withdrawn")
+
+
+def erase(connection: Connection, removal: Removal) -> Written:
+    """Delete an entry, and empty all that the database has of its content: revisions, notes and idempotency keys.
+
+    The entry may be deleted already. Its row, its revisions' times and actors, and the audit log stay. Raises NotFound,
+    VersionConflict, and Unauthorized or Forbidden.
+    """
+    slug, entry_id, by, at, version, _ = removal
+    permissions.confirm(connection, by, Verb.PUBLISH, slug)
+    liveblog_id, liveblog = liveblogs.find(connection, slug)
+    old = entries.find_any(connection, liveblog_id, entry_id, lock=True)
+    check_version(old, version, liveblog.epoch)
+    proposal = _proposal(connection, slug, old, "erase", by, at, seen=version is not None)
+    if proposal is not None:
+        return proposal
+    written = entries.write(connection, liveblog_id, old, tombstone(old, at), by=by, slug=slug, action="erased")
+    _empty(connection, entry_id)
+    return written
+
+
+def _empty(connection: Connection, entry_id: str) -> None:
+    """Empty the entry's revisions, and remove its notes and the hashes of the requests that wrote it.
+
+    The idempotency keys themselves stay: a repeated request must not publish the text again.
+    """
+    query = select(_r.c.version, _r.c.entry).where(_r.c.entry_id == entry_id)
+    for version, document in connection.execute(query).all():
+        emptied = {**document, **_CONTENT}
+        where = (_r.c.entry_id == entry_id, _r.c.version == version)
+        connection.execute(update(_r).where(*where).values(entry=emptied))
+    connection.execute(delete(tables.notes).where(tables.notes.c.entry_id == entry_id))
+    idempotency.erase(connection, entry_id)
+
+
+def _proposal(
+    connection: Connection,
+    slug: str,
+    old: Entry,
+    action: ReviewAction,
+    by: Principal,
+    at: datetime,
+    *,
+    seen: bool,
+) -> Written | None:
+    """Record the proposal for a takedown, if the live blog asks for two persons. None: the principal may do it now.
+
+    Raises VersionConflict if the entry was edited since another's proposal, and the principal hasn't seen that.
+    """
+    if old.status is not EntryStatus.PUBLISHED or by.kind is PrincipalKind.SERVER:
+        return None
+    liveblog = liveblogs.find(connection, slug, lock=True).liveblog
+    if TwoPersons.TAKEDOWNS not in liveblog.two_persons or is_confirmed(old, action, by, seen=seen):
+        return None
+    review: Review = proposed(old, action, by, at)
+    if review != old.review:
+        connection.execute(_PROPOSE, {"entry_id": old.id, "proposal": review_document(review)})
+        note_work(connection, slug)
+        acts.record(connection, by, f"entry.{action}_proposed", at, liveblog=slug, entry_id=old.id, version=old.version)
+    return Written(liveblog, replace(old, review=review), None, replayed=False, proposed=True)
