@@ -130,6 +130,18 @@ LINES = (
     Line(
         "DELETE", "/media/{id}", "publish", Place.SITE, headers=STALE, thing="picture", note="somebody else’s picture"
     ),
+    Line("GET", f"{BLOG}/board", "see", desk=True),
+    Line("GET", ENTRIES + "/{id}/notes", "see", desk=True),
+    Line("POST", ENTRIES + "/{id}/notes", "write", body={}, desk=True),
+    Line("DELETE", ENTRIES + "/{id}/notes/{note_id}", "write", note="one’s own; others’ with `publish`", desk=True),
+    Line("POST", f"{BLOG}/preview", "write", body={}, desk=True),
+    Line("POST", ENTRIES + "/{id}/submit", "write", body={}, headers=STALE, thing="own draft", note="one’s own draft"),
+    Line("POST", ENTRIES + "/{id}/submit", "publish", body={}, headers=STALE, thing="draft", note="somebody else’s"),
+    Line("POST", ENTRIES + "/{id}/approve", "publish", headers=STALE),
+    Line("POST", ENTRIES + "/{id}/return", "publish", body={}),
+    Line("POST", ENTRIES + "/{id}/withdraw", "write", headers=STALE, thing="own draft", note="one’s own, unpublished"),
+    Line("POST", ENTRIES + "/{id}/withdraw", "publish", headers=STALE, note="a published one"),
+    Line("POST", ENTRIES + "/{id}/erase", "publish", body={}, note="confirmed", desk=True),
     Line("POST", "/liveblogs", "open", Place.SITE, body={}),
     Line("PATCH", BLOG, "manage", body={}, headers={"If-Match": "*"}),
     Line("POST", f"{BLOG}/reach/links", "manage", body={}),

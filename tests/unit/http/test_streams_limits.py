@@ -124,7 +124,7 @@ async def test_others_pages_read_when_to_come_back(site: LiveSite, monkeypatch: 
             assert answer.status_code == 503
             readable(answer)
         with monkeypatch.context() as patch:
-            patch.setattr(streams, "_no_room", lambda _: True)
+            patch.setattr(streams, "no_room", lambda _: True)
             answer = await http.get(site.url(f"{LIVEBLOG}/events"))
             assert answer.status_code == 503
             readable(answer)

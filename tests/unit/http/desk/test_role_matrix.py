@@ -35,6 +35,7 @@ MISSING = {
     "user_id": "u_000000000000",
     "session_id": "0000",
     "key_id": "000000000000",
+    "note_id": "00000000-0000-0000-0000-000000000000",
 }
 SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
 FROM = {

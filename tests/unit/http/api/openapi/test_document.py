@@ -87,7 +87,7 @@ def _routes(app: Starlette, root: str) -> set[tuple[str, str]]:
     return {
         (method, route.path_format)
         for route in mount.routes
-        if isinstance(route, Route) and not route.path.endswith(("/events", "/ws"))
+        if isinstance(route, Route) and not route.path.endswith(("/events", "/ws", "/stream"))
         for method in (route.methods or set()) - {"HEAD"}
     }
 
