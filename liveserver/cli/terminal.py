@@ -28,7 +28,7 @@ def attended() -> bool:
 
 
 def is_read_here() -> bool:
-    """True if standard output is a terminal, and not a pipe, a file, or a variable of a shell."""
+    """True if standard output goes to a terminal; False for a file, a pipe, or `$(…)` in a shell."""
     return sys.stdout.isatty()
 
 

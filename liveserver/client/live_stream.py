@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 
 
 BACKOFF_FIRST = 1.0
-"""The greatest number of seconds before the first new connection. It doubles each time, up to BACKOFF_MAX."""
+"""The greatest random pause before the first new connection, in seconds. Before each further connection, the greatest
+pause is doubled, up to BACKOFF_MAX."""
 BACKOFF_MAX = 15.0
 STABLE = 5.0
-"""How many seconds after its `hello` a connection ends at the earliest for BACKOFF_FIRST to count again. A server that
-ends each connection soon isn't asked more and more often."""
+"""The seconds that a connection must last after its `hello` to set the greatest pause back to BACKOFF_FIRST. After a
+shorter connection, the greatest pause goes on doubling."""
 MESSAGE_MAX = 2 * 1024 * 1024
 """The greatest number of bytes of a message of the stream; Broken is raised if a message is longer. A liveserver sends
 messages of at most half this size: the longest messages contain the body of an entry twice."""

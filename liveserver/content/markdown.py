@@ -22,7 +22,7 @@ def markdown_html(text: str) -> str:
 
 
 def _rows_as_paragraphs(state: StateCore) -> None:
-    """Replace the tables among the tokens of a text. As paragraphs, rows have a quarter of the tags."""
+    """Replace each row of a table among the tokens by a paragraph. A row of three cells then has 2 tags, not 8."""
     if not any(token.type == "table_open" for token in state.tokens):
         return
     tokens: list[Token] = []

@@ -27,7 +27,8 @@ _NAME = re.compile(r"<(/?)([a-z0-9]+)([^>]*)>")
 _NEEDED = re.compile(r"<(?:div|table)\b|<p>\s*</p>")
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
 _EDGE = "\0"
-"""The edge of a block, or a line break, in the line of a cell. The HTML parser lets no such character through."""
+"""The character that stands for the edge of a block or a line break while a cell is made into one line. HTML from the
+parser never has this character."""
 _EDGES = re.compile(rf" ?{_EDGE} ?")
 
 
@@ -36,13 +37,13 @@ class _Row(NamedTuple):
 
     attributes: str
     cells: list[tuple[str, list[str]]]
-    """The attributes and the content of each cell."""
+    """For each cell, the attributes of its tag, and its content as tokens of HTML."""
     outer: list[str]
-    """The content of the element around the table, up to this row."""
+    """The list to which the finished row is added: the HTML so far of the body, or of the cell around the table."""
 
 
 class _Paragraphs:
-    """The HTML that is made of tokens, and what of it is known at the place that was reached."""
+    """The HTML that is made of tokens, with the state of this work at the token that was reached."""
 
     def __init__(self, tokens: Sequence[str]) -> None:
         self._tokens = tokens
@@ -50,14 +51,14 @@ class _Paragraphs:
         self._parts: list[str] = []
         self._rows: list[_Row] = []
         self._places: list[str | None] = [None]
-        """For each block around this place, the attributes of the paragraphs that are made of its text; None if its
-        text stays without a paragraph."""
+        """A stack: an item for the body, and one for each open block. An item is the attributes of the paragraphs that
+        are made of the block's own text; None if this text stays without a paragraph."""
         self._is_open = False
-        """True while a paragraph that isn't in the tokens is open."""
+        """True while a paragraph is open that this object has added: its `<p>` isn't among the tokens."""
         self._follows_text = False
         """True if the HTML so far ends in text without a paragraph."""
         self._is_apart = False
-        """True if a block has begun or ended since that text."""
+        """True if a tag of DISSOLVED, or an empty paragraph, was left out since the last text."""
 
     def html(self) -> str:
         tokens = self._tokens

@@ -33,26 +33,27 @@ if TYPE_CHECKING:
     from joserfc.jwk import Key
 
 ANSWER_SECONDS = 10.0
-"""Seconds within which an answer of the provider must have come as a whole."""
+"""Seconds from a request to the provider within which the whole answer must have come."""
 ANSWER_MAX = 256 * 1024
-"""The greatest size of an answer of the provider, in bytes. The largest known (Microsoft's keys) have some 20 KB."""
+"""The greatest size of an answer of the provider, in bytes. The largest known one (Microsoft's keys) has some 20 KB."""
 KNOWN_SECONDS = 3_600
-"""Seconds for which the provider's addresses and keys are remembered. New keys are found sooner, when one is used."""
+"""Seconds for which the provider's addresses and keys are remembered. Keys are read again sooner if a token names an
+unknown key."""
 KEYS_MAX = 100
-"""The number of the provider's keys that are read. Providers have two to ten."""
+"""The greatest number of the provider's keys that are read, from the start of its list. Providers have two to ten."""
 CODES_AT_ONCE = 20
-"""The number of codes that are being exchanged at the same time. One more is refused with Busy."""
+"""The greatest number of codes that are exchanged at the same time. Further codes are refused with Busy."""
 LEEWAY = 60
 """Seconds by which the provider's clock may differ from ours."""
 SUBJECT_MAX = 255
 """The greatest length of a subject, in characters (OpenID Connect Core 1.0, 2)."""
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
-"""The algorithms that tokens may be signed with. All are asymmetric: `none` isn't among them, nor is HMAC, for which a
-public key could pass as the secret."""
+"""The algorithms that tokens may be signed with. All are asymmetric. `none` isn't among them, nor is HMAC: with HMAC,
+an attacker could sign tokens with the public key as the secret."""
 
 _PUBLIC = frozenset({"kty", "kid", "use", "alg", "n", "e", "crv", "x", "y"})
-"""The parameters of public keys."""
+"""The parameters of a JSON Web Key that are read: those of public keys."""
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +79,7 @@ class _Metadata:
     basic: bool
     """True to send the client's secret in the header `Authorization`, False to send it in the body."""
     until: float
-    """The moment of the clock until which they are used without asking again."""
+    """The time, on the clock of `OpenIdProvider`, until which the provider isn't asked for its addresses again."""
 
 
 class OpenIdProvider:
@@ -93,7 +94,7 @@ class OpenIdProvider:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`redirect_uri`: the address of ours to which the provider sends browsers back."""
+        """`redirect_uri`: the address on this site to which the provider sends browsers back."""
         self.issuer = issuer
         self._client_id = client_id
         self._secret = client_secret
@@ -112,10 +113,10 @@ class OpenIdProvider:
         await self._http.aclose()
 
     async def address(self, state: str, nonce: str, verifier: str, *, fresh: bool) -> str:
-        """Return the address at the provider to which to send a browser. Raises ProviderDown.
+        """Return the address at the provider where a person signs in. Raises ProviderDown.
 
-        `verifier`: the secret with which alone the code can be exchanged (PKCE, RFC 7636). `fresh`: True if the person
-        shall prove again who they are, although they are signed in at the provider.
+        `verifier`: the secret without which the code can't be exchanged (PKCE, RFC 7636). `fresh`: True if the person
+        must prove again who they are, even if they are signed in at the provider.
         """
         metadata = await self._known()
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
@@ -134,7 +135,11 @@ class OpenIdProvider:
         return f"{metadata.authorization_endpoint}{joint}{urlencode(query)}"
 
     async def identity(self, code: str, nonce: str, verifier: str) -> Identity:
-        """Return the person for whom the provider gave a code. Raises ProviderDown, ProviderRefused, and Busy."""
+        """Return the person for whom the provider gave a code.
+
+        `nonce`, `verifier`: those that `address` got for this sign-in. Raises ProviderDown, ProviderRefused if the code
+        or the ID token isn't valid, and Busy if CODES_AT_ONCE codes are being exchanged.
+        """
         if self._exchanges >= CODES_AT_ONCE:
             raise Busy("so many people are signing in that no other is begun")
         self._exchanges += 1
@@ -168,7 +173,8 @@ class OpenIdProvider:
     def _claims(self, token: str, keys: KeySet, nonce: str) -> Mapping[str, Any]:
         """Return the claims of an ID token (OpenID Connect Core 1.0, 3.1.3.7).
 
-        Raises JoseError or ValueError if it isn't signed by one of the keys, or isn't for us, now, and this browser.
+        Raises JoseError or ValueError if the token isn't signed by one of the keys, was not issued for this site alone,
+        isn't valid now, or has another nonce.
         """
         claims = jwt.decode(token, keys, algorithms=ALGORITHMS).claims
         jwt.JWTClaimsRegistry(
@@ -251,7 +257,8 @@ class OpenIdProvider:
     async def _ask(self, method: str, url: str, **options: Any) -> tuple[int, dict[str, Any]]:
         """Return the status and the JSON object of an answer. Raises ProviderDown.
 
-        An answer that isn't 200 may have anything in it; the object is empty if that is no JSON object.
+        An answer with another status than 200 may have any body. Unless its body is a JSON object, the returned object
+        is empty.
         """
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", **options.pop("headers", {})}
         body = bytearray()
@@ -286,7 +293,7 @@ class OpenIdProvider:
 
 
 def _public_key(data: object) -> Key | None:
-    """Return a key for signatures of a provider's list; None if it is none that we know, or is a symmetric one."""
+    """Return the key in an item of a provider's list; None if it isn't a public key for signatures that we can read."""
     if not isinstance(data, dict) or data.get("kty") not in {"RSA", "EC", "OKP"} or data.get("use", "sig") != "sig":
         return None
     try:

@@ -4,10 +4,10 @@ This module needs the package `webauthn` (the extra `passkeys`). Without the pac
 
 A ceremony has two requests. The first gets options with a random challenge, and a cookie with the same challenge,
 signed (`SignedStates`). The second brings the authenticator's answer, which has signed the challenge. So an answer is
-good for `CHALLENGE_SECONDS`, in the browser whose cookie has the challenge, and once: this process remembers the
-challenges that were used, and the store takes no answer whose signature counter isn't higher than before. Many passkeys
-don't count (the counter is always 0). An answer of such a passkey could be used again at another process of the site,
-within `CHALLENGE_SECONDS`, by somebody who has both the answer and the browser's HttpOnly cookie.
+accepted for `CHALLENGE_SECONDS`, only from the browser whose cookie has the challenge, and only once: this process
+remembers the challenges that were used, and the store takes no answer whose signature counter isn't higher than before.
+The counter of many passkeys is always 0. An answer of such a passkey could be used again at another process of the
+site, within `CHALLENGE_SECONDS`, by somebody who has both the answer and the browser's HttpOnly cookie.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CHALLENGE_SECONDS = 300
-"""Seconds from a challenge to the answer. People look for their security key, or fetch their phone."""
+"""The greatest number of seconds from a challenge to its answer. People may have to fetch a security key or a phone."""
 
 ID_BYTES_MAX = 1_023
 """The greatest length of a passkey's id in bytes (WebAuthn, 5.1.3)."""
 
 KEY_BYTES_MAX = 2_000
-"""The greatest length of a passkey's public key in bytes. One of RSA with 4,096 bits has some 530."""
+"""The greatest length of a passkey's public key in bytes. An RSA key of 4,096 bits has some 530."""
 
 ALGORITHMS = [
     COSEAlgorithmIdentifier.EDDSA,
@@ -81,14 +81,14 @@ _DEVICES = (
 
 
 class Options(NamedTuple):
-    """What a browser needs to ask an authenticator, as JSON, and the state for the browser's cookie."""
+    """The WebAuthn options for an authenticator, as JSON, and the state for the browser's cookie."""
 
     public_key: dict[str, Any]
     state: str
 
 
 def is_offered_at(base_url: str) -> bool:
-    """Return True if browsers allow passkeys at an address: its host is a name, and it is https or this machine."""
+    """Return True if browsers allow passkeys at an address: `https` and a host name (no IP address), or localhost."""
     parts = urlsplit(base_url)
     host = parts.hostname or ""
     try:
@@ -127,40 +127,50 @@ class Passkeys:
         return await self._sign_in.begin(passkey.user_id, client, way="passkey")
 
     async def join_options(self, token: str, client: Client) -> Options:
-        """Return the options for a user who joins by a link. Raises Unauthorized if it isn't valid, TooManyRequests."""
+        """Return the options to make a passkey for a user who joins by a link.
+
+        Raises Unauthorized if the link isn't valid, and TooManyRequests.
+        """
         _, user = await self._sign_in.link(token, client)
         return await self._creation(Purpose.JOIN, digest_of(token), user.id, user.name)
 
     async def join(self, state: str | None, token: str, answer: Answer, client: Client) -> SignedIn:
         """Use a link with a new passkey, and sign in.
 
-        Raises Unauthorized if the link isn't valid or the passkey isn't accepted, and TooManyRequests.
+        Raises Unauthorized if the link isn't valid or the passkey isn't accepted, Conflict if the passkey is known
+        already, and TooManyRequests.
         """
         _, user = await self._sign_in.link(token, client)
         passkey = await self._made(Purpose.JOIN, digest_of(token), state, answer, client)
         return await self._sign_in.join(token, user, Credential(passkey=passkey), client)
 
     async def add_options(self, actor: DeskActor) -> Options:
-        """Return the options for one more passkey of a user who is signed in. Raises NotConfirmed."""
+        """Return the options to make one more passkey for a user who is signed in. Raises NotConfirmed."""
         check_confirmed(actor)
         principal = actor.actor.principal
         return await self._creation(Purpose.ADD, principal.session or "", principal.id, principal.name)
 
     async def add(self, state: str | None, actor: DeskActor, answer: Answer, client: Client) -> None:
-        """Add a passkey. Raises Unauthorized if it isn't accepted, NotConfirmed, and Conflict if there are too many."""
+        """Add a passkey of the acting user. Raises Unauthorized if the passkey isn't accepted, and NotConfirmed.
+
+        Raises Conflict if the passkey is known already, or if the user has as many passkeys as are allowed.
+        """
         check_confirmed(actor)
         principal = actor.actor.principal
         passkey = await self._made(Purpose.ADD, principal.session or "", state, answer, client)
         await self._store.credentials.change(principal, Credential(passkey=passkey), now())
 
     async def confirm_options(self, actor: DeskActor) -> Options:
-        """Return the options with which a user proves again who they are, by a passkey of theirs."""
+        """Return the options to prove again who one is. They name the acting user's passkeys."""
         principal = actor.actor.principal
         known = await self._store.credentials.passkeys(principal.id)
         return await self._request(Purpose.CONFIRM, principal.session or "", known)
 
     async def confirm(self, state: str | None, actor: DeskActor, answer: Answer, client: Client) -> None:
-        """Note that a user has proved again who they are. Raises Unauthorized, and TooManyRequests."""
+        """Note that the acting user has proved again, by a passkey, who they are.
+
+        Raises Unauthorized if the passkey isn't accepted or isn't this user's, and TooManyRequests.
+        """
         self._sign_in.count(client)
         principal = actor.actor.principal
         passkey = await self._verified(Purpose.CONFIRM, principal.session or "", state, answer, client)
@@ -260,10 +270,10 @@ class Passkeys:
             raise self._refused(client, "a page of another site around ours")
 
     def _checked(self, work: Callable[[], T], client: Client) -> T:
-        """Return the result of the library's work. Raises Unauthorized if the library raises anything.
+        """Return the result of `work`, which calls the library. Raises Unauthorized if `work` raises anything.
 
-        The library reads what a stranger has sent: JSON in base64url, CBOR, keys and certificates. Some of what is
-        wrong it reports by its own errors, and some by those of the libraries below.
+        The library reads what a stranger has sent: JSON in base64url, CBOR, keys and certificates. For some faults it
+        raises its own errors, for others the errors of the libraries that it uses.
         """
         try:
             return work()
@@ -277,7 +287,7 @@ class Passkeys:
 
 
 def device_of(agent: str) -> str:
-    """Return a name for a new passkey by the browser's User-Agent: the system on which it was made."""
+    """Return a name for a new passkey: the system that the browser's User-Agent names; `Passkey` if it names none."""
     return next((name for word, name in _DEVICES if re.search(rf"\b{word}\b", agent)), "Passkey")
 
 

@@ -1,7 +1,7 @@
 """Passwords: the rules for new ones, and their hashes (Argon2id, RFC 9106).
 
-Hashing a password takes some 50 ms and 46 MB on purpose, so that guessing is dear for whoever has stolen the database.
-It runs in a few threads, and only so many passwords may wait for one: otherwise strangers could keep the machine busy.
+Hashing a password takes some 50 ms and 46 MiB on purpose, so that whoever has stolen the database can't guess fast. It
+runs in THREADS threads, for which at most WAITING_MAX passwords wait: otherwise strangers could keep the machine busy.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ LENGTH_MAX = 200
 DISTINCT_MIN = 5
 """The least number of different characters in a password."""
 THREADS = 2
-"""The number of passwords that are hashed at the same time."""
+"""The greatest number of passwords that are hashed at the same time."""
 WAITING_MAX = 30
 """How many passwords may wait for a thread: a second or two of work. Further ones are refused with Busy."""
 
 MEMORY = 46 * 1024
-"""The memory that hashing takes, in KiB: the first of the settings that OWASP's Password Storage Cheat Sheet names."""
+"""The memory that hashing takes, in KiB: the first choice in OWASP's Password Storage Cheat Sheet."""
 
 _COMMON = frozenset(
     {"1234567890", "azertyuiop", "qwertyuiop", "motdepasse", "password12", "passwort12", "liveserver", "0123456789"}
@@ -41,7 +41,7 @@ _COMMON = frozenset(
 
 
 class BadPassword(InvalidInput):
-    """The new password is too easy to guess. `reason`: `length`, `guessable` or `name`, for pages in any language."""
+    """The new password is too easy to guess, or too long. `reason` names the rule: `length`, `guessable` or `name`."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__([FieldError("/password", detail)])
@@ -49,7 +49,7 @@ class BadPassword(InvalidInput):
 
 
 def check_new(password: str, name: str) -> None:
-    """Raise BadPassword, with the reason, if a password is too easy to guess. `name`: the user's name."""
+    """Raise BadPassword if a new password is too easy to guess, or too long. `name`: the user's name."""
     if not LENGTH_MIN <= len(password) <= LENGTH_MAX:
         raise BadPassword("length", f"must have {LENGTH_MIN} to {LENGTH_MAX} characters: a sentence is a good one")
     if len(set(password)) < DISTINCT_MIN or password.casefold() in _COMMON:
@@ -66,7 +66,7 @@ class Passwords:
         self._threads = CapacityLimiter(THREADS)
         self._inside = 0
         self._nobody: str | None = None
-        """A hash that no password has. It is made when it is needed first."""
+        """The hash that is checked if a user has none. It is made at its first use."""
 
     async def hash(self, password: str) -> str:
         """Return the hash of a password, with its algorithm and parameters. Raises Busy."""
@@ -75,8 +75,8 @@ class Passwords:
     async def verify(self, password: str, hashed: str | None) -> bool:
         """Return True if the password has this hash. Raises Busy.
 
-        `hashed`: None if there is no such user or password. The result is then False, after as much time as for others,
-        so that nobody learns by the time which users exist.
+        `hashed`: None if there is no such user, or the user has no password. The result is then False. It takes as much
+        time as a wrong password does, so that the time doesn't tell which users exist.
         """
         return await self._run(lambda: self._verify(password, hashed))
 

@@ -10,23 +10,25 @@ class ProviderDown(Unavailable):
 
 
 class ProviderRefused(Unauthorized):
-    """The provider didn't accept the code, or its token isn't valid. The log says why."""
+    """The provider didn't accept the code, or the ID token that it gave isn't valid. The log says why."""
 
 
 class ProviderDenied(Unauthorized):
-    """The provider has sent the browser back without a code: the person, or the provider, doesn't want to go on."""
+    """The browser came back without a code of the provider: the person or the provider ended the sign-in there, or the
+    answer is another provider's."""
 
 
 class NotOneOfUs(Forbidden):
-    """The provider knows the person, but no user of ours is connected with that identity."""
+    """The provider knows the person, but the identity isn't connected with a user of ours, or not with the acting
+    user."""
 
 
 class NotFresh(Forbidden):
-    """The provider doesn't say that the person has just signed in there, so it proves nothing."""
+    """The provider doesn't say that the person has just signed in there. So its answer doesn't confirm who acts."""
 
 
 class UserOff(Unauthorized):
-    """The user whom the provider knows was disabled."""
+    """The user of ours who is connected with the identity was disabled."""
 
 
 class LinkGone(Unauthorized):

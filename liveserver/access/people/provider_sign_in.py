@@ -1,7 +1,7 @@
 """Signing in by an OpenID provider: from the button to the provider, and from there back into a session.
 
-Users are known by the provider's issuer and their subject there, never by a name or an address of mail: those change
-hands.
+Users are known by the provider's issuer and by their subject (their id at the provider), never by a name or a mail
+address: another person can get the same name or address later.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ FLOW_SECONDS = 600
 CODE_MAX = 2_000
 """The greatest length of a code, in characters. Microsoft's have some 1,200."""
 NAME_TRIES = 3
-"""How often a new user is admitted, while others take the same name at the same moment."""
+"""The greatest number of attempts to admit a new user. One fails if others take the same name at the same moment."""
 LOGIN_MAX = 240
-"""The greatest length of a new user's name in the form by which names are compared, in characters."""
+"""The greatest length of a new user's name after `login_of`, in characters."""
 
 
 class Departure(NamedTuple):
-    """The address at the provider to which to send a browser, and the state for the browser's cookie."""
+    """The address at the provider where the person signs in, and the state for the browser's cookie."""
 
     address: str
     state: str
 
 
 class Arrival(NamedTuple):
-    """The end of a flow: what it was for, and the new session (None: the old one goes on)."""
+    """The end of a flow. `signed_in` has the new session; None if the flow only added or confirmed something."""
 
     purpose: Purpose
     signed_in: SignedIn | None
@@ -62,7 +62,7 @@ class ProviderSignIn:
     def __init__(
         self, store: Store, sign_in: SignIn, provider: OpenIdProvider, *, role: Role | None, name: str
     ) -> None:
-        """`role`: the role that people get whom only the provider knows; None if they may not sign in.
+        """`role`: the role of people whom the provider knows, but whom nobody invited; None if they may not sign in.
 
         `name`: the provider's name, as pages show it.
         """
@@ -85,8 +85,10 @@ class ProviderSignIn:
         """Begin a flow. Raises ProviderDown if the provider can't be reached.
 
         `token`: the token of the link by which the user joins; not read for other purposes. `actor`: None if the
-        browser has no session. `destination`: the path of the page to which the flow leads. Raises Unauthorized if the
-        purpose needs a link or a session that isn't there, and NotConfirmed.
+        browser has no session. `destination`: the path of the page to which the flow leads.
+
+        To join, raises LinkGone if the link isn't valid, and TooManyRequests. To add or to confirm, raises Unauthorized
+        if there is no session. To add, raises NotConfirmed, too.
         """
         who = ""
         if purpose is Purpose.JOIN:
@@ -109,12 +111,14 @@ class ProviderSignIn:
     async def arrive(
         self, signed: str | None, query: Mapping[str, str], actor: DeskActor | None, client: Client
     ) -> Arrival:
-        """End a flow, as a browser comes back from the provider.
+        """End a flow when the browser comes back from the provider.
 
         `signed`: the state in the browser's cookie; None if it has none. `query`: the parameters that the provider has
-        sent. Nothing of them gets into an error. Raises Unauthorized if the flow wasn't begun in this browser, has
-        expired or is over; ProviderDenied, ProviderRefused, ProviderDown, NotOneOfUs, NotFresh; Conflict if the
-        identity belongs to another user; and TooManyRequests.
+        sent. No error repeats them.
+
+        Raises Unauthorized if the flow wasn't begun in this browser, has expired or has ended already, or if the
+        session has ended. Raises all errors of `provider_errors`. Raises Conflict if the identity belongs to another
+        user, or if a new user can't be admitted. Raises NotConfirmed, TooManyRequests, and Busy.
         """
         self._sign_in.count(client)
         purpose, who, values = await self._states.peek(signed)
@@ -183,9 +187,10 @@ class ProviderSignIn:
 
 
 def name_of(told: str) -> str:
-    """Return a user's name, made of what the provider tells: one line without control characters, of a fair length.
+    """Return a new user's name, made of the name that the provider tells: one line without control characters.
 
-    A number of up to four digits can be added. If nothing is left, the name is `user`.
+    The name is cut so that the store can add a space and up to four digits. It is `user` if nothing is left, or if
+    `login_of` makes more than LOGIN_MAX characters of it.
     """
     name = " ".join("".join(letter if letter.isprintable() else " " for letter in told[:1_000]).split())
     name = name[: NAME_MAX - 5].strip()
@@ -193,7 +198,7 @@ def name_of(told: str) -> str:
 
 
 def _session_of(actor: DeskActor | None) -> str:
-    """Return the hash of the token of the actor's session. Raises Unauthorized if there is none."""
+    """Return the hash of the token of the actor's session. Raises Unauthorized if there is no session."""
     if actor is None or actor.actor.principal.session is None:
         raise Unauthorized("this needs somebody who is signed in at the desk")
     return actor.actor.principal.session

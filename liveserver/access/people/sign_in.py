@@ -41,13 +41,14 @@ CONFIRMED_FOR = timedelta(minutes=10)
 """For how long a user who has proved to be who they are may do what needs such a proof."""
 
 TRIES_SECONDS = 600
-"""The time in which a user name may be tried `TRIES` times from one address, in seconds."""
+"""Seconds within which a user name whose tries are used up gets all of them back, evenly."""
 TRIES = 10
 TRIES_OF_ALL = 100
-"""The greatest number of tries of one user name from all addresses in `TRIES_SECONDS`."""
+"""How many tries of one user name may come at once: `TRIES` from one address, `TRIES_OF_ALL` from all addresses
+together."""
 
 LINK_TIME = timedelta(hours=72)
-"""The time for which a link to join or to set a new password is valid."""
+"""The time for which a link to join, to reset or to sign in is valid."""
 
 WRONG = "the name or the password is wrong"
 
@@ -93,48 +94,50 @@ def new_session(user_id: str, client: Client, at: datetime) -> Session:
 
 
 def check_confirmed(actor: DeskActor) -> None:
-    """Raise NotConfirmed if the user hasn't proved who they are for `CONFIRMED_FOR`."""
+    """Raise NotConfirmed if the user's last proof of who they are is at least `CONFIRMED_FOR` old."""
     if actor.session.confirmed_at + CONFIRMED_FOR <= now():
         raise NotConfirmed("this needs your password or passkey once more: POST /desk/api/v1/session/confirm")
 
 
 class SignIn:
-    """Signing in. One object serves a process, and counts the failed tries that came to this process."""
+    """Signing in. One object serves a process, and counts the tries that came to this process."""
 
     def __init__(self, store: Store, limits: RequestLimits, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._limits = limits
         self.passwords = Passwords()
         self.outcomes: Counter[tuple[SignInWay, bool]] = Counter()
-        """How often somebody signed in (True) or was refused (False), by way, since the process began."""
+        """The number of sign-ins (True) and of refusals (False) of each way, since the process began."""
         here = f"more than {TRIES} tries of this name from this address in {TRIES_SECONDS // 60} minutes"
         self._by_name_here = Limit("sign-in-name", here, TRIES / TRIES_SECONDS, clock, TRIES_SECONDS)
         everywhere = f"more than {TRIES_OF_ALL} tries of this name in {TRIES_SECONDS // 60} minutes"
         self._by_name = Limit("sign-in-names", everywhere, TRIES_OF_ALL / TRIES_SECONDS, clock, TRIES_SECONDS)
 
     async def with_password(self, name: str, password: str, client: Client) -> SignedIn:
-        """Sign in by name and password. Raises WrongPassword, TooManyRequests, and Busy.
+        """Sign in by name and password. Raises WrongPassword.
 
-        Raises Unauthorized if the user may not sign in.
+        Raises Unauthorized if the user was disabled, TooManyRequests if the address or the name was tried too often,
+        and Busy if too many passwords wait to be hashed.
         """
         with self.refusals_counted(SignInWay.PASSWORD):
             user_id = await self._check_password(name, password, client)
         return await self.begin(user_id, client, way="password")
 
     async def confirm_with_password(self, actor: DeskActor, password: str, client: Client) -> None:
-        """Note that a user who is signed in has given the password once more. Raises as `with_password` does."""
+        """Note that the acting user has given the password again. Raises WrongPassword, TooManyRequests, and Busy."""
         principal = actor.actor.principal
         await self._check_password(principal.name, password, client)
         await self._store.sessions.confirmed(principal.session or "", principal, now(), way="password")
 
     def count(self, client: Client) -> None:
-        """Count a try to sign in by something that can't be guessed. Raises TooManyRequests if there are too many."""
+        """Count a try by a passkey or a provider. Raises TooManyRequests if the client's address tries too often."""
         self._limits.sign_in(client.peer)
 
     async def begin(self, user_id: str, client: Client, *, way: str) -> SignedIn:
-        """Begin a session of a user who has proved to be who they are. Raises Unauthorized if the user may not sign in.
+        """Begin a session of a user. The caller has checked the user's proof, such as a passkey.
 
-        `way`: how the user signed in, for the audit log and the metrics: one of `SignInWay`.
+        `way`: the value of a `SignInWay`, for the audit log and the metrics. Raises Unauthorized if the user was
+        disabled, or hasn't joined.
         """
         token = new_token()
         with self._counted(SignInWay(way)):
@@ -143,7 +146,10 @@ class SignIn:
         return SignedIn(user, token.token)
 
     async def link(self, token: str, client: Client) -> tuple[JoinLink, User]:
-        """Return the link with this token, and its user. Raises Unauthorized if it isn't valid, and TooManyRequests."""
+        """Return the link with this token, and its user.
+
+        Raises Unauthorized if there is no valid link with this token, and TooManyRequests.
+        """
         with self.refusals_counted(SignInWay.LINK):
             self._limits.sign_in(client.peer)
             return await self._store.credentials.link(digest_of(token))
@@ -158,7 +164,11 @@ class SignIn:
         return await self.join(token, user, Credential(password=await self.passwords.hash(password)), client)
 
     async def join(self, token: str, user: User, credential: Credential | None, client: Client) -> SignedIn:
-        """Use a user's link with a credential, and sign in. Raises Unauthorized if the link isn't valid."""
+        """Use a user's link: set the credential, and sign in.
+
+        `credential`: None only for a link of the kind `sign-in`. Raises Unauthorized if the link isn't valid or the
+        user was disabled. Raises Conflict if the passkey or the identity can't be added.
+        """
         return await self.join_by_digest(digest_of(token), user, credential, client)
 
     async def join_by_digest(
@@ -174,7 +184,7 @@ class SignIn:
 
     @contextmanager
     def refusals_counted(self, way: SignInWay) -> Iterator[None]:
-        """Count it as a refusal if this context ends with Unauthorized or TooManyRequests."""
+        """Count one refusal for `way` if this context ends with Unauthorized or TooManyRequests."""
         try:
             yield
         except (Unauthorized, TooManyRequests):
@@ -183,7 +193,7 @@ class SignIn:
 
     @contextmanager
     def _counted(self, way: SignInWay) -> Iterator[None]:
-        """Count that somebody has signed in when this context ends; with an error, as `refusals_counted` does."""
+        """Count one sign-in for `way` when this context ends, or a refusal as `refusals_counted` does."""
         with self.refusals_counted(way):
             yield
         self.outcomes[way, True] += 1
@@ -191,7 +201,8 @@ class SignIn:
     async def set_password(self, actor: DeskActor, old: str, new: str, client: Client) -> None:
         """Replace the acting user's password. The user's other sessions end.
 
-        Raises WrongPassword if the old one is wrong, BadPassword if the new one is too easy to guess, and Busy.
+        Raises WrongPassword if the old password is wrong, BadPassword if the new one isn't allowed, TooManyRequests,
+        and Busy.
         """
         principal = actor.actor.principal
         await self._check_password(principal.name, old, client)
@@ -213,7 +224,10 @@ class SignIn:
         await self._store.credentials.change(principal, Credential(password=hashed), now())
 
     async def _check_password(self, name: str, password: str, client: Client) -> str:
-        """Return the id of the user with this name and password. Each try is counted, the good ones, too."""
+        """Return the id of the user with this name and password. Each try is counted, even if the password is right.
+
+        Raises WrongPassword, TooManyRequests, and Busy.
+        """
         self._limits.sign_in(client.peer)
         if len(name) > 2 * NAME_MAX or len(password) > LENGTH_MAX:
             raise WrongPassword

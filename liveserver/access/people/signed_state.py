@@ -1,6 +1,6 @@
-"""What the server has to remember of a sign-in under way, signed, in a cookie of the browser that signs in.
+"""The signed states of sign-ins under way. Each is in a cookie of the browser that signs in, not on the server.
 
-So a sign-in can begin at one process and end at another, and strangers who begin thousands take no memory.
+So a sign-in can begin at one process and end at another, and strangers who begin thousands of sign-ins take no memory.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 STATE_MAX = 2_000
-"""The greatest length of a signed state, in characters. Ours have some 400."""
+"""The greatest length of a signed state, in characters. Those of this server have some 400."""
 USED_MAX = 10_000
 """The number of used states that a process remembers.
 
-An address may use 30 a minute (`LIVESERVER_LIMIT_SIGN_IN`), so this is more than one can use before the first expires.
+One address, with its 30 tries a minute (`LIVESERVER_LIMIT_SIGN_IN`), can't make a process forget a state before it
+expires.
 """
 
 _SECRET = "challenges"  # noqa: S105 (the name of the secret in the store)
@@ -41,23 +42,23 @@ class Purpose(StrEnum):
 
     SIGN_IN = "sign-in"
     JOIN = "join"
-    """Join by a link, or set up a new way to sign in by a link to reset the old one."""
+    """Join by a link, or use a link after a reset to set a new way to sign in."""
     ADD = "add"
     """Add the passkey, or connect the provider, as one more way to sign in."""
     CONFIRM = "confirm"
-    """Prove again, in a session, to be the same person."""
+    """Prove again that it is the session's user who acts."""
 
 
 class SignedStates:
     """The states of one kind of sign-in. A process has one object for each kind.
 
-    A state can be used once as far as this process knows. Another process of the site would accept it a second time
-    while it is valid. Whoever wants that needs the browser's HttpOnly cookie, and something that counts once elsewhere:
-    an answer of a passkey whose signature counter doesn't count, or a provider's code, which the provider accepts once.
+    A process accepts a state once. Another process of the site would accept it a second time while it is valid. That
+    second use needs the browser's HttpOnly cookie and an answer that is still accepted: an answer of a passkey whose
+    signature counter is always 0. A provider's code is of no use then, as the provider accepts it only once.
     """
 
     def __init__(self, store: Store, kind: str, lifetime: timedelta) -> None:
-        """`kind`: a word of which the signature is made, so that no state passes for one of another kind."""
+        """`kind`: a word that is signed together with the state, so that a state of another kind isn't accepted."""
         self._store = store
         self._kind = kind.encode()
         self.lifetime = lifetime
@@ -68,7 +69,8 @@ class SignedStates:
     async def issue(self, purpose: Purpose, who: str = "", **values: str) -> str:
         """Return a new state, as text for a cookie.
 
-        `who`: the hash of the session's or the link's token for which alone it is valid; empty for none.
+        `who`: the hash of the token of the session or the link to which the state is bound; empty if it is bound to
+        none.
         """
         content = {
             "purpose": purpose,
@@ -81,10 +83,10 @@ class SignedStates:
         return f"{payload}.{await self._signature(payload)}"
 
     async def use(self, state: str | None, purpose: Purpose, who: str = "") -> Mapping[str, str]:
-        """Return the values with which a state was issued. It can't be used again.
+        """Return the values with which a state was issued, and mark the state as used.
 
-        `state`: None if the browser sent none. Raises Unauthorized if it is none of ours, was issued for another
-        purpose or somebody else, has expired or was used.
+        `state`: None if the browser sent none. Raises Unauthorized if the state wasn't issued by this site, was issued
+        for another `purpose` or `who`, has expired, or was used at this process.
         """
         content = await self._content(state)
         if content["purpose"] != purpose or content["who"] != who:
@@ -94,9 +96,9 @@ class SignedStates:
         return values
 
     async def peek(self, state: str | None) -> tuple[Purpose, str, Mapping[str, str]]:
-        """Return the purpose of a state that can still be used, for whom it is valid, and its values.
+        """Return the purpose, the `who` and the values with which a state was issued. The state isn't marked as used.
 
-        Raises as `use` does.
+        Raises Unauthorized if the state wasn't issued by this site, has expired, or was used at this process.
         """
         content = await self._content(state)
         return Purpose(content["purpose"]), content["who"], content["values"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 CALLBACK = "/desk/signin/provider/callback"
-"""The path to which the provider sends browsers back, after the site's public address."""
+"""The path, below the site's public address, to which the provider sends browsers back."""
 
 
 def passkeys_of(settings: Settings, store: Store, sign_in: SignIn) -> Passkeys | None:

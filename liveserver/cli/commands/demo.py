@@ -131,12 +131,11 @@ async def sign_in_link(store: Store) -> str:
 
 
 async def keep_or_make_key(store: Store, path: Path) -> str:
-    """Return the API key in the file at `path`, if the key has all scopes for all live blogs. Otherwise make such a
-    key, write it to the file and return it.
+    """Return the API key in the file at `path`, if it has all scopes for all live blogs; otherwise a new such key.
 
-    If a key is made, the demo's earlier keys are revoked, as nobody has their secrets any more. The key of another demo
-    server on this database would be revoked, too. If the file can't be written, prints a message and still returns the
-    key.
+    A new key is written to the file. It revokes the demo's earlier keys, as nobody has their secrets any more. It would
+    revoke the key of another demo server on this database, too. If the file can't be written, a message says so, and
+    the new key is returned all the same.
     """
     from liveserver.access.api_keys import ApiKeys, new_key
 

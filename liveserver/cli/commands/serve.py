@@ -48,7 +48,8 @@ def serve(flags: dict[str, Any]) -> None:
 def first_owner(settings: Settings, flags: Collection[str]) -> str:
     """Return the hint that says how to make the first owner of a server with these settings.
 
-    `flags`: the names of the settings that the server got on its command line. The command in the hint needs the same.
+    `flags`: the names of the settings that the server got on its command line. The hint's command repeats those that
+    are in OF_LINKS.
     """
     values = settings.redacted()
     options = [f"{flag_of(name)} {shlex.quote(str(values[name]))}" for name in OF_LINKS if name in flags]

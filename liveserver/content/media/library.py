@@ -220,7 +220,7 @@ class MediaLibrary:
 
 
 def _hash_of(file: BinaryIO, media_input: MediaInput) -> str:
-    """Return the hash of an upload: the file, which is read and rewound, and its texts."""
+    """Return the hash of an upload's file, description and credit. The file is read, and then rewound."""
     digest = hashlib.sha256(media_input.model_dump_json().encode())
     while chunk := file.read(HASHED_AT_ONCE):
         digest.update(chunk)

@@ -36,7 +36,7 @@ app = typer.Typer(
 
 ROLES = ", ".join(role.value for role in reversed(Role))
 OPTION_OF = {"/name": "the name", "/role": "--role", "/liveblog": "--liveblog"}
-"""What gives a field of an invitation on the command line, by the field's JSON pointer in the API."""
+"""What each field of an invitation is called on the command line, by the field's JSON pointer in the API."""
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name with which the person signs in")]
 Slug = Annotated[str | None, typer.Option("--liveblog", metavar="SLUG", help="A role on this live blog only")]
@@ -198,9 +198,10 @@ def _print_link(settings: Settings, token: str, title: str) -> None:
 
 
 def _address(settings: Settings) -> str:
-    """Return the server's address: the public URL, or what LIVESERVER_URL says, or what is made of host and port.
+    """Return the server's address: the public URL, else LIVESERVER_URL, else an address made of host and port.
 
-    LIVESERVER_URL is where the other commands look for the server. It counts only if host and port are the defaults.
+    LIVESERVER_URL is the address at which the other commands look for the server. It is read only if host and port are
+    the defaults.
     """
     fields = Settings.model_fields
     usual = (settings.host, settings.port) == (fields["host"].default, fields["port"].default)
