@@ -37,7 +37,7 @@ class Verification(StrEnum):
 
     @property
     def is_claim(self) -> bool:
-        """True for each verification but `confirmed`. Readers see entries with such a verification only with a label."""
+        """True for each verification but `confirmed`. Readers see a label on entries with such a verification."""
         return self is not Verification.CONFIRMED
 
 

@@ -108,9 +108,9 @@ def check_one_person(liveblog: Liveblog, old: Entry | None, new: Entry, by: Prin
     """Raise Conflict if this change needs a second person, because the live blog asks for two for breaking news.
 
     `old`: the entry before the change; None if it is new. One person may not put the label `breaking` on a published
-    or scheduled entry, or change the heading or body of such an entry that keeps the label. Nor may one person publish
-    or schedule an entry with the label, except an entry that was already scheduled. Parts of the server, such as the
-    scheduler, may make all these changes.
+    or scheduled entry, or change the heading or body of such an entry that keeps the label. One person may publish or
+    schedule an entry with the label only if it was scheduled already. Parts of the server, such as the scheduler, may
+    make all these changes.
     """
     if TwoPersons.BREAKING not in liveblog.two_persons or by.kind is PrincipalKind.SERVER:
         return
