@@ -155,10 +155,11 @@ class _Paragraphs:
 def in_paragraphs(html: str) -> str:
     """Return HTML that a serialiser has written, without its `<div>`s, its tables and its empty paragraphs.
 
-    Text in a `<div>` and in a caption becomes paragraphs. So does text that such a block, or an empty paragraph,
-    separates from other text. A row becomes one paragraph with ` | ` between its cells; lines within a cell of it are
-    separated by ` / `. The content of a row's only cell isn't put into one line. Applying this function to its own
-    result changes nothing. The time is linear in the length of the HTML for each table within a table.
+    Text in a `<div>` or a caption becomes paragraphs. Text after a `<div>`, a table or an empty paragraph becomes a
+    paragraph, too, if text without a paragraph stands before. A row becomes one paragraph with ` | ` between its cells,
+    and ` / ` between the lines of a cell. A row isn't put into one line if it has a single cell, or if it has blocks
+    and only one cell with content. Applying this function to its own result changes nothing. The time grows with the
+    length of the HTML times the depth of its nested tables.
     """
     return _Paragraphs(_TOKEN.findall(html)).html() if _NEEDED.search(html) else html
 
@@ -192,7 +193,7 @@ def _spanning(tokens: Sequence[str]) -> set[int]:
 
 
 def _empty(tokens: Sequence[str], at: int) -> int:
-    """Return of how many tokens the paragraph that begins at `tokens[at]` consists if it is empty, and 0 otherwise."""
+    """Return the number of tokens of the paragraph that begins at `tokens[at]` if it is empty; otherwise 0."""
     if tokens[at + 1 : at + 2] == ["</p>"]:
         return 2
     return 3 if tokens[at + 2 : at + 3] == ["</p>"] and tokens[at + 1].isspace() else 0
@@ -203,14 +204,14 @@ def _has_content(content: Sequence[str]) -> bool:
 
 
 def _has_blocks(content: Sequence[str]) -> bool:
-    """True if a cell has more than one paragraph, or another block."""
+    """True if the tokens of a cell have more than one paragraph, or any block that isn't a paragraph."""
     names = [match[2] for match in map(_NAME.match, content) if match and match[2] not in INLINE]
     return names.count("p") > 2 or any(name not in {"p", "img"} for name in names)
 
 
 def _line(content: Iterable[str]) -> str:
-    """Return the content of a cell as one line of HTML, with ` / ` where a block or a line begins. Return an empty
-    string if the cell has neither text nor a picture."""
+    """Return the content of a cell as one line of HTML, with ` / ` between its blocks and between its lines. Return an
+    empty string if the cell has neither text nor a picture."""
     parts: list[str] = []
     is_begun = is_apart = False
     for token in content:
@@ -230,7 +231,7 @@ def _line(content: Iterable[str]) -> str:
 
 
 def _before_opening_tags(parts: Sequence[str]) -> int:
-    """Return the index of the first of the opening tags with which a line ends so far."""
+    """Return the index of the first of the opening tags at the end of `parts`; `len(parts)` if there are none."""
     at = len(parts)
     while parts[at - 1][0] == "<" and parts[at - 1][1] != "/" and not parts[at - 1].startswith("<img "):
         at -= 1

@@ -53,8 +53,7 @@ _TABLE_PARTS = DISSOLVED - {"div", "table"}
 _RENAMED_TAG = re.compile(rf"(</?)({'|'.join([*_RENAMED, 'table', *sorted(_TABLE_PARTS)])})(?=[\s/>])", re.IGNORECASE)
 _DISSOLVED_TAG = re.compile(r"<(?:div|table|figure)[\s/>]", re.IGNORECASE)
 _PARSES_MAX = 4
-"""How often a body with a table, a div or a figure is parsed at most. Two times are enough for bodies that aren't
-broken."""
+"""The greatest number of times that a body with a table, a div or a figure is parsed. A well-formed body needs two."""
 _PRE_LINE = re.compile(r"(<pre\b[^>]*>)(?=\n)")
 _EMPTY_PARAGRAPH = re.compile(r"<p>\s*</p>")
 
@@ -139,8 +138,8 @@ def _content(html: str) -> str:
 
 
 def _renamed(html: str) -> str:
-    """Return HTML with the names in `_RENAMED` replaced. Rows and cells outside a table, which a parser would ignore,
-    become divs."""
+    """Return HTML with the elements in `_RENAMED` under their new names. Rows, cells and other parts of a table become
+    divs if they are outside a table, where a parser would ignore them."""
     depth = 0
 
     def renamed(match: re.Match[str]) -> str:
@@ -158,7 +157,10 @@ def _renamed(html: str) -> str:
 
 
 def _cleaned(html: str) -> str:
-    """Return HTML with nothing but permitted elements, each in the form that stored bodies have."""
+    """Return HTML with permitted elements only: divs and tables as paragraphs, figures in the form of stored bodies.
+
+    Raises InvalidInput as `check_clean` does.
+    """
     # The HTML serialiser writes U+00A0 as a reference (HTML, 13.3). French uses it a lot: restore the character.
     clean = CONTROL.sub("", _cleaner.clean(html).replace("&nbsp;", "\u00a0"))
     # A parser drops the first line end in a `<pre>`, but the serialiser writes none in its place.
@@ -168,7 +170,10 @@ def _cleaned(html: str) -> str:
 
 
 def _plain_paragraphs(clean: str) -> str:
-    """Put each paragraph of plain text into a `<p>`. Return text of a single line, and HTML with tags, unchanged."""
+    """Put each paragraph of plain text into a `<p>`. Blank lines separate paragraphs; other line ends become `<br>`.
+
+    HTML that has a tag, and text of a single line, are returned unchanged.
+    """
     text = clean.strip("\r\n")
     if "\n" not in text or "<" in text:
         return clean

@@ -37,7 +37,7 @@ class Verification(StrEnum):
 
     @property
     def is_claim(self) -> bool:
-        """True if the newsroom doesn't vouch for an entry with this verification. Such an entry always has a label."""
+        """True for each verification but `confirmed`. Readers see a label on entries with such a verification."""
         return self is not Verification.CONFIRMED
 
 
@@ -65,31 +65,30 @@ class Via(NamedTuple):
 
 
 ReviewAction = Literal["publish", "delete", "withdraw", "erase"]
-"""The acts that somebody can ask for, so that somebody else does them."""
+"""The acts on an entry that one principal can ask for, and that another principal then does or confirms."""
 
 REASON_MAX = 2_000
-"""The greatest length of the reason for which an entry is returned, in characters."""
+"""The greatest length, in characters, of the reason for returning an entry."""
 
 
 class Review(NamedTuple):
-    """The last step of an entry's review: it was handed in, returned, or proposed for a takedown.
+    """The last step of an entry's review or takedown: the entry was handed in, returned, or proposed for a takedown.
 
     The entry's state says which: `review` (handed in), `draft` (returned), or `published` (proposed for a takedown).
-    Readers never see it.
+    Readers never see this step.
     """
 
     action: ReviewAction
-    """The act that was asked for."""
+    """The takedown that was proposed; `publish` if the entry was handed in or returned."""
     by: str
     """The principal that handed the entry in, returned it or made the proposal (`Principal.ref`)."""
     name: str
-    """The principal's name at that time."""
+    """The principal's name at the time of this step."""
     at: datetime
     version: int
-    """The version of the entry that was handed in, returned or proposed for the takedown. A later edit isn't part of
-    it."""
+    """The entry's version right after this step. If the entry has a higher version now, it was edited since."""
     publish_at: datetime | None = None
-    """The time at which the entry is to be published, as it was handed in; None for at once."""
+    """If the entry was handed in: the time at which it is to be published; None for as soon as it is approved."""
     reason: str | None = None
     """The reason for which the entry was returned; None if it wasn't returned."""
 
@@ -101,7 +100,8 @@ class Entry:
     id: str
     """A UUIDv7 (RFC 9562), in lower case and with hyphens."""
     seq: int | None
-    """The seq of the entry's last change that readers could see; None if readers never saw the entry."""
+    """The seq of the last change of the entry that readers could see, such as its removal; None if readers never saw
+    the entry."""
     version: int
     """The number of this state of the entry: 1, 2, 3 …"""
     status: EntryStatus
@@ -126,15 +126,17 @@ class Entry:
     via: Via | None = None
     """The origin of an entry that was copied from a source; None for the newsroom's own entries."""
     created_by: str | None = None
-    """The principal that created the entry (`Principal.ref`); None if that was before there were users."""
+    """The principal that created the entry (`Principal.ref`); None for an entry of a release that didn't record it."""
     review: Review | None = None
-    """The last step of the entry's review; None if there was none, or if it is over."""
+    """The last step of the entry's review or takedown; None if there was none, or if the entry's state has changed
+    since."""
     withdrawn_at: datetime | None = None
-    """The time since which readers don't see the entry any more, although they saw it before; None otherwise."""
+    """The time at which the published entry was withdrawn or deleted; None if readers see the entry or never saw it.
+    Also None if the entry was deleted by a release that didn't record this."""
 
     @property
     def is_claim(self) -> bool:
-        """True if the entry has a verification other than `confirmed`. Such an entry is never shown without a label."""
+        """True if the entry has a verification other than `confirmed`. Readers always see a label on such an entry."""
         return self.verification is not None and self.verification.is_claim
 
 
@@ -180,7 +182,8 @@ class Revision:
     at: datetime
     """The time of the change."""
     actor: str
-    """The name of the API key, or of the part of the server, that made the change."""
+    """The name of the principal that made the change: a user, an API key or a part of the server."""
     action: Action
     entry: Entry
-    """The entry after the change. For the action `deleted`, the entry has no content."""
+    """The entry after the change. For the actions `deleted` and `erased`, the entry has no content. An erasure also
+    removes the content from the entry's earlier revisions."""

@@ -59,7 +59,8 @@ class Liveblog:
     version: int
     """The number of this state of the live blog's own fields: 1, 2, 3 …"""
     epoch: str
-    """The name of the live blog's present history. A seq has a meaning only together with its epoch."""
+    """The name of the live blog's present history; a restore from a backup begins a new history, with a new name. A seq
+    has a meaning only together with its epoch."""
     seq: int
     """The seq of the last change of the live blog's own fields or of any of its entries; 0 if there was none."""
     changed_seq: int

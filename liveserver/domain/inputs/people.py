@@ -15,17 +15,21 @@ from liveserver.domain.people.rights import Role
 from liveserver.domain.people.user import NAME_MAX, login_of
 
 LOGIN_MAX = 255
-"""The greatest length of the form by which names are compared, in characters: the width of its column."""
+"""The greatest length of what `login_of` returns for a user's name, in characters: the width of the column `login`."""
 PASSWORD_MAX = 1_000
-"""The greatest length of a password that is looked at, in characters. None that was set is as long."""
+"""The greatest length of a password in a request, in characters. All passwords that can be set are shorter."""
 KEY_DAYS_MAX = 3_650
-"""The greatest number of days for which a key can be made valid: ten years. A key without an end has no such number."""
+"""The greatest number of days after which a new key can expire: ten years. A key may also never expire."""
 KEY_LIVEBLOGS_MAX = 1_000
-"""The greatest number of live blogs that a key can be limited to. All are read with each request of the key."""
+"""The greatest number of live blogs that a key can be limited to. All are read for each request with
+the key."""
 
 
 def _comparable(value: str) -> str:
-    """Return a name without the spaces around it. Raises ValueError if its compared form is too long or empty."""
+    """Return a name without the spaces around it.
+
+    Raises ValueError if `login_of` returns an empty text for the name, or more than LOGIN_MAX characters.
+    """
     if not 0 < len(login_of(value)) <= LOGIN_MAX:
         raise ValueError("must have fewer characters, or other ones")
     return value.strip()

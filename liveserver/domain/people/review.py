@@ -1,4 +1,4 @@
-"""The rules of reviews, withdrawals and takedowns: what each step makes of an entry. This module does no I/O."""
+"""The rules of reviews, withdrawals and takedowns: how each step changes an entry. This module does no I/O."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from liveserver.domain.people.principal import Principal
 
 OUTGOING = frozenset({EntryStatus.PUBLISHED, EntryStatus.SCHEDULED})
-"""The states of entries that readers see, or will see by themselves. Only who may publish may touch such an entry."""
+"""The states of entries that readers see now, or will see at a time that is set already. Only principals that may
+publish may change such an entry."""
 
 
 def submitted(draft: Entry, by: Principal, at: datetime, publish_at: datetime | None) -> Entry:
-    """Return the entry after a draft was handed in. `publish_at`: the time of publication; None for at once.
+    """Return the entry after a draft was handed in.
 
-    Raises Conflict if the entry isn't a draft. Raises InvalidInput if the time isn't in the future.
+    `publish_at`: the time at which it is to be published; None for as soon as it is approved. Raises Conflict if the
+    entry isn't a draft. Raises InvalidInput if the time isn't in the future.
     """
     if draft.status is not EntryStatus.DRAFT:
         raise Conflict(f"only a draft can be handed in: the entry is {_said(draft)}")
@@ -36,7 +38,7 @@ def submitted(draft: Entry, by: Principal, at: datetime, publish_at: datetime | 
 
 
 def approved(entry: Entry, at: datetime) -> Entry:
-    """Return the entry after it was approved: scheduled if it was handed in for a later time, else published now.
+    """Return the entry after its approval: scheduled if it was handed in for a time after `at`, else published at `at`.
 
     Raises Conflict if the entry doesn't wait for review.
     """
@@ -58,10 +60,10 @@ def returned(entry: Entry, by: Principal, at: datetime, reason: str) -> Entry:
 
 
 def withdrawn(entry: Entry, at: datetime) -> Entry:
-    """Return the entry as a draft again. Its text stays.
+    """Return the entry as a draft with the same text, but without times of publication, pin and review.
 
-    A draft has no time of publication. If the entry is published once more, readers see it for the first time (again),
-    so it appears as a new entry, at the top. Raises Conflict if the entry is a draft already.
+    If the entry is published again, it gets a new time of publication, and readers see it as a new entry. Raises
+    Conflict if the entry is a draft already.
     """
     if entry.status is EntryStatus.DRAFT:
         raise Conflict("the entry is a draft already")
@@ -103,11 +105,12 @@ def tombstone(entry: Entry, at: datetime) -> Entry:
 
 
 def check_one_person(liveblog: Liveblog, old: Entry | None, new: Entry, by: Principal) -> None:
-    """Raise Conflict if one person alone may not make this change, because it concerns breaking news.
+    """Raise Conflict if this change needs a second person, because the live blog asks for two for breaking news.
 
-    `old`: the entry before the change; None if it is new. An approved entry may be published by the scheduler, and its
-    label may be taken off together with any edit. Parts of the server itself, such as the follower of a source, aren't
-    persons.
+    `old`: the entry before the change; None if it is new. One person may not put the label `breaking` on a published
+    or scheduled entry, or change the heading or body of such an entry that keeps the label. One person may publish or
+    schedule an entry with the label only if it was scheduled already. Parts of the server, such as the scheduler, may
+    make all these changes.
     """
     if TwoPersons.BREAKING not in liveblog.two_persons or by.kind is PrincipalKind.SERVER:
         return
@@ -130,9 +133,10 @@ def check_one_person(liveblog: Liveblog, old: Entry | None, new: Entry, by: Prin
 
 
 def check_approver(liveblog: Liveblog, entry: Entry, by: Principal, hands: Collection[str | None]) -> None:
-    """Raise Conflict if the principal may not approve the entry, because it must be a second person.
+    """Raise Conflict if the entry is breaking news that a second person must approve, and `by` can't be that person.
 
-    `hands`: the principals (`Principal.ref`) that handed the entry in, or edited it since then.
+    The second person must be a user who isn't in `hands`: the principals (`Principal.ref`) that handed the entry in, or
+    edited it since then. No second person is needed if the live blog doesn't ask for two persons for breaking news.
     """
     if TwoPersons.BREAKING not in liveblog.two_persons or not entry.breaking:
         return
@@ -143,10 +147,11 @@ def check_approver(liveblog: Liveblog, entry: Entry, by: Principal, hands: Colle
 
 
 def is_confirmed(entry: Entry, action: ReviewAction, by: Principal, *, seen: bool) -> bool:
-    """Return True if the principal confirms the takedown of a published entry that another has proposed.
+    """Return True if this request of `by` confirms the takedown `action`, which another principal proposed.
 
-    `seen`: True if the principal names the entry's present version. Raises VersionConflict if the entry was edited
-    since the proposal, and the principal names no version: it may not know of the edit.
+    Only a user can confirm, and only if the entry wasn't edited since the proposal. `seen`: True if the request names
+    the entry's present version. Raises VersionConflict if the entry was edited since the proposal and `seen` is False,
+    as `by` may not have seen the edit.
     """
     proposal = entry.review
     if proposal is None or proposal.action != action or proposal.by == by.ref:
@@ -159,9 +164,10 @@ def is_confirmed(entry: Entry, action: ReviewAction, by: Principal, *, seen: boo
 
 
 def proposed(entry: Entry, action: ReviewAction, by: Principal, at: datetime) -> Review:
-    """Return the proposal for a takedown of the entry's present version.
+    """Return the proposal for this takedown of the entry's present version.
 
-    An equal proposal stays as it is. (So no key can put itself in a person's place.)
+    If the entry has such a proposal already, that proposal is returned, whoever made it. Otherwise, the proposal is a
+    new one by `by`. So an API key can't replace the person who made a proposal.
     """
     proposal = entry.review
     if proposal is not None and (proposal.action, proposal.version) == (action, entry.version):

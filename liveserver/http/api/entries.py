@@ -75,8 +75,8 @@ async def listing(request: Request) -> Response:
     """Answer with a page of a live blog's entries.
 
     The list has published entries. For those who may see drafts, it also has drafts, entries in review and scheduled
-    entries. If the query names a status, the list has only entries of this status. If the query names a partner, the
-    list has only published entries, whatever the API key and the status.
+    entries. If the query names a status, the list has only entries of this status. But if the query names a partner,
+    the list has only published entries, even if the query also names another status.
     """
     query = query_of(request, EntriesQuery)
     actor = await actor_of(request)
@@ -104,7 +104,7 @@ async def listing(request: Request) -> Response:
 
 
 def _variant(query: EntriesQuery) -> Variant:
-    """Return the part of the page cache's key that distinguishes this list of entries from other lists of its topic.
+    """Return the part of a cache's key that distinguishes different lists of the same topic's entries.
 
     The query's partner is in this part, because the answer links to the list's next page, and the link names the
     partner.
@@ -155,7 +155,7 @@ async def _list(request: Request, page: EntryPage) -> json_encoding.JSON:
 
 
 async def read(request: Request) -> Response:
-    """Answer with one entry. Drafts and scheduled entries are found only with an API key that may publish."""
+    """Answer with one entry. An entry that isn't published is found only by those who may see drafts (`Verb.SEE`)."""
     slug, entry_id = request.path_params["slug"], request.path_params["id"]
     headers = await admitted_alone(request)
     try:
@@ -188,7 +188,10 @@ async def edit(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """Delete an entry. All open pages remove it. With `confirm`, viewers are asked to confirm the removal."""
+    """Delete an entry, or propose that if the live blog asks for two persons. Open pages remove a deleted entry.
+
+    With `confirm` in the query, viewers are asked to confirm the removal.
+    """
     actor = await authorised(request, Verb.WRITE)
     confirm = query_of(request, DeleteQuery).confirm
     parts = services(request)
@@ -247,7 +250,7 @@ async def _revisions(request: Request, query: PageQuery) -> tuple[bytes, str | N
 def entry_answer(
     request: Request, liveblog: Liveblog, entry: Entry, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
-    """Return an answer with an entry: at the desk with its review, elsewhere as readers see it."""
+    """Return an answer with an entry: in the desk's API as `work_answer` does, otherwise without the entry's review."""
     if is_at_desk(request):
         return work_answer(request, liveblog, entry, status=status, headers=headers)
     content = services(request).presenter.entry(liveblog, entry)
@@ -269,7 +272,7 @@ def work_answer(
 
 
 def proposal_answer(request: Request, entry: Entry) -> Response:
-    """Return the answer to a takedown that another person has to confirm."""
+    """Return the answer 202 with the proposal for a takedown, which another person has to confirm."""
     assert entry.review is not None
     return answer(request, {"proposal": resources.review_object(entry.review)}, status=202, public=False)
 

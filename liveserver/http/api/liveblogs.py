@@ -42,7 +42,7 @@ async def create(request: Request) -> Response:
 async def listing(request: Request) -> Response:
     """Answer with a page of the live blogs, newest first.
 
-    A script of another site gets only the live blogs that the other site may show.
+    For a script on another site's page, the live blogs that this site may not show are left out.
     """
     query = query_of(request, PageQuery)
     parts = services(request)
