@@ -52,7 +52,7 @@ class Container:
     desk_sessions: DeskSessions
     sign_in: SignIn
     passkeys: Passkeys | None
-    """None if the site offers no passkeys: its package isn't installed, or its address is none for passkeys."""
+    """None if the package for passkeys isn't installed, or if browsers allow no passkeys at the site's address."""
     provider: ProviderSignIn | None
     """The OpenID provider by which people may sign in; None if the settings name none."""
     bus: Bus
@@ -76,9 +76,9 @@ class Container:
     syndication: SyndicationCoordinator
     limits: RequestLimits
     bodies: BodyBudget
-    """The budget for JSON bodies that are being received."""
+    """The budget of bytes for JSON bodies that are being received."""
     uploads: BodyBudget
-    """The budget for uploaded pictures that are being received or decoded."""
+    """The budget of bytes for uploaded pictures that are being received or decoded."""
     store_queue: FairQueue
     """The queue of jobs that read something from the store for a request, and render it."""
     picture_queue: FairQueue
@@ -86,10 +86,9 @@ class Container:
     card_queue: FairQueue
     """The queue of jobs that draw share cards."""
     dated: DatedCache
-    """The cache of sitemaps."""
+    """The cache of sitemaps, each of which is kept for `DATED_SECONDS`."""
     writable: FreshFlight[None]
-    """The check that the database can be written to. A call of the check raises StoreUnavailable if writing isn't
-    possible."""
+    """The check whether the database can be written to. `await writable()` raises StoreUnavailable if it can't."""
 
 
 def services(connection: HTTPConnection) -> Container:

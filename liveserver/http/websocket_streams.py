@@ -39,14 +39,17 @@ class Follower(ViewerEvents, Protocol):
     """The side of a stream that decides what its viewer gets: a reader's subscription, or an editor's desk."""
 
     async def join(self, viewer: Viewer, after: Position | None, /) -> None:
-        """Register the viewer with the hub. `after`: the position that the viewer has; None if it has none.
+        """Register the viewer with the hub. `after`: the last position that the viewer received; None if it has none.
 
         Raises Draining if the process is about to end, NotFound if the live blog doesn't exist, and StoreUnavailable.
         """
 
 
 async def briefly(sending: Awaitable[None]) -> None:
-    """Wait for `CLOSE_SECONDS` at most until the end of a stream is sent. No error is raised if the viewer has left."""
+    """Wait until the end of a stream is sent, for `CLOSE_SECONDS` at most.
+
+    No error is raised if the time is over, or if the viewer has left.
+    """
     with suppress(TimeoutError, OSError, RuntimeError, WebSocketDisconnect):
         async with asyncio.timeout(CLOSE_SECONDS):
             await sending
@@ -82,9 +85,10 @@ def no_room(scope: Scope) -> bool:
 
 
 async def register(subscription: Follower, viewer: SocketViewer, after: Position | None) -> None:
-    """Register a viewer with the hub after its connection was handed over. If that fails, close the viewer.
+    """Register a viewer with the hub after its connection was handed over. Afterwards, no task runs for the viewer.
 
-    No task runs for the viewer afterwards. `after`: the viewer's position; None if it has none.
+    `after`: the viewer's position; None if it has none. If `join` raises NotFound, StoreUnavailable or Draining, the
+    viewer is closed with the error's close code (`code_of`).
     """
     try:
         await subscription.join(viewer, after)
@@ -93,7 +97,10 @@ async def register(subscription: Follower, viewer: SocketViewer, after: Position
 
 
 def code_of(error: LiveserverError) -> int:
-    """Return the WebSocket close code that tells a viewer why it was refused."""
+    """Return the WebSocket close code that tells a viewer why it was refused.
+
+    `error`: NotFound, EmbedRefused, StoreUnavailable or Draining.
+    """
     return next(code for kind, code in _CODES.items() if isinstance(error, kind))
 
 
@@ -140,7 +147,7 @@ async def _serve_websocket(websocket: WebSocket, viewer: QueueViewer, subscripti
 
 
 async def _receive(websocket: WebSocket, viewer: QueueViewer, subscription: Follower) -> int | None:
-    """Read what the viewer sends, until the viewer leaves or sends too much.
+    """Read the viewer's messages, until the viewer leaves, sends too large a message, or exceeds its budget.
 
     Returns None if the viewer has left. Otherwise returns the close code to send to the viewer.
     """

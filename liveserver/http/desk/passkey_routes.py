@@ -1,6 +1,6 @@
-"""The endpoints of passkeys: two for each purpose, one for the options and one for the answer. Both have JSON bodies.
+"""The endpoints of passkeys: for each `Purpose`, one that sends the options and one that takes the answer.
 
-They are for the scripts of the desk's own pages only.
+Requests and answers are JSON. Only scripts of the desk's own pages may send such requests.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from liveserver.access.people.passkeys import Passkeys
 
 BODY_MAX = 16 * 1024
-"""The greatest size of a body, in bytes. An answer has some 1,500, and with an attestation of a certificate 6,000."""
+"""The greatest size of a request body, in bytes. An authenticator's answer has some 1,500 bytes, or 6,000 with an
+attestation by a certificate."""
 TOKEN_MAX = 100
 """The greatest length of a link's token, in characters. Ours have 43."""
 
 
 class OptionsInput(BaseModel):
-    """The body of a request for options."""
+    """The body of a request for the options that a browser passes to an authenticator."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -64,7 +65,7 @@ def _checked(request: Request) -> Passkeys:
 
 
 async def _options(purpose: Purpose, request: Request) -> Response:
-    """Answer with the options of a ceremony, and set the cookie with its challenge."""
+    """Answer with the options that the browser passes to an authenticator, and set the cookie with their challenge."""
     passkeys = _checked(request)
     body = await simple_body_of(request, OptionsInput, limit=BODY_MAX)
     match purpose:
@@ -110,4 +111,4 @@ PASSKEY_ROUTES = [
     for purpose in Purpose
     for ending, endpoint in (("/options", _options), ("", _answer))
 ]
-"""The routes of passkeys."""
+"""The routes of passkeys, two for each purpose."""

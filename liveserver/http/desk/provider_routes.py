@@ -68,15 +68,15 @@ _MESSAGES: dict[type[LiveserverError], str] = {
     Unauthorized: "expired",
     Forbidden: "failed",
 }
-"""The texts that tell a person what went wrong. Nothing of what the provider says gets into a page."""
+"""The last part of the message's key, `provider.…`, for each error. A page shows no text that the provider has sent."""
 
 
 @desk_page
 async def depart(request: Request) -> Response:
-    """Answer a form with a page that leads to the provider.
+    """Answer a form with a page that sends the browser on to the provider (`refresh`).
 
-    The page leads there by itself (`refresh`). A redirect wouldn't: after a form, browsers follow one to other sites
-    only if `form-action` of the Content-Security-Policy names them.
+    The answer isn't a redirect: after a form, browsers follow a redirect to another site only if `form-action` of the
+    Content-Security-Policy names that site.
     """
     provider, form = _provider(request), await form_of(request)
     try:
@@ -98,7 +98,10 @@ async def depart(request: Request) -> Response:
 
 
 async def arrive(request: Request) -> Response:
-    """Answer a browser that the provider has sent back: with a session, or a page that says what went wrong."""
+    """Answer a browser that the provider has sent back: lead to the destination, or say on a page what went wrong.
+
+    If the user signs in or joins, the answer begins a session.
+    """
     provider = _provider(request)
     cookie = _cookie(request, provider)
     try:
@@ -127,9 +130,9 @@ def _cookie(request: Request, provider: ProviderSignIn) -> StateCookie:
 
 
 def _told(request: Request, error: LiveserverError) -> Response:
-    """Return a page that says what went wrong, and leads to the page for signing in.
+    """Return a page that says what went wrong, and has a link to the page for signing in.
 
-    Raises any other error again, such as StoreUnavailable.
+    Raises the error again if it has no text in `_MESSAGES`, and isn't TooManyRequests or Busy.
     """
     error = refused(request.scope, error)
     headers: dict[str, str] = {}
@@ -148,4 +151,4 @@ PROVIDER_ROUTES = [
     Route("/desk/signin/provider", depart, methods=["POST"]),
     Route(CALLBACK, arrive),
 ]
-"""The routes of the provider."""
+"""The routes for signing in by the provider."""

@@ -1,4 +1,7 @@
-"""The cookie with the state of a sign-in under way, by a passkey or a provider. Its end, or its time, removes it."""
+"""The cookie with the state of a sign-in under way, by a passkey or a provider.
+
+Success removes the cookie. Otherwise it lasts for its lifetime.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class StateCookie:
-    """One such cookie. No script can read it, and no other host gets it."""
+    """A cookie with the state of a sign-in under way. No script can read the cookie, and no other host gets it."""
 
     def __init__(self, name: str, lifetime: timedelta, *, secure: bool) -> None:
         """`secure`: True if the site's public address begins with https."""
@@ -28,7 +31,7 @@ class StateCookie:
     def set(self, response: Response, state: str) -> None:
         """Let a response set the cookie.
 
-        Lax: the browser sends it as it comes back from the provider's site by a link or a redirect.
+        It is `SameSite=Lax`, as the browser must send the cookie when the provider's site redirects to us.
         """
         response.set_cookie(
             self._name, state, max_age=self._lifetime, path="/", secure=self._secure, httponly=True, samesite="lax"

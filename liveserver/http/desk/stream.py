@@ -30,13 +30,16 @@ if TYPE_CHECKING:
 
 
 class DeskStream:
-    """The endpoint of the desk's stream, as an ASGI application. `?after=POSITION` means what it means for readers."""
+    """The endpoint of the desk's stream, as an ASGI application.
+
+    With `?after=POSITION`, the editor is sent the changes after that position, as readers are.
+    """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the connection over to the hub, or stream until one side ends the stream.
 
-        The handshake is refused if the process is about to end, has no room, or if the editor has too many streams; if
-        a page of another site asks; and if nobody is signed in, or may not see the live blog's unpublished work.
+        The handshake is refused with a 503 if the process is about to end, or accepts no more streams. It is refused
+        for each error of `_desk`, too.
         """
         parts: Container = scope["state"]["services"]
         if parts.hub.draining or no_room(scope):
@@ -62,8 +65,9 @@ class DeskStream:
 async def _desk(parts: Container, websocket: WebSocket) -> Desk:
     """Return the desk that a handshake asks for.
 
-    Raises TooManyRequests, Forbidden if a page of another site asks or the user may not see the live blog, Unauthorized
-    if nobody is signed in, and StoreUnavailable.
+    Raises TooManyRequests for too many requests, or too many desks of the user or the live blog. Raises OtherSite if a
+    page of another site asks, and Unauthorized if nobody is signed in. Raises Forbidden if the user may not see the
+    live blog's unpublished work. Also raises StoreUnavailable.
     """
     cookies, slug = websocket.headers.get("cookie"), websocket.path_params["slug"]
     if (ref := parts.desk_sessions.recall(cookies)) is not None:

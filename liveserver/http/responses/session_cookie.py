@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def set_cookie(response: Response, sessions: DeskSessions, token: str) -> None:
     """Let a response set the session's cookie.
 
-    No script can read the cookie, and no other host gets it. Requests that another site causes have it only if a person
-    follows a link to the desk.
+    No script can read the cookie, and no other host gets it. If a page of another site makes the browser send a
+    request, the browser adds the cookie only if the request opens a page of the desk, for example by a link.
     """
     response.set_cookie(
         sessions.cookie,

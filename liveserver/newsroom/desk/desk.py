@@ -35,7 +35,7 @@ class Desk:
         self.viewer: Viewer | None = None
         """The viewer to write to; None until the desk has had its `hello`, and after its end."""
         self.missed = False
-        """True if the desk wasn't sent something because it lagged, or hadn't had its `hello`."""
+        """True if a message wasn't written to the desk, because the desk lagged or had no `hello` yet."""
         self._connection: Viewer | None = None
         self._ended = False
 
@@ -45,12 +45,12 @@ class Desk:
         return self.by.session or ""
 
     def person(self, word: Word | None = None) -> Person:
-        """Return the editor as others see them after a word of the desk (None: it has said nothing yet)."""
+        """Return the editor as other editors see them. `word`: the desk's last word; None if it has sent none yet."""
         entry, state = word or (None, DeskState.HERE)
         return Person(self.by.id, self.by.name, entry, state)
 
     async def join(self, viewer: Viewer, after: Position | None, /) -> None:
-        """Register the desk, and send it `hello`, then what it missed after a position (None: nothing).
+        """Register the desk. Send it `hello`, then the changes after a position; no changes if `after` is None.
 
         Raises Draining if the process is about to end, NotFound if the live blog doesn't exist, and StoreUnavailable.
         """
@@ -70,13 +70,16 @@ class Desk:
         self._rooms.greet(self)
 
     def writable(self, viewer: Viewer, /) -> None:
-        """Bring the desk, which lagged, up to date."""
+        """Send the desk, which lagged, the changes that it missed, and then the present state (`DeskRooms.greet`).
+
+        Called by the viewer when it can be written to again.
+        """
         self._hub.resume(self._topic, viewer)
         if self.viewer is not None:
             self._rooms.greet(self)
 
     def said(self, viewer: Viewer, message: bytes, /) -> None:
-        """Note the desk's word. If the message isn't one that a desk may send, end the desk."""
+        """Note the word in a message of the desk. For any other message, end the desk with CLOSE_TOO_TALKATIVE."""
         word = desk_messages.read_word(message)
         if word is not None:
             self._rooms.heard(self, word)
@@ -86,7 +89,7 @@ class Desk:
             asyncio.get_running_loop().call_soon(self.end, close_codes.CLOSE_TOO_TALKATIVE)
 
     def asked(self) -> int:
-        """Return 0: desks are asked for no answers."""
+        """Return 0: the server asks desks for no answers, such as confirmations."""
         return 0
 
     def gone(self, viewer: Viewer, /) -> None:

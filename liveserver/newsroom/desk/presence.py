@@ -1,8 +1,9 @@
 """Presence at the desk: who is at work on each live blog, here and on the other nodes. This module does no I/O.
 
-Nothing of this is stored. Each node announces the people at its own desks, each with the seconds since their last word,
-when something changes and every INTERVAL seconds. A person is gone LIFETIME seconds after the last word, whether the
-desk's machine died or the node's. So a lost message has no effect that lasts, and clocks of nodes needn't agree.
+Nothing of this is stored. Each node announces the people at its own desks when something changes, and every INTERVAL
+seconds. For each person, it says how many seconds ago their desk sent its last word. LIFETIME seconds after that word,
+the person is gone, even if the desk's machine or its node has died. So the effect of a lost message doesn't last, and
+the nodes' clocks needn't agree.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 LIFETIME = 30.0
 """Seconds after the last word of a desk until its editor is gone from the list. A desk repeats its word more often."""
 INTERVAL = 2.0
-"""Seconds between two announcements of the same people by a node. A lost one is made up for that soon."""
+"""Seconds after which a node announces the same people again. So the effect of a lost announcement is short."""
 PEOPLE_MAX = 300
-"""The greatest number of people of a live blog that a list or an announcement has: some 30 KB. It is more than any
-newsroom has at one live blog. Further people work on, but aren't shown."""
+"""The greatest number of a live blog's people in a list, or in a node's announcement, which then has some 30 KB. No
+newsroom has as many at one live blog. Any further people can work, but aren't shown."""
 _ID_MAX = 64
 
 
@@ -41,7 +42,7 @@ class DeskPresence:
         """`lifetime`: seconds after a person's last word until the person is gone."""
         self._lifetime = lifetime
         self._here: dict[str, dict[Hashable, _Seat]] = {}
-        """The people at this node's desks, by slug and desk."""
+        """The people at this node's desks, by slug, and then by desk (the `desk` of `said`)."""
         self._elsewhere: dict[str, dict[str, list[_Seat]]] = {}
         """The people at the other nodes' desks, by slug and node."""
 

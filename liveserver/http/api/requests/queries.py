@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 SEARCH_MAX = 100
-"""The greatest length of a search on the board, in characters. Nobody types more, and the database looks for it in
-each entry."""
+"""The greatest length of a search text on the board, in characters. Nobody types a longer text, and the database
+compares the text with each entry."""
 
 
 class Query(BaseModel):
@@ -92,7 +92,7 @@ class BoardQuery(PageQuery):
 
 
 class DeleteQuery(Query):
-    """The parameters of a deletion of an entry."""
+    """The parameter of a request to delete, withdraw or erase an entry."""
 
     confirm: bool = Field(False, description="Ask every viewer to confirm that the entry is gone")
 

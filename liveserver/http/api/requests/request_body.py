@@ -24,12 +24,12 @@ _DIGITS = 18
 
 
 async def body_of(request: Request, kind: type[InputType], actor: Actor, *, confirms: bool = False) -> InputType:
-    """Return the JSON body that the actor sends, as a model. Check afterwards that the API key is unchanged.
+    """Return the JSON body that the actor sends, as a model. After reading the body, check the actor again (`confirm`).
 
-    `confirms`: True if the operation's transaction checks the key again. In that case, this function doesn't check the
-    key. Raises TooManyRequests or Busy if too much is being sent at once. Raises Unauthorized or Forbidden if the key
-    was changed meanwhile. Also raises TooLarge, UnsupportedMediaType, and InvalidInput, which names every field that
-    isn't valid.
+    `confirms`: True if the operation's transaction makes this check; then it isn't made here. Raises the errors of
+    `confirm`. Raises TooManyRequests if the bodies that the actor is sending now are too large together, and Busy if
+    too few bytes of the budget are free (`BodyBudget.room`). Also raises TooLarge, UnsupportedMediaType, and
+    InvalidInput, which names every field that isn't valid.
     """
     parts = services(request)
     limit = parts.settings.max_body_size
@@ -74,9 +74,9 @@ def _is_utf8(raw: bytearray) -> bool:
 
 
 def expected_size(request: Request, limit: int) -> int:
-    """Return the size of the request body in bytes, by its Content-Length; `limit` without a valid Content-Length.
+    """Return the number of bytes that Content-Length names; `limit` if that header is missing or isn't valid.
 
-    If the Content-Length is larger than `limit`, the returned number is larger than `limit`, too, but may not be exact.
+    For a number of more than `_DIGITS` digits, `limit + 1` is returned.
     """
     declared = request.headers.get("content-length", "")
     # `int` can't read some characters that Unicode calls digits, nor a number with thousands of digits.

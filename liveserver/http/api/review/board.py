@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 
 async def read(request: Request) -> Response:
-    """Answer with a page of the board. The answer 304 costs a read of one row."""
+    """Answer with a page of the board; with a 304 if the client has the board's present tag (`If-None-Match`).
+
+    For a 304, only the tag is read, and no entries.
+    """
     query = query_of(request, BoardQuery)
     actor = await authorised(request, Verb.SEE)
     parts, slug = services(request), request.path_params["slug"]
@@ -64,7 +67,10 @@ async def _page(parts: Container, slug: str, which: BoardFilter, query: BoardQue
 
 
 def _tag(state: str, ref: str) -> str:
-    """Return the board's entity tag. Another user's tag is another one: what is `mine` depends on the user."""
+    """Return the board's entity tag for one user. Users have different tags, as the query `mine` depends on the user.
+
+    `state`: the tag of the board in the store. `ref`: the user's `Principal.ref`.
+    """
     return f'"{state}-{ref}"'
 
 

@@ -36,7 +36,10 @@ PLACEHOLDER = "00000000-0000-7000-8000-000000000000"
 
 
 async def preview(request: Request) -> Response:
-    """Answer with all that readers would see of an entry, made by the very renderers that make it for them."""
+    """Answer with an entry as readers would see it: page, widget, share card, feed item and alert.
+
+    The renderers are those that make the published pages.
+    """
     actor = await authorised(request, Verb.WRITE)
     body = await body_of(request, EntryInput, actor)
     parts, slug = services(request), request.path_params["slug"]

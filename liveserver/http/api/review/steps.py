@@ -1,4 +1,7 @@
-"""The API's steps of a review, and takedowns: `/api/v1/liveblogs/{slug}/entries/{id}/submit`, `…/approve` …"""
+"""The API's steps of a review, and takedowns: the operations `submit`, `approve`, `return`, `withdraw` and `erase`.
+
+Their paths are `/api/v1/liveblogs/{slug}/entries/{id}/submit` and so on; `erase` is at `/desk/api/v1` only.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ async def submit(request: Request) -> Response:
 
 
 async def approve(request: Request) -> Response:
-    """Publish or schedule the version of an entry that `If-Match` names, and answer with the entry."""
+    """Publish an entry that waits for review, or schedule it if it was handed in for a later time.
+
+    `If-Match` names the version that was read. The answer is the entry. Raises InvalidInput if `If-Match` is `*`.
+    """
     actor = await authorised(request, Verb.PUBLISH)
     version = version_of(request, required=True)
     if version is None:
@@ -52,7 +58,7 @@ async def approve(request: Request) -> Response:
 
 
 async def give_back(request: Request) -> Response:
-    """Return an entry that was handed in to its author, with a reason, and answer with the entry."""
+    """Make an entry that waits for review a draft again, with a reason for its author. The answer is the entry."""
     actor = await authorised(request, Verb.PUBLISH)
     body = await body_of(request, ReturnInput, actor)
     entry = _entry(request, version_of(request, required=False))
@@ -60,7 +66,10 @@ async def give_back(request: Request) -> Response:
 
 
 async def withdraw(request: Request) -> Response:
-    """Make a draft of an entry, and answer with the draft. Readers see a deletion."""
+    """Turn an entry back into a draft, and answer with the draft. If it was published, readers see a deletion.
+
+    If two persons are needed, the first one's request only makes a proposal, and is answered with a 202.
+    """
     actor = await authorised(request, Verb.WRITE)
     confirm = query_of(request, DeleteQuery).confirm
     entry = _entry(request, version_of(request, required=False))
@@ -76,7 +85,11 @@ async def withdraw(request: Request) -> Response:
 
 
 async def erase(request: Request) -> Response:
-    """Delete an entry, and empty all that the database has of its content. The user has just proved who they are."""
+    """Delete an entry, and empty all that the database has of its content.
+
+    If two persons are needed, the first one's request only makes a proposal, and is answered with a 202. Raises
+    NotConfirmed if the user's last proof of identity is older than `CONFIRMED_FOR`.
+    """
     actor = await authorised(request, Verb.PUBLISH)
     check_confirmed(desk_actor_of(request))
     await body_of(request, EraseInput, actor)

@@ -37,7 +37,7 @@ DONE = {
     "provider": Message("account.done_provider"),
     "gone": Message("account.gone"),
 }
-"""The sentences that say what a form has done, by the word in the address to which the form's answer leads."""
+"""The messages that say what a form has done, by the value of `?done=` in the address of the account's page."""
 
 
 @desk_page
@@ -52,9 +52,11 @@ async def account_page(request: Request) -> Response:
 
 @desk_page
 async def change_password(request: Request) -> Response:
-    """Set a new password, if the old one is right. The user's other sessions end.
+    """Set a new password, if the form has the right old one. The user's other sessions end.
 
-    A user without a password sets one within some minutes after signing in.
+    A form without an old password sets the user's first password. For that, the last proof of identity, such as
+    signing in, must not be older than `CONFIRMED_FOR`. If no password is set, the answer is the account's page with the
+    reason.
     """
     actor, form = await signed_in(request), await form_of(request)
     sign_in, headers = services(request).sign_in, dict[str, str]()
@@ -78,7 +80,10 @@ async def change_password(request: Request) -> Response:
 
 @desk_page
 async def end_sessions(request: Request) -> Response:
-    """End one of the user's sessions, or all others. `end`: the id of the session, or `others`."""
+    """End one of the user's sessions, or all except the present one.
+
+    The form's field `end` has the id of the session, or `others`.
+    """
     actor, form = await signed_in(request), await form_of(request)
     sessions, by = services(request).store.sessions, actor.actor.principal
     session_id = form.get("end", "")
@@ -94,7 +99,10 @@ async def end_sessions(request: Request) -> Response:
 
 @desk_page
 async def remove_passkey(request: Request) -> Response:
-    """Remove one of the user's passkeys, unless it is the only way to sign in. `remove`: the id of the passkey."""
+    """Remove one of the user's passkeys. The form's field `remove` has the passkey's id.
+
+    If the passkey is the user's only way to sign in, it stays, and the answer is a 409 with the account's page.
+    """
     actor, form = await signed_in(request), await form_of(request)
     try:
         await services(request).store.credentials.remove_passkey(actor.actor.principal, form.get("remove", ""), now())

@@ -38,9 +38,10 @@ HEADERS = {**security_headers.DESK, "Cache-Control": "no-store", "X-Robots-Tag":
 
 
 def desk_page(endpoint: Endpoint) -> Endpoint:
-    """Return an endpoint that serves requests from the desk's own pages only, and answers refusals with a page.
+    """Return an endpoint that refuses a form sent from another site, and answers some errors with a page.
 
-    If the session ends while a request is under way, the answer leads to the page for signing in.
+    Unauthorized leads to the page for signing in. Forbidden, InvalidInput, TooLarge and UnsupportedMediaType are
+    answered with a page. After a form, the sessions of open desk streams are checked again.
     """
 
     @wraps(endpoint)
@@ -64,12 +65,12 @@ def desk_page(endpoint: Endpoint) -> Endpoint:
 
 
 def language_of(request: Request) -> str:
-    """Return the language in which to answer: the person's, if we have texts in it, and English otherwise."""
+    """Return the language of the answer: by Accept-Language, or English if we have texts in none of its languages."""
     return reader_language(request.headers.get("accept-language")) or FALLBACK
 
 
 def client_of(request: Request) -> Client:
-    """Return the client that signs in."""
+    """Return the address and User-Agent of the client that sent a request."""
     return Client(request.scope.get("client"), request.headers.get("user-agent", ""))
 
 
@@ -87,27 +88,31 @@ async def signed_in(request: Request) -> DeskActor:
 
 
 def page(html: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Return an answer with a page."""
+    """Return an answer with a page. `headers`: added to `HEADERS`, which all pages of the desk have."""
     return HTMLResponse(html, status, {**HEADERS, **(headers or {})})
 
 
 def redirect(request: Request, path: str) -> Response:
-    """Return an answer that leads to a page of the desk. `path`: as the routes have it, beginning with `/desk`."""
+    """Return a redirect to a page of the desk.
+
+    `path`: the page's path in the routes, beginning with `/desk`, with or without a query.
+    """
     return RedirectResponse(path_below(request, path), 303, HEADERS)
 
 
 def path_below(request: Request, path: str) -> str:
-    """Return a path of the routes as browsers need it: behind the path of the site's public address, if it has one.
+    """Return the path at which browsers find a path of the routes. It begins with the path of the public address.
 
-    No host is named, as a client may send any Host header.
+    For example, it is `/live/desk` for `/desk` if the site's public address is `https://example.org/live`. No host is
+    named, as a client may send any Host header.
     """
     return services(request).pages.urls.desk_path.removesuffix("/desk") + path
 
 
 def to_sign_in(request: Request) -> Response:
-    """Return an answer that leads to the page for signing in, and from there back to the page that was asked for.
+    """Return a redirect to the page for signing in. After signing in, the person gets the page that they asked for.
 
-    After a form that wasn't taken, it leads to the account, where the forms are.
+    If the request was a form, they get the page of the account instead.
     """
     wanted = request.url.path if request.method in {"GET", "HEAD"} else "/desk/account"
     return redirect(request, f"/desk/signin?next={quote(wanted, safe='/')}")
@@ -136,9 +141,9 @@ async def begin(request: Request, response: Response, user: SignedIn) -> None:
 
 
 def too_many(request: Request, error: LiveserverError) -> tuple[Message, int, dict[str, str]]:
-    """Return the message, the status and the headers for a try to sign in that isn't begun.
+    """Return the message, the status and the headers of the answer if a try to sign in can't be checked now.
 
-    `error`: TooManyRequests, or Busy.
+    `error`: TooManyRequests or Busy. The refusal is counted.
     """
     refused(request.scope, error)
     slow_down(request.scope)

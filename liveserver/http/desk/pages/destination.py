@@ -12,12 +12,12 @@ _PATH = re.compile(
     r"/desk(?!/(?:api|join|signin|signout)(?:[/?]|\Z))(?:/[A-Za-z0-9_-][A-Za-z0-9._~-]*)*(?:\?[A-Za-z0-9._~=&%-]*)?",
     re.ASCII,
 )
-"""The paths of the desk's pages, with a query. Signs with a meaning of their own, such as `//`, `..`, `\\` and `@`, are
-in none of them."""
+"""The paths, with or without a query, to which a sign-in may lead: `/desk` and all paths below, except the API and the
+pages for joining and for signing in and out. None contains `//`, `/.`, `\\` or `@`, which could lead elsewhere."""
 
 
 def destination(text: str | None) -> str:
-    """Return the path of the page to which a sign-in leads: `text`, or `/desk` if `text` names no page of the desk.
+    """Return the path of the page to which a sign-in leads: `text`, or `/desk` if `text` isn't such a path (`_PATH`).
 
     No other host can be named: an attacker's link to the real sign-in page must not lead to the attacker's copy of it
     (open redirect).

@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
 FORM_MAX = 8 * 1024
-"""The greatest size of a form, in bytes. The longest is some 2 KB: a name, a password, and the path of a page."""
+"""The greatest size of a form, in bytes. Our largest form has some 2 KB: a name, a password, and the path of a page."""
 FIELDS_MAX = 10
-"""The greatest number of a form's fields."""
+"""The greatest number of fields in a form. A form with more fields is refused."""
 
 
 async def form_of(request: Request) -> dict[str, str]:
     """Return the fields of a form, by name. If a field comes twice, the first one counts.
 
-    Raises UnsupportedMediaType, TooLarge, and InvalidInput.
+    Raises UnsupportedMediaType, TooLarge for more than FORM_MAX bytes, and InvalidInput if the form isn't UTF-8 or has
+    more than FIELDS_MAX fields.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != MEDIA_TYPE:

@@ -1,4 +1,4 @@
-"""The page to which invitations lead, `/desk/join#TOKEN`. It serves links for new passwords, too.
+"""The page to which links of all kinds lead, `/desk/join#TOKEN`: to join, to set a new password, or to sign in.
 
 The token is in the fragment, which browsers send to no server and name in no referrer. So it gets into no log. A script
 moves it into the page's form; without scripts, people paste the link into the form.
@@ -36,9 +36,9 @@ async def link_page(request: Request) -> Response:
 
 @desk_page
 async def join(request: Request) -> Response:
-    """Answer a link with the page on which its user sets a password. Answer a link and a password by signing in.
+    """Answer a form with a link. Without a password, the answer is the page on which the link's user sets one.
 
-    A link of the kind `sign-in` signs in at once.
+    With a password, the password is set, and the user is signed in. A link of the kind `sign-in` needs no password.
     """
     parts, language, client = services(request), language_of(request), client_of(request)
     form = await form_of(request)
@@ -78,6 +78,6 @@ async def _found(request: Request, token: str) -> tuple[JoinLink, User]:
 
 
 def _token_in(text: str) -> str | None:
-    """Return the token in a link, or in the token alone; None if there is none."""
+    """Return the token in a text that is a link or only its token; None if the text has no token."""
     token = text.rpartition("#")[2].strip()
     return token if _TOKEN.fullmatch(token) else None

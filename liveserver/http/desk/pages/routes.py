@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def _page_with_form(path: str, page: Endpoint, form: Endpoint) -> Route:
-    """Return one route for a page and for the form that is sent to its address, so that a 405 can name all methods."""
+    """Return one route for a GET of a page and a POST of its form, so that a 405 can name both methods."""
 
     async def endpoint(request: Request) -> Response:
         return await (form if request.method == "POST" else page)(request)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @desk_page
 async def sign_in_page(request: Request) -> Response:
-    """Answer with the page for signing in. Somebody who is signed in already is led on."""
+    """Answer with the page for signing in. If the user is signed in already, redirect to the destination (`?next=`)."""
     wanted = destination(request.query_params.get("next"))
     if await desk_actor(request) is not None:
         return redirect(request, wanted)
@@ -40,7 +40,7 @@ async def sign_in_page(request: Request) -> Response:
 
 @desk_page
 async def sign_in(request: Request) -> Response:
-    """Sign in by name and password. A try that fails is answered with the page, which keeps the name."""
+    """Sign in by name and password. If that fails, the answer is the page again, with the name filled in."""
     parts, form = services(request), await form_of(request)
     wanted, name = destination(form.get("next")), form.get("name", "")
     headers: dict[str, str] = {}
