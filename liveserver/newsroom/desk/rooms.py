@@ -205,7 +205,7 @@ class DeskRooms:
         room.takedowns = takedowns
 
     def announce_people(self) -> None:
-        """Announce the people at this node's desks to the other nodes, and drop other nodes' people who are gone."""
+        """Announce the people at this node's desks to the other nodes, and free the memory of people who are gone."""
         self._presence.forget(_now())
         for slug in self._rooms:
             self._announce_people(slug)
