@@ -51,7 +51,7 @@ class Presenter:
         )
 
     def work(self, liveblog: Liveblog, entry: Entry, *, notes: int | None = None) -> json_encoding.JSON:
-        """Return an entry as a JSON object for those who work on it, with its review.
+        """Return an entry as a JSON object for the newsroom: its public fields, and the fields of `work_object`.
 
         `notes`: the number of notes on the entry; None if it isn't known.
         """

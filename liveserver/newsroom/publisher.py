@@ -1,6 +1,7 @@
 """The actions of editors on live blogs and entries.
 
-First the text is made safe. Then the change is stored, and so gets its number. Only then is it sent to viewers.
+First the text is made safe. Then the change is stored, and gets a seq if readers are to see it. Only then is it sent to
+viewers.
 """
 
 from __future__ import annotations
@@ -42,11 +43,11 @@ if TYPE_CHECKING:
 
 
 class Removed(NamedTuple):
-    """The result of a takedown: of a deletion, withdrawal or erasure."""
+    """The result of a deletion, withdrawal or erasure."""
 
     written: Written
     takedown: Takedown | None
-    """The confirmations that viewers are asked for; None if they aren't asked, or if they never saw the entry."""
+    """The takedown that viewers are asked to confirm; None if viewers aren't asked, or never saw the entry."""
 
 
 class Publisher:
@@ -109,8 +110,9 @@ class Publisher:
         """Edit a live blog's own fields, and return the live blog.
 
         `version`: the version that the editor has edited (None: any). Raises NotFound if there is no such live blog.
-        Raises VersionConflict if another version is current. Raises Unauthorized or Forbidden if the principal `by` may
-        not change the settings now.
+        Raises VersionConflict if another version is current. Raises Conflict if breaking news is to need two persons,
+        but breaking news is scheduled already. Raises Unauthorized or Forbidden if the principal `by` may not change
+        the settings now.
         """
         at = self._clock()
 
@@ -141,10 +143,11 @@ class Publisher:
 
         `idempotency_key`: only requests of the same principal are compared with this one. Raises Unauthorized or
         Forbidden if the principal `by` may not create such an entry when it is written. (For a long body, this is also
-        checked before the body is made safe.) Raises InvalidInput. Raises NotFound if there is no such live blog.
-        Raises Busy if too many long texts wait to be made safe. Raises Conflict if one entry too many would be pinned.
-        Raises KeyReused if a different request came with the idempotency key before. Raises Gone if the entry that was
-        created with the idempotency key has been deleted.
+        checked before the body is made safe.) Raises InvalidInput if the time doesn't fit the state, the body isn't
+        allowed, or an entry to be published is empty. Raises NotFound if there is no such live blog. Raises Busy if too
+        many long texts wait to be made safe. Raises Conflict if too many entries would be pinned, or if breaking news
+        needs a second person. Raises KeyReused if a different request came with the idempotency key before. Raises Gone
+        if the entry that was created with the idempotency key has been deleted.
         """
         at = self._clock()
         refusal: InvalidInput | None = None
@@ -188,11 +191,11 @@ class Publisher:
         `version`: the version that the editor has edited (None: any). `idempotency_key`: if a request of the same
         principal with this key has edited the entry already, it isn't edited again. Raises Unauthorized or Forbidden if
         the principal `by` may not make this edit when the entry is written. Raises KeyReused if a different request
-        came with the idempotency key before. Raises VersionConflict if the
-        current version isn't `version`. Raises Conflict if the entry's state forbids the edit, if the entry was taken
-        over from another live blog and ours follows one now, or if one entry too many would be pinned. Raises
-        InvalidInput. Raises NotFound if there is no such entry. Raises Gone if the entry was deleted. Raises Busy if
-        too many long texts wait to be made safe.
+        came with the idempotency key before. Raises VersionConflict if the current version isn't `version`. Raises
+        Conflict if the entry's state forbids the edit, if too many entries would be pinned, or if breaking news needs a
+        second person. Also raises Conflict if the entry was taken over from a source, and the live blog follows a
+        source now. Raises InvalidInput. Raises NotFound if there is no such entry. Raises Gone if the entry was
+        deleted. Raises Busy if too many long texts wait to be made safe.
         """
         at = self._clock()
         # The body is made safe before the transaction, as other transactions would wait for this one meanwhile.
@@ -216,10 +219,11 @@ class Publisher:
     ) -> Removed:
         """Delete an entry permanently. With `confirm`, viewers are asked to confirm that the entry is gone.
 
-        `version`: the version that the editor has seen (None: any). If the live blog asks for two persons, the
-        first one's call only notes a proposal. Raises NotFound if there is no such entry. Raises Gone if the entry was
-        deleted already. Raises VersionConflict if the current version isn't `version`. Raises Unauthorized or Forbidden
-        if the principal `by` may not delete this entry now.
+        `version`: the version that the editor has seen (None: any). If the deletion needs two persons, the first
+        person's call only stores a proposal. Raises NotFound if there is no such entry. Raises Gone if the entry was
+        deleted already. Raises VersionConflict if the current version isn't `version`. If `version` is None, also
+        raises VersionConflict if the entry was edited since the other person's proposal. Raises Unauthorized or
+        Forbidden if the principal `by` may not delete this entry now.
         """
         deletion = self._store.entries.delete(
             slug,
@@ -233,9 +237,9 @@ class Publisher:
         return await self.take_down(deletion, by, confirm=confirm)
 
     async def take_down(self, writing: Coroutine[Any, Any, Written], by: Principal, *, confirm: bool) -> Removed:
-        """Run `writing`, by which `by` takes an entry down, and tell viewers and desks. Raises the errors of `writing`.
+        """Run `writing`, which takes an entry down, and tell viewers and desks of it. Raises the errors of `writing`.
 
-        `confirm`: True to ask viewers to confirm that the entry is gone.
+        `by`: the principal that takes the entry down. `confirm`: True to ask viewers to confirm that the entry is gone.
         """
         takedown: Takedown | None = None
 
@@ -344,7 +348,10 @@ class Publisher:
         return await self._sanitising.run(partial(safe, markup=markup), body, owner=by.ref)
 
     async def write(self, writing: Coroutine[Any, Any, Written], by: Principal) -> Written:
-        """Run `writing`, which stores a change of an entry by `by`, and tell viewers, desks and the scheduler of it."""
+        """Run `writing`, which stores an entry's change, and tell viewers, desks and the scheduler of the change.
+
+        `by`: the principal that makes the change. Raises the errors of `writing`.
+        """
 
         def announce(written: Written) -> None:
             self._announce(written.liveblog, written.change)
@@ -366,7 +373,10 @@ class Publisher:
 
 
 def idempotency_of(key: str, content: list[Any]) -> Idempotency:
-    """Return an idempotency key with the hash of what the request asks for."""
+    """Return an idempotency key together with the hash of the request.
+
+    `content`: all values in which a different request would differ.
+    """
     return Idempotency(key, hashlib.sha256(json_encoding.dumps(content)).hexdigest())
 
 

@@ -144,7 +144,7 @@ class Reach:
         return ReachReport(liveblog, first, last, partners)
 
     def viewers_now(self, slug: str) -> dict[str, int]:
-        """Return the numbers of a live blog's viewers on all nodes now, by partner.
+        """Return the numbers of a live blog's viewers on all nodes now, by partner ("": no partner).
 
         The other nodes' numbers may be some seconds old.
         """

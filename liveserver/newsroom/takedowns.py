@@ -1,4 +1,4 @@
-"""Takedowns: viewers confirm that a deleted entry is gone from their pages, and the server counts them.
+"""Takedowns: viewers confirm that a deleted entry is gone from their pages, and the server counts the confirmations.
 
 The delete message asks for a confirmation (`confirm`), and each viewer answers once, at a random moment: on its
 WebSocket, or by POST. Every node counts its own viewers (`newsroom/takedown_counter.py`), and announces its counts to
@@ -58,7 +58,8 @@ ACTIVE_MAX = 16
 """The greatest number of takedowns that are counted at a time, as each needs memory. If one more begins, the oldest
 takedown ends."""
 POSTS_MAX = 1_000
-"""The greatest number of answers by other nodes' viewers in one announcement. Further answers wait for the next one."""
+"""The greatest number of answers by other nodes' viewers in one announcement. More answers wait for the next
+announcement."""
 ASKED_SECONDS = MAX_SECONDS + GRACE_SECONDS
 """How long, in seconds, a viewer may answer after a takedown's beginning. A page in the background may answer all
 takedowns at once, a minute late."""
@@ -116,7 +117,7 @@ class Takedowns:
         *,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        """`confirmations`: keeps the deletions that viewers are to confirm, for the presenter's delete messages."""
+        """`confirmations`: is told which deletions viewers are to confirm. The presenter reads it for its messages."""
         self._store = store
         self._hub = hub
         self._bus = bus

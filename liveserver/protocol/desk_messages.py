@@ -26,7 +26,7 @@ class DeskState(StrEnum):
     """The state of an editor at the desk."""
 
     HERE = "here"
-    """The editor has the live blog, or the entry, before them."""
+    """The editor looks at the entry, or at the live blog as a whole, and isn't writing."""
     WRITING = "writing"
 
 
@@ -71,12 +71,12 @@ def hello_fields(by: Principal, slug: str, board: str) -> JSON:
 
 
 def board(tag: str) -> bytes:
-    """Return the message with the tag of the board. A desk that has another one fetches the board."""
+    """Return the message with the board's tag. A desk whose board has another tag fetches the board."""
     return dumps({"type": "board", "board": tag})
 
 
 def work(entry: Entry, by: Principal) -> bytes:
-    """Return the hint that unpublished work has changed. A desk fetches the entry."""
+    """Return the hint that an unpublished entry was written. A desk then fetches the entry."""
     message: JSON = {"type": "work", "id": entry.id, "version": entry.version, "status": entry.status}
     return dumps({**message, "by": _by(by)})
 

@@ -47,7 +47,10 @@ class DeskPresence:
         """The people at the other nodes' desks, by slug and node."""
 
     def said(self, slug: str, desk: Hashable, person: Person, now: float) -> bool:
-        """Note the word of a desk of this node. Returns True if others are to see something new."""
+        """Note the person at a desk of this node, with entry and state.
+
+        Returns False if the desk had the same person, entry and state before, and the person wasn't gone.
+        """
         seats = self._here.setdefault(slug, {})
         before = seats.get(desk)
         seats[desk] = _Seat(person, now)
@@ -72,22 +75,26 @@ class DeskPresence:
         ]
 
     def announcement(self, slug: str, now: float) -> list[JSON]:
-        """Return the people at this node's desks as the other nodes are to be told, the latest words first."""
+        """Return the people at this node's desks of a live blog, as JSON for the other nodes.
+
+        At most PEOPLE_MAX people, the latest word first. `age`: seconds since the person's last word.
+        """
         present = [seat for seat in self._here.get(slug, {}).values() if not self._is_gone(seat, now)]
         present.sort(key=lambda seat: -seat.at)
         return [{**seat.person._asdict(), "age": round(now - seat.at, 2)} for seat in present[:PEOPLE_MAX]]
 
     def take(self, slug: str, node: str, people: Iterable[Any], now: float) -> None:
-        """Note the people whom another node has announced, in place of those whom it announced before.
+        """Replace the people of another node, at one live blog, by the people in its new announcement.
 
-        A person who can't be read is left out: a newer version of the server may have another format.
+        `people`: what `announcement` returned there. An item that can't be read is left out: a newer version of the
+        server may have another format.
         """
         nodes = self._elsewhere.setdefault(slug, {})
         nodes[node] = [seat for item in list(people)[:PEOPLE_MAX] if (seat := _read(item, now)) is not None]
         self._forget(slug, now)
 
     def forget(self, now: float) -> None:
-        """Drop the people of the other nodes who are gone."""
+        """Free memory: drop another node's people at a live blog once all of them are gone."""
         for slug in list(self._elsewhere):
             self._forget(slug, now)
 

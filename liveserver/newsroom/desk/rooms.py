@@ -1,8 +1,8 @@
-"""The rooms: the desks of this node by live blog, and what is sent to them beside the public changes.
+"""The rooms: the desks of this node by live blog, and the messages that only desks are sent.
 
 A message for the desks of a live blog is encoded once, and written to all of them in one step. The other nodes get it
-by the bus, which may lose it: desks are sent the tag of the board when they come, after a lag, and every BOARD_SECONDS,
-and fetch the board if it is another one than theirs.
+by the bus, which may lose it. So a desk is sent the board's tag when it comes, after it lagged, and every
+BOARD_SECONDS. A desk whose board has another tag fetches the board.
 """
 
 from __future__ import annotations
@@ -36,22 +36,23 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 DESKS_MAX = 300
-"""The greatest number of desks of a live blog in one process. Each costs what a reader costs, and a list of people has
-no more (`presence.PEOPLE_MAX`)."""
+"""The greatest number of desks of a live blog in one process. A desk costs as much as a reader. The list of people has
+this limit, too (`presence.PEOPLE_MAX`)."""
 DESKS_OF_USER_MAX = 20
 """The greatest number of desks of one user in one process. That is enough for each tab that somebody could look at.
 
 Desks aren't limited by address: a newsroom has one address for all its editors."""
 DESKS_AGAIN = 10
-"""Seconds of `Retry-After` for one desk too many: nobody knows when another one is closed."""
+"""Seconds of `Retry-After` if too many desks are open. It is a guess: nobody knows when one of them is closed."""
 PAUSE = 0.25
 """Seconds for which changes of presence are gathered before desks and the other nodes are told of them."""
 CROWD = 20
-"""With more people than this, desks are told after twice `PAUSE`. With two hundred, somebody begins to write at any
-moment, and each list goes to all of them. A change is still seen everywhere within a second."""
+"""The greatest number of people for which desks are sent a new list after `PAUSE`. A longer list is sent after twice
+`PAUSE`: with two hundred people it changes all the time, and each new list goes to all desks. A change is still seen
+everywhere within a second."""
 
 _MARK = b'{"desk":'
-"""The beginning of each announcement to desks. Others needn't be parsed."""
+"""The beginning of each announcement to desks. An announcement without it needn't be parsed."""
 
 
 class Room:
@@ -64,7 +65,7 @@ class Room:
         self.takedowns: dict[str, Takedown] = {}
 
     def send(self, message: bytes) -> None:
-        """Write a message to all desks. A desk that lags misses it, and notes that."""
+        """Write a message to all desks. If a desk lags, or hasn't had its `hello`, its `missed` becomes True."""
         frame = Frame(message)
         by_class: dict[type[Viewer], dict[Viewer, Desk]] = {}
         for desk in self.desks:
@@ -83,7 +84,7 @@ class DeskRooms:
     def __init__(
         self, store: Store, hub: Hub, bus: Bus, reach: Reach, takedowns: Takedowns, *, lifetime: float = LIFETIME
     ) -> None:
-        """`lifetime`: see `DeskPresence`."""
+        """`lifetime`: seconds after a person's last word until the person is gone."""
         self._store = store
         self._hub = hub
         self._bus = bus
@@ -92,12 +93,12 @@ class DeskRooms:
         self._presence = DeskPresence(lifetime)
         self._rooms: dict[str, Room] = {}
         self._to_read: set[str] = set()
-        """The slugs whose boards' tags the next query reads."""
+        """The slugs of the live blogs for which the next query is to read the board's tag."""
         self._tags = FreshFlight(self._read_tags)
         self._announcing: dict[str, asyncio.TimerHandle] = {}
-        """The timers of live blogs whose people have changed here, by slug: then the other nodes are told."""
+        """By slug: the timer after which the other nodes are told of changes of the people at this node's desks."""
         self._telling: dict[str, asyncio.TimerHandle] = {}
-        """The timers of live blogs whose people have changed anywhere, by slug: then the desks here are told."""
+        """By slug: the timer after which this node's desks are told of changes of the people at all nodes' desks."""
         self._tasks = BackgroundTasks()
         self.check_sessions = asyncio.Event()
         """Set this when sessions may have ended, or roles may have changed: desks are then checked at once."""
@@ -114,7 +115,10 @@ class DeskRooms:
         return {slug: len(room.desks) for slug, room in self}
 
     def open(self, slug: str, by: Principal) -> Desk:
-        """Return a new desk, which the caller lets join. Raises TooManyRequests if it is one too many."""
+        """Return a new desk. The transport then calls its `join`.
+
+        Raises TooManyRequests if the user, or the live blog, has too many desks already.
+        """
         of_user = Counter(desk.by.id for desk in self.desks())[by.id]
         if of_user >= DESKS_OF_USER_MAX:
             quota = Quota("streams-held", DESKS_OF_USER_MAX, unit="concurrent-requests")
@@ -127,7 +131,7 @@ class DeskRooms:
     # What desks do
 
     def enter(self, desk: Desk) -> None:
-        """Take in a desk. Others see its editor."""
+        """Add a desk to its live blog's room, and its editor to the list of people."""
         self._rooms.setdefault(desk.slug, Room()).desks.add(desk)
         self._note(desk, None)
 
@@ -143,13 +147,16 @@ class DeskRooms:
         self._people_changed(desk.slug)
 
     def heard(self, desk: Desk, word: Word) -> None:
-        """Note the word of a desk. Does nothing if the desk has left."""
+        """Note the entry and state that a desk has sent. Does nothing if the desk has left."""
         room = self._rooms.get(desk.slug)
         if room is not None and desk in room.desks:
             self._note(desk, word)
 
     def greet(self, desk: Desk) -> None:
-        """Send a desk the present people, figures and takedowns; and the board's tag, if the desk missed something."""
+        """Send a desk the present people, figures and takedowns.
+
+        If the desk has missed a message (`Desk.missed`), the board's tag follows.
+        """
         room, viewer = self._rooms.get(desk.slug), desk.viewer
         if room is None or viewer is None:
             return
@@ -164,9 +171,10 @@ class DeskRooms:
         desk.missed = not all(viewer.write(Frame(message)) for message in messages)
 
     async def board_tag(self, slug: str) -> str:
-        """Return the tag of a live blog's board. All calls during a query share the next query.
+        """Return the tag of a live blog's board, read by a query that begins after this call.
 
-        Raises NotFound if there is no such live blog, and StoreUnavailable.
+        Calls that come while a query runs share the next query. Raises NotFound if there is no such live blog.
+        Raises StoreUnavailable.
         """
         self._to_read.add(slug)
         tag = (await self._tags()).get(slug)
@@ -183,7 +191,7 @@ class DeskRooms:
         self._announce("message", slug, message=orjson.Fragment(message))
 
     def refresh(self, slug: str, room: Room) -> None:
-        """Send the desks of a live blog what has changed of the people, the figures, and the takedowns under way."""
+        """Send the desks of a live blog the list of people, the figures and the takedowns, if these have changed."""
         self._refresh_people(slug, room)
         if (figures := self._reach.viewers_now(slug)) != room.figures:
             room.figures = figures
@@ -197,7 +205,7 @@ class DeskRooms:
         room.takedowns = takedowns
 
     def announce_people(self) -> None:
-        """Tell the other nodes of the people at this node's desks, and forget those of the others who are gone."""
+        """Announce the people at this node's desks to the other nodes, and free the memory of people who are gone."""
         self._presence.forget(_now())
         for slug in self._rooms:
             self._announce_people(slug)
@@ -210,7 +218,7 @@ class DeskRooms:
                 room.send(desk_messages.board(tag))
 
     async def close(self) -> None:
-        """Tell the other nodes of the last changes, and stop all work."""
+        """Announce the changes of people that still wait for a timer, and cancel all timers, tasks and queries."""
         for timer in self._telling.values():
             timer.cancel()
         for slug in list(self._announcing):
@@ -220,7 +228,7 @@ class DeskRooms:
     # The hub's calls
 
     def announced(self, message: bytes, /) -> None:
-        """Handle an announcement of another node to desks. Ignores other announcements."""
+        """Handle another node's announcement to desks. Ignores this node's own, and announcements of another kind."""
         if not message.startswith(_MARK):
             return
         try:
@@ -240,10 +248,10 @@ class DeskRooms:
                     self._tell_soon(slug)
 
     def came(self, slug: str, viewer: Viewer, /) -> None:
-        """Do nothing: the figures are read again and again."""
+        """Do nothing: `refresh` reads the number of viewers every second."""
 
     def left(self, slug: str, viewer: Viewer, /) -> None:
-        """Do nothing: the figures are read again and again."""
+        """Do nothing: `refresh` reads the number of viewers every second."""
 
     def said(self, slug: str, viewer: Viewer, message: bytes, /) -> None:
         """Do nothing: readers say nothing to desks."""
@@ -259,7 +267,7 @@ class DeskRooms:
             self._people_changed(desk.slug)
 
     def _people_changed(self, slug: str) -> None:
-        """Have the other nodes, and the desks here, told of a change at a desk of this node."""
+        """Start the timers after which the other nodes, and this node's desks, are told of a change at a desk here."""
         if slug not in self._announcing:
             self._announcing[slug] = asyncio.get_running_loop().call_later(PAUSE, self._announce_people, slug)
         self._tell_soon(slug)
@@ -302,7 +310,7 @@ class DeskRooms:
                 desk.missed = True
 
     async def _tell_end(self, slug: str, entry_id: str) -> None:
-        """Tell the desks what came of a takedown that isn't counted any more, as the store has it."""
+        """Send the desks the stored result of a takedown whose counting has ended. Sends nothing if the read fails."""
         with suppress(LiveserverError):
             takedown = await self._takedowns.find(slug, entry_id)
             if (room := self._rooms.get(slug)) is not None:

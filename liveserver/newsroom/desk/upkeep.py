@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 CHECK_SECONDS = 1.0
 """Seconds between two checks of the desks' sessions. A desk ends within two seconds after its session does."""
 REFRESH_SECONDS = 1.0
-"""Seconds after which desks are sent figures, the progress of takedowns, and people who are gone, if these changed."""
+"""Seconds between two refreshes: desks are sent the figures, takedowns and list of people, if these have changed."""
 BOARD_SECONDS = 30.0
-"""Seconds between two messages with the board's tag. A hint that the bus lost is made up for that soon."""
+"""Seconds between two messages with the board's tag. If the bus loses a hint, the next tag shows the change."""
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +37,7 @@ class DeskUpkeep:
         self._announce_at = 0.0
 
     async def run(self) -> None:
-        """Do the work again and again, until cancelled."""
+        """Check sessions, send desks what has changed, and send boards' tags, each at its interval, until cancelled."""
         checks = Periodic(
             self.check,
             lambda: CHECK_SECONDS,

@@ -1,4 +1,4 @@
-"""Hints that unpublished work has changed: from those who write to the desks of all nodes. A hint never has a text."""
+"""Hints to the desks of all nodes that unpublished work has changed. No hint has the text of an entry or note."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ if TYPE_CHECKING:
 
 
 class WorkHints:
-    """The hints of one process. Call them after the commit of the change that they are about."""
+    """The sender of one process's hints. Call a method after the commit of the change that its hint is about."""
 
     def __init__(self, tell: Callable[[str, bytes], None]) -> None:
         """`tell`: sends a message to the desks of a live blog on all nodes."""
         self._tell = tell
 
     def written(self, written: Written, by: Principal) -> None:
-        """Tell the desks of an entry that was written, unless the public stream tells all of it.
+        """Send the live blog's desks the hint that an entry was written.
 
-        An entry that was withdrawn (a draft now, and a deletion for readers) is told of, too.
+        Sends nothing if the entry is published, if viewers are told of its deletion, or if the request was a repeated
+        one. After a withdrawal (a draft now, and a deletion for readers), the hint is sent, too.
         """
         status = written.entry.status
         public = status is EntryStatus.PUBLISHED or (status is EntryStatus.DELETED and written.change is not None)
@@ -32,5 +33,5 @@ class WorkHints:
             self._tell(written.liveblog.slug, desk_messages.work(written.entry, by))
 
     def note_added(self, slug: str, entry_id: str, note_id: str, by: Principal) -> None:
-        """Tell the desks that a note was added to an entry."""
+        """Send the live blog's desks the hint that a note was added to an entry."""
         self._tell(slug, desk_messages.note(entry_id, note_id, by))

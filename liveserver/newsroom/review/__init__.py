@@ -1,1 +1,1 @@
-"""The newsroom's work on entries before readers see them, and when readers are to see them no more."""
+"""The review of entries before readers see them, and the withdrawal and erasure of entries."""

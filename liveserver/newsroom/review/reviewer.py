@@ -27,10 +27,13 @@ class EntryRef(NamedTuple):
     version: EntityVersion | None = None
     """The version that the sender of the request has seen; None for any."""
     idempotency_key: str | None = None
-    """The request's idempotency key: the request is done once."""
+    """The request's idempotency key, so that a repeated request changes nothing; None if there is none."""
 
     def idempotency(self, action: str, **content: Any) -> Idempotency | None:
-        """Return the idempotency key with the hash of what the request asks for; None without a key."""
+        """Return the idempotency key together with the hash of the request; None if there is no key.
+
+        `action`: the kind of the request, such as "submit". `content`: further values in which requests may differ.
+        """
         if self.idempotency_key is None:
             return None
         return idempotency_of(self.idempotency_key, [action, self.slug, self.id, content])
@@ -55,36 +58,39 @@ class Reviewer:
         return await self._publisher.write(self._store.reviews.submit(step, publish_at=publish_at), by)
 
     async def approve(self, entry: EntryRef, by: Principal) -> Written:
-        """Publish or schedule the very version that the principal has seen of an entry that was handed in.
+        """Publish an entry that was handed in, or schedule it if it was handed in for a later time.
 
-        Raises Conflict if the entry doesn't wait for review, or needs a second person. Also raises the errors of every
-        write of an entry.
+        Raises Conflict if the entry doesn't wait for review, if it is breaking news that another person has to approve,
+        or if too many entries would be pinned. Also raises the errors of every write of an entry (see `submit`).
         """
         step = self._step(entry, by, entry.idempotency("approve", version=list(entry.version or ())))
         return await self._publisher.write(self._store.reviews.approve(step), by)
 
     async def give_back(self, entry: EntryRef, by: Principal, reason: str) -> Written:
-        """Return an entry that was handed in to its author, as a draft, with the reason.
+        """Turn an entry that waits for review into a draft again. The reason is shown to its author.
 
-        Raises Conflict if the entry doesn't wait for review, and the errors of every write of an entry.
+        Raises Conflict if the entry doesn't wait for review. Also raises the errors of every write of an entry (see
+        `submit`).
         """
         step = self._step(entry, by, entry.idempotency("return", reason=reason))
         return await self._publisher.write(self._store.reviews.give_back(step, reason), by)
 
     async def withdraw(self, entry: EntryRef, by: Principal, *, confirm: bool = False) -> Removed:
-        """Make a draft of an entry that is published, scheduled or handed in. Its text stays in the newsroom.
+        """Turn a published, scheduled or handed-in entry into a draft. The newsroom keeps its text.
 
-        `confirm`: True to ask viewers to confirm that the entry is gone. If two persons are needed, the first one's
-        call only notes a proposal. Raises Conflict if the entry is a draft already, and the errors of every write.
+        `confirm`: True to ask viewers to confirm that the entry is gone. If the withdrawal needs two persons, the first
+        person's call only stores a proposal. Raises Conflict if the entry is a draft already, or if it was taken over
+        from a source, and the live blog follows a source now. Also raises the errors of every write of an entry (see
+        `submit`).
         """
         removal = self._removal(entry, by, entry.idempotency("withdraw"))
         return await self._publisher.take_down(self._store.reviews.withdraw(removal), by, confirm=confirm)
 
     async def erase(self, entry: EntryRef, by: Principal, *, confirm: bool = False) -> Removed:
-        """Delete an entry, and empty all that the database has of its content. It may be deleted already.
+        """Delete an entry, if it isn't deleted already, and empty its revisions and notes in the database.
 
-        `confirm`: True to ask viewers to confirm that the entry is gone. If two persons are needed, the first one's
-        call only notes a proposal. Raises the errors of every write.
+        `confirm`: True to ask viewers to confirm that the entry is gone. If the erasure needs two persons, the first
+        person's call only stores a proposal. Raises NotFound, VersionConflict, and Unauthorized or Forbidden.
         """
         removal = self._removal(entry, by, None)
         return await self._publisher.take_down(self._store.reviews.erase(removal), by, confirm=confirm)
