@@ -87,7 +87,7 @@ class Channel:
         self.viewers = ViewerSet()
         self.lagging: dict[Viewer, Lag] = {}
         self.desks: dict[Viewer, Mapping[str, Any]] = {}
-        """The editors' desks among the viewers, including lagging desks, each with further fields of the desk's `hello`.
+        """The editors' desks among the viewers, including lagging desks, each with further fields of its `hello`.
 
         A desk gets all messages, but `readers` doesn't count it.
         """
