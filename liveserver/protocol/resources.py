@@ -114,7 +114,7 @@ def work_object(entry: Entry, public: JSON, *, notes: int | None = None) -> JSON
 
 
 def review_object(review: Review) -> JSON:
-    """Return the last step of an entry's review, or a proposal for its takedown."""
+    """Return the last step of an entry's review: the entry was handed in, returned, or proposed for a takedown."""
     return {
         "action": review.action,
         "by": review.by,
@@ -153,7 +153,11 @@ def key_event_object(entry: Entry, *, title: str, url: str) -> JSON:
 
 
 def media_object(media: Media, *, url: str, srcset: list[JSON], media_type: str, html: str) -> JSON:
-    """Return a picture as the API shows it."""
+    """Return a picture as the API shows it.
+
+    `url`: the address of the picture's largest file. `srcset`: the address and the width of each file. `html`: the HTML
+    that puts the picture into an entry's body.
+    """
     return {
         "id": media.id,
         "version": media.version,

@@ -87,9 +87,9 @@ class Channel:
         self.viewers = ViewerSet()
         self.lagging: dict[Viewer, Lag] = {}
         self.desks: dict[Viewer, Mapping[str, Any]] = {}
-        """Those of the viewers, including lagging ones, that are editors' desks, with further fields of their `hello`.
+        """The editors' desks among the viewers, including lagging desks, each with further fields of its `hello`.
 
-        A desk gets all messages, but no figure counts it.
+        A desk gets all messages, but `readers` doesn't count it.
         """
         self.ahead: dict[int, ChangeFrame] = {}
         self.fanout_queue = FanoutQueue()
@@ -117,7 +117,7 @@ class Channel:
 
     @property
     def readers(self) -> int:
-        """The number of connected viewers without editors' desks, which no figure counts."""
+        """The number of connected viewers that aren't editors' desks, including lagging viewers."""
         return self.count - len(self.desks)
 
     def everyone(self) -> list[Viewer]:

@@ -28,7 +28,7 @@ class Assets:
 
     @classmethod
     def of_desk(cls) -> Assets:
-        """Read the names of the desk's files from Vite's manifest. Raises SettingsError if there is none."""
+        """Read the names of the desk's files from Vite's manifest. Raises SettingsError if there is no manifest."""
         return cls._of("desk.json", "src/desk/pages.ts")
 
     @classmethod

@@ -68,11 +68,11 @@ async def _check(settings: Settings) -> None:
 
 
 def lock(settings: Settings) -> AbstractContextManager[None]:
-    """Return a context manager that holds the lock of an SQLite file, so that only servers with Redis share the file.
+    """Return a context manager that holds the lock of an SQLite file. Only servers with Redis can share the lock.
 
-    Without Redis, a server wouldn't hear of another one's changes, nor the other one of its own. With PostgreSQL, no
-    lock is taken. Entering the context raises SettingsError if another server, or a restore, holds the lock, or if the
-    lock's file can't be written.
+    Without Redis, a server on the same file wouldn't hear of the changes that another server makes. With PostgreSQL, no
+    lock is taken. Entering the context raises SettingsError if a restore holds the lock, or if the lock's file can't be
+    written. Raises SettingsError, too, if another server holds the lock, unless both servers have Redis.
     """
     database = database_of(settings)
     if settings.redis_url is not None:

@@ -342,12 +342,15 @@ class Settings(BaseSettings):
         return Path(file).parent / "media" if file != self.database_url else Path("media")
 
     def redacted(self) -> dict[str, Any]:
-        """Return the values of all settings, by name, with `***` in place of passwords and the bucket's secret key."""
+        """Return the values of all settings, by name, with `***` in place of passwords and other secrets."""
         return {name: redacted_value(name, value) for name, value in self.model_dump().items()}
 
 
 def is_private_to_others(url: str) -> bool:
-    """Return True if nobody else can read what is sent to an address: it is https, or http on this very machine."""
+    """Return True if `url` is https, or http to this very machine: nobody else can read what is sent there.
+
+    Returns False, too, for a URL with a user name, a fragment, a space or an unprintable character.
+    """
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -364,9 +367,9 @@ def _listed(value: str) -> list[str]:
 
 
 def _networks(names: Iterable[str]) -> list[str] | None:
-    """Return IP addresses and networks in their normal form, networks with their host bits set to zero.
+    """Return IP addresses and networks in their normal form. In a network, the host bits are set to zero.
 
-    Returns None if one of the names is neither an address nor a network.
+    Returns None if one of `names` is neither an IP address nor a network.
     """
     try:
         return [str(ip_network(name, strict=False)) if "/" in name else str(ip_address(name)) for name in names]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 DOTENV = Path(".env")
-"""The file with settings in the working directory."""
+"""The path of the file with settings, relative to the working directory."""
 
 SECRETS = ("database_url", "redis_url", "media_secret_key", "oidc_client_secret")
 """The names of the settings that may come from a secret file."""
@@ -36,7 +36,7 @@ class SecretFilesSource(PydanticBaseSettingsSource):
         self._source = source
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return the wrapped source's answer: the value of one setting, its name, and whether the value is complex."""
+        """Return the wrapped source's answer: a setting's value and name, and whether the value is read as JSON."""
         return self._source.get_field_value(field, field_name)
 
     def __call__(self) -> dict[str, Any]:

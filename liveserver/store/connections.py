@@ -30,8 +30,8 @@ PATIENCE = 5.0
 the wait is longer, the transaction fails."""
 
 RESTORE_PATIENCE = 60.0
-"""How long, in seconds, a backup or a restore on PostgreSQL waits for a lock. Before a restore, all writes have to
-end."""
+"""How long, in seconds, a backup or a restore on PostgreSQL waits for a lock. A restore waits until other
+transactions' writes have ended."""
 
 
 def to_json(value: Any) -> str:
@@ -235,9 +235,9 @@ def _patient_connections(url: URL, purpose: str, **options: Any) -> Connections:
 def migration_connections(url: URL) -> Connections:
     """Return connections for the transaction in which the schema is migrated, or its revision is read.
 
-    These connections wait for locks longer than PATIENCE: for 30 seconds on SQLite, and without a limit of ours on
-    PostgreSQL. On SQLite they don't enforce foreign keys: Alembic changes a table by making a new table and dropping
-    the old table. With foreign keys, SQLite would refuse to drop a table that other tables refer to.
+    These connections wait for locks longer than PATIENCE: on SQLite for 30 seconds; on PostgreSQL, we set no limit.
+    On SQLite they don't enforce foreign keys: Alembic changes a table by making a new table and dropping the old table.
+    With foreign keys, SQLite would refuse to drop a table that other tables refer to.
     """
     if not is_sqlite(url):
         connect_args = {"timeout": PATIENCE, "server_settings": {"application_name": "liveserver migrate"}}

@@ -14,7 +14,10 @@ _BROWSERS = (
     ("Chrome/", "Chrome"),
     ("Safari/", "Safari"),
 )
-"""Words in the header, and the names of the browsers. The first word counts: Edge's header names Chrome, too."""
+"""Pairs of a word and a browser's name. The first pair whose word is in the header gives the name.
+
+The order matters: the header of Edge, for example, also has the word `Chrome/`.
+"""
 _SYSTEMS = (
     ("iPhone", "iOS"),
     ("iPad", "iPadOS"),

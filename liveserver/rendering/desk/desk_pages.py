@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Message(NamedTuple):
-    """A sentence for the person at the page: the name of a text of ours, and the values in it."""
+    """A sentence for the user at the page: the name of a translated text, and the values of its placeholders."""
 
     text: str
     values: Mapping[str, str] = {}
@@ -55,7 +55,7 @@ class HomeView(NamedTuple):
     user: User
     liveblogs: Sequence[Liveblog]
     next_cursor: str | None
-    """The cursor of the page with older live blogs; None if there are none."""
+    """The cursor of the page with older live blogs; None on the last page."""
 
 
 class PasswordLengths(NamedTuple):
@@ -85,11 +85,15 @@ class DeskPages:
         name: str = "",
         error: Message | None = None,
     ) -> str:
-        """Return the page for signing in. `destination`: the path to which a sign-in leads. `name`: what was typed."""
+        """Return the page for signing in.
+
+        `destination`: the path of the page that follows after a sign-in. `name`: the user's name in the form; after a
+        failed sign-in, the name that the user typed.
+        """
         return self._page("sign_in.html", language, error=error, destination=destination, name=name, user=None)
 
     def departure(self, language: str, address: str) -> str:
-        """Return the page that leads to the provider. `address`: the address there."""
+        """Return the page that sends the browser on to the OpenID provider. `address`: the URL at the provider."""
         return self._page("departure.html", language, address=address, user=None)
 
     def provider_problem(self, language: str, message: Message) -> str:
@@ -97,17 +101,20 @@ class DeskPages:
         return self._page("provider_problem.html", language, message=message, user=None)
 
     def link(self, language: str, *, error: Message | None = None) -> str:
-        """Return the page that asks for the link by which somebody joins."""
+        """Return the page with the field into which users paste their link for joining."""
         return self._page("link.html", language, error=error, user=None)
 
     def join(self, language: str, kind: LinkKind, joining: User, token: str, *, error: Message | None = None) -> str:
-        """Return the page on which the user of a link sets a password."""
+        """Return the page on which the owner of a link sets a password, or chooses another way of signing in.
+
+        `joining`: the owner. `token`: the link's token.
+        """
         return self._page("join.html", language, error=error, kind=kind.value, joining=joining, token=token, user=None)
 
     def account(
         self, language: str, view: AccountView, *, done: Message | None = None, error: Message | None = None
     ) -> str:
-        """Return the page of a user's account. `error`: why the old password, or the new one, wasn't taken."""
+        """Return the page of a user's account. `done`: the result of a change. `error`: why a change was refused."""
         texts = texts_for(language)
         return self._page(
             "account.html",
@@ -129,7 +136,7 @@ class DeskPages:
         return self._page("home.html", language, user=view.user, liveblogs=liveblogs, next_cursor=view.next_cursor)
 
     def refused(self, language: str, name: str) -> str:
-        """Return the page for a request that isn't served. `name`: `refused` or `too_large`, the name of a text."""
+        """Return the page for a request that isn't served. `name`: `refused` or `too_large`; it selects the texts."""
         return self._page("refused.html", language, name=name, user=None)
 
     def _page(self, file: str, language: str, /, **values: Any) -> str:

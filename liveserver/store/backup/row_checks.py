@@ -196,9 +196,9 @@ def values_of(row: Row, table: Table) -> Row:
 def check(name: str, row: Row, safe: Callable[[str], str]) -> None:
     """Check the columns of a row that have a stricter type in `_FIELDS`, and make the body of an entry safe.
 
-    `name`: the row's table, in the newest schema. `row`: the row to check. If it has an entry's body, the body in `row`
-    is replaced by the result of `safe`. Raises ValueError, with a message for people, if no liveserver can have written
-    the row. Raises what `safe` raises.
+    `name`: the row's table, in the newest schema. `row`: the row to check. `safe`: makes the HTML of a body safe. If
+    `row` has an entry's body, the result of `safe` replaces this body. Raises ValueError, with a message for people, if
+    no liveserver can have written the row. Raises what `safe` raises.
     """
     for column, adapter in _adapters(name):
         try:

@@ -16,7 +16,7 @@ class Liveblogs(QueryGroup):
     """The queries of live blogs, and of the content of pages, feeds and sitemaps."""
 
     create = Write(liveblogs.create)
-    """Insert a live blog, with version 1 and seq 0, and return it. Raises Conflict if another has the slug."""
+    """Insert a live blog, with version 1 and seq 0, and return it. Raises Conflict if the slug is taken."""
 
     async def find(self, slug: str) -> Liveblog:
         """Return the live blog with this slug. Raises NotFound if there is none."""
@@ -29,36 +29,44 @@ class Liveblogs(QueryGroup):
     """
 
     named = Read(liveblogs.named)
-    """Return the live blogs with these slugs, without those that don't exist. The one created last comes first."""
+    """Return the live blogs with these slugs. The live blog that was created last comes first.
+
+    A slug that no live blog has is left out.
+    """
 
     edit = Write(liveblogs.edit)
     """Replace the live blog's own fields by the result of a function.
 
     Returns the live blog, and the change that readers see. The store locks the live blog's row, and calls the function
     once, with the live blog as it is now. The function must have no side effects, must set `updated_at` if it changes
-    anything, and may raise an error. The store keeps slug, epoch and time of creation, and sets version and seqs
-    itself, whatever the function returns. If all remaining fields, `updated_at` included, are as before, the store
-    writes nothing, and the change is None.
+    anything, and may raise an error. In the function's result, the store ignores `slug`, `epoch`, `created_at`,
+    `version`, `seq` and `changed_seq`: it keeps or sets these six fields itself. If the function changes no further
+    field, not even `updated_at`, the store writes nothing, and the returned change is None.
+
+    Raises NotFound if there is no such live blog, and Unauthorized or Forbidden if the principal `by` may not change
+    its settings now. Raises Conflict if breaking news is to need two persons, and breaking news is scheduled.
     """
 
     changed_since = Read(liveblogs.changed_since)
     """Return at most `limit` live blogs with a change since a moment. The live blog that changed last comes first.
 
-    Each live blog comes with the times when it began and when it last changed. Changes of entries count as well as
-    changes of the live blog's own fields.
+    Each live blog comes with two times: the time of publication of its oldest published entry (None: no published
+    entry), and the time of its last change. Changes of entries count as well as changes of the live
+    blog's own fields.
     """
 
     numbered = Read(liveblogs.numbered)
-    """Return the live blogs whose numbers are in a range, in the order of their numbers.
+    """Return the live blogs whose numbers are in a Python `range`, in the order of their numbers.
 
-    Each live blog comes with the times when it began and when it last changed. A live blog's number is internal, and
-    never changes. A live blog that was created later has a greater number.
+    Each live blog comes with two times, as for `changed_since`. A live blog's number is internal, and never
+    changes. A live blog that was created later has a greater number.
     """
 
     board_tags = Read(liveblogs.board_tags)
     """Return the tags of live blogs' boards, by slug. A slug that no live blog has is left out.
 
-    A board's tag changes with each change of any entry of the live blog, unpublished and deleted entries included.
+    A board is the desk's list of all entries of a live blog, including unpublished entries. The board's tag is a text
+    that changes with each write of the live blog, its entries or notes.
     """
 
     board_tag = Read(liveblogs.board_tag)
@@ -75,7 +83,11 @@ class Liveblogs(QueryGroup):
     """
 
     feed = Read(entry_queries.feed)
-    """Return the content of a feed: the newest published entries, and deletions of entries from the same period."""
+    """Return the content of a feed: the newest published entries, and deletions of entries, at most `limit` of each.
+
+    A deletion names an entry that was deleted or withdrawn. The deletions are from the same period as the returned
+    entries. Raises NotFound if there is no such live blog.
+    """
 
 
 class Entries(QueryGroup):
@@ -107,33 +119,35 @@ class Entries(QueryGroup):
     find_published = Read(entry_queries.published)
     """Return the live blog, and a published entry.
 
-    Raises NotFound if there is no such entry, or if readers never saw the entry. Raises Gone if a published entry was
-    deleted.
+    Raises NotFound if no published entry has this id. Instead raises Gone if the entry was published and then deleted.
     """
 
     edit = Write(entries.edit)
     """Replace the entry by the result of a function. If the result is published, the entry takes the next seq.
 
     The store locks the entry's row, and calls the function once, with the entry as it is now. The function must have no
-    side effects, and may raise an error. The store doesn't set `updated_at`: the function sets it if the entry's
-    content changes. The store keeps id and time of creation, and sets version and seq itself, whatever the function
-    returns. If all remaining fields, `updated_at` included, are as before, the store writes nothing.
+    side effects, and may raise an error. The store doesn't set `updated_at`: the function must set it if it changes the
+    entry's content. In the function's result, the store ignores `id`, `created_at`, `created_by`, `version`, `seq` and
+    `withdrawn_at`: it keeps or sets these six fields itself. If the function changes no further field, not even
+    `updated_at`, the store writes nothing.
 
-    Raises NotFound if there is no such entry. Raises Gone if it was deleted. Raises Conflict if a published entry would
-    cease to be published, if an eleventh entry would be pinned, or if the entry was taken over from a source that the
-    live blog still follows. `epoch`: raises VersionConflict if this isn't the live blog's epoch. `by`: as for
-    `create`. `idempotency`: if a request with the same idempotency key has edited the entry already, the entry is
-    returned as it is now, marked `replayed`.
+    Raises NotFound if there is no such entry. Raises Gone if the entry was deleted. Raises Conflict if a published
+    entry would cease to be published, if an eleventh entry would be pinned, or if the entry was taken over from a
+    source that the live blog still follows. `epoch`: raises VersionConflict if this isn't the live blog's epoch. `by`:
+    as for `create`. `idempotency`: if a request with the same idempotency key has edited the entry already, the entry
+    is returned as it is now, marked `replayed`. Raises KeyReused if a different request came with this key before.
     """
 
     delete = Write(removals.remove)
     """Delete the entry: its content is removed, and its row stays as a tombstone.
 
     `check`: is called with the entry before the deletion. If `check` raises, the entry isn't deleted. `epoch`: as for
-    `edit`. `seen`: True if `check` lets only the version pass that the principal has seen. Raises NotFound if there is
-    no such entry, and Gone if the entry was deleted already.
+    `edit`. `seen`: True if `check` raises for every version but the version that the principal has seen. Raises
+    NotFound if there is no such entry, and Gone if the entry was deleted already. Raises Unauthorized or Forbidden if
+    the principal `by` may not delete the entry now.
 
-    If the live blog asks for two persons, the first one's call only notes a proposal (`Written.proposed`).
+    If takedowns need two persons in this live blog, the first person's call doesn't delete a published entry: it only
+    records a proposal, and returns it (`Written.proposed`).
     """
 
     page = Read(entry_queries.page)
@@ -141,13 +155,14 @@ class Entries(QueryGroup):
 
     An entry that isn't published is ordered by its due time; without a due time, by the time of its creation. `tags`:
     only entries with at least one of these tags. `moment`: a moment at most an hour ago, to get the published entries
-    as they were then, without the entries that have been deleted since. Raises InvalidInput for a bad cursor.
+    as they were then, without the entries that have been deleted or withdrawn since. Raises InvalidInput for a bad
+    cursor.
     """
 
     around = Read(entry_queries.around)
-    """Return a published entry with up to `after` newer and up to `before` older entries.
+    """Return a published entry with at most `after` newer and at most `before` older published entries, newest first.
 
-    Raises NotFound if there is no such entry, and Gone if the entry was deleted.
+    Raises NotFound and Gone as `find_published` does.
     """
 
     revisions = Read(entries.revisions)
@@ -171,26 +186,26 @@ class Changes(QueryGroup):
     """The queries of changes that readers see. A moment in the arguments of a query is at most an hour ago."""
 
     after = Read(entry_queries.changes)
-    """Return the changes of a live blog after a seq, ascending by seq, with the live blog as of the same moment.
+    """Return at most `limit` changes of a live blog after a seq, ascending by seq, and the live blog as it is now.
 
     For an entry that changed several times, only the last change is returned; likewise for the live blog's own fields.
     """
 
     after_as_of = Read(entry_queries.changes_then)
-    """Return the changes of a live blog after a seq, in the state of a past moment, and withdrawals.
+    """Return the changes of a live blog after a seq, as they were at a past moment, and withdrawals of entries.
 
-    The withdrawals name the entries that have been deleted since the moment. Among the changes, each of these entries
-    is already a deletion.
+    The withdrawals name the entries that were published at the moment, and have been deleted or withdrawn since. For
+    each of these entries, the changes already have a deletion in place of the entry.
     """
 
     since = Read(past.pending)
-    """Return the seqs and times of a live blog's changes since a moment, and the withdrawals of deleted entries.
+    """Return the seq and the time of each change of a live blog since a moment, and withdrawals of entries.
 
-    The withdrawals name the entries that were published at the requested moment and have been deleted since.
+    The withdrawals name the entries that were published at the moment, and have been deleted or withdrawn since.
     """
 
     positions = Read(liveblogs.positions)
-    """Return the positions of live blogs, by slug. A slug that no live blog has is left out."""
+    """Return the positions (epoch and seq) of live blogs, by slug. A slug that no live blog has is left out."""
 
     positions_as_of = Read(past.positions)
     """Return the positions that live blogs had at past moments, by slug and moment.
@@ -214,7 +229,8 @@ class Media(QueryGroup):
     confirm_deletion = Write(media.confirm_deletion)
     """Return a picture that the principal may delete now. The caller deletes the picture's files after that.
 
-    Raises NotFound if there is no such picture, Gone if it was deleted, and Unauthorized or Forbidden.
+    Raises NotFound if there is no such picture, and Gone if it was deleted. Raises Unauthorized or Forbidden if the
+    principal may not delete the picture.
     """
 
     find = Read(media.find)
@@ -230,7 +246,10 @@ class Media(QueryGroup):
     """Filter digests: return the digests of deleted pictures."""
 
     size = Read(media.size)
-    """Return the total size in bytes of the pictures that aren't deleted. A picture counts with its largest file."""
+    """Return the total size, in bytes, of the pictures that aren't deleted.
+
+    Only the largest file of each picture is counted.
+    """
 
     edit = Write(media.edit)
     """Replace the picture's texts by the result of a function, as `Entries.edit` does, and return the picture.

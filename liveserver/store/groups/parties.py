@@ -51,7 +51,8 @@ class Partners(QueryGroup):
     page_for = Read(partners.page_for)
     """Return a page as `page` does, of the partners that the principal `by` may change now.
 
-    Raises Unauthorized, or Forbidden if the principal may manage no live blog.
+    Raises Unauthorized if the principal's session or API key isn't valid, and Forbidden if the principal may manage no
+    live blog. Raises InvalidInput for a bad cursor.
     """
 
     async def edit(self, partner_id: str, edit: Callable[[Partner], Partner], by: Principal) -> Partner:
@@ -83,7 +84,7 @@ class Partners(QueryGroup):
         )
 
     rules = Read(partners.rules)
-    """Return all partners, and the embed policies of the live blogs that not everyone may embed."""
+    """Return all partners, and, by slug, the embed policies of the live blogs with restricted embedding."""
 
 
 class Sources(QueryGroup):
@@ -141,9 +142,9 @@ class Sources(QueryGroup):
     """
 
     move = Write(sources.move)
-    """Record a new position of the source without writing an entry, for changes that our copies don't need.
+    """Record a new position up to which the source's changes are in our store. No entry is written.
 
-    All changes up to this position count as being in our store. Raises NotHeld as `take_over` does.
+    Raises NotHeld as `take_over` does.
     """
 
     copies = Read(sources.copies)

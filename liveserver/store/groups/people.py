@@ -15,8 +15,8 @@ class Users(QueryGroup):
     invite = Write(users.invite)
     """Insert a user who hasn't joined yet, with the memberships, and the link by which the user joins. Return the user.
 
-    Raises Conflict if there is a user of this name already, or if there are too many users. Raises NotFound if there is
-    no live blog of a membership.
+    Raises Conflict if there is a user of this name already, or if there are too many users, or too many members of
+    a live blog. Raises NotFound if the live blog of a membership doesn't exist.
     """
 
     find = Read(users.find)
@@ -53,22 +53,29 @@ class Users(QueryGroup):
 
 
 class Credentials(QueryGroup):
-    """The queries by which users sign in. The store has hashes of passwords and of links' tokens, never either itself.
+    """The queries by which users sign in. The store has only hashes of passwords and of links' tokens.
 
     Each change is recorded in the audit log.
     """
 
     password_of = Read(credentials.password_of)
-    """Return the id and the password's hash of the user with this name; None if there is no such user or password."""
+    """Return the id and the password's hash of the user with this name.
+
+    Returns None if there is no such user, or if the user has no password.
+    """
 
     link = Read(credentials.link)
-    """Return the link whose token has this hash, and its user. Raises Unauthorized if it is unknown or has expired."""
+    """Return the link whose token has this hash, and the link's user.
+
+    Raises Unauthorized if the link is unknown, has expired or was used.
+    """
 
     join = Write(credentials.join)
-    """Use a link: set the credential, let the user join, and begin a session. Return the user.
+    """Use a link: set the credential, let an invited user join, and begin a session. Return the user.
 
-    Raises Unauthorized if the link is unknown, has expired or was used, or if the user was disabled. Raises Conflict if
-    the passkey or identity belongs to somebody already.
+    The credential is a password, a passkey or an identity. It may be None only if the link is for signing in. Raises
+    Unauthorized if it is None for another link, if the link is unknown, has expired or was used, or if the user was
+    disabled. Raises Conflict if the passkey or identity belongs to somebody already, or if there are too many passkeys.
     """
 
     sign_in = Write(credentials.sign_in)
@@ -78,15 +85,16 @@ class Credentials(QueryGroup):
     """
 
     reset = Write(credentials.reset)
-    """Void a user's password, passkeys and sessions, and insert a link to set new ones. Return the user, and sessions.
+    """Remove a user's password and passkeys, end the user's sessions, and insert a link for a new credential.
 
-    The returned sessions are those that ended. Raises NotFound, and Conflict if the user is disabled.
+    Returns the user, and the sessions that ended. Raises NotFound if there is no such user, and Conflict if the user is
+    disabled.
     """
 
     offer_sign_in = Write(credentials.offer_sign_in)
     """Insert a link that signs in without a password, and return the user. Password, passkeys and sessions stay.
 
-    Raises NotFound, and Forbidden unless the principal is a part of the server.
+    Raises NotFound if there is no such user, and Forbidden unless the principal is a part of the server.
     """
 
     change = Write(credentials.change)
