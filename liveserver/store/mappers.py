@@ -41,7 +41,7 @@ def embedding_from(document: Values | None) -> EmbedPolicy:
 
 
 def liveblog_values(liveblog: Liveblog) -> Values:
-    """Return the values for a live blog's row of the table `liveblogs`, without the internal id."""
+    """Return the values for a live blog's row of `liveblogs`, without the columns `id`, `opened_by` and `work`."""
     return {
         "slug": liveblog.slug,
         "title": liveblog.title,
@@ -72,8 +72,8 @@ def liveblog_document(liveblog: Liveblog) -> Values:
 def liveblog_of_document(document: Values, current: Liveblog) -> Liveblog:
     """Return the live blog as it was when `liveblog_document` made the document.
 
-    Fields that the document lacks are taken from `current`, the live blog as it is now. So the embed policy is always
-    the present one.
+    Fields that the document lacks are taken from `current`, the live blog as it is now. So the result always has the
+    present embed policy.
     """
     return replace(
         current,

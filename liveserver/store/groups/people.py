@@ -98,10 +98,11 @@ class Credentials(QueryGroup):
     """
 
     change = Write(credentials.change)
-    """Set the acting user's own password, or add a passkey or an identity. Return the other sessions, if they ended.
+    """Set the acting user's own password, or add a passkey or an identity. Return the sessions that ended.
 
-    Raises Unauthorized if the session has ended, and Conflict if the passkey or identity belongs to somebody already,
-    or if there are too many passkeys.
+    A new password ends the user's other sessions; a passkey or an identity ends none. Raises Unauthorized if the
+    acting session has ended. Raises Conflict if the passkey or identity belongs to a user already, or if the user has
+    too many passkeys.
     """
 
     passkeys = Read(credentials.passkeys)
@@ -111,42 +112,43 @@ class Credentials(QueryGroup):
     """Return the passkey with this id; None if there is none."""
 
     used_passkey = Write(credentials.used_passkey)
-    """Note that a passkey was used at a moment, and its new signature counter.
+    """Record the use of a passkey: the time of the use, and the new value of the passkey's signature counter.
 
-    Raises Unauthorized if the passkey was removed meanwhile, or if its counter doesn't go up.
+    Raises Unauthorized if the passkey was removed meanwhile, or if the new value isn't greater than the stored value.
+    (A passkey that doesn't count has the value 0 every time.)
     """
 
     remove_passkey = Write(credentials.remove_passkey)
-    """Remove one of the acting user's own passkeys.
+    """Remove one of the acting user's own passkeys. Raises NotFound if the user has no such passkey.
 
-    Raises NotFound, Conflict if the user could not sign in any more, and Unauthorized if the session has ended.
+    Raises Conflict if the user could not sign in any more. Raises Unauthorized if the acting session has ended.
     """
 
     user_of_identity = Read(credentials.user_of_identity)
-    """Return the id of the user whom a provider knows by this subject; None if there is none."""
+    """Return the id of the user who has this identity (a provider's issuer and subject); None if there is none."""
 
     admit = Write(credentials.admit)
     """Insert a user whom nobody invited, but whom a provider knows, and begin a session. Return the user.
 
-    Raises Conflict if the identity belongs to a user, if the name was taken at this very moment, or if there are too
-    many users.
+    Raises Conflict if the identity belongs to a user, if another transaction takes the name at the same time, or if
+    there are too many users.
     """
 
 
 class Sessions(QueryGroup):
-    """The queries of sessions. The store has hashes of their tokens."""
+    """The queries of sessions. The store has the hash of a session's token, never the token."""
 
     find = Read(sessions.find)
-    """Return the session whose token has this hash; None if there is none, or it is over."""
+    """Return the session whose token has this hash; None if there is no such session, or it is over."""
 
     alive = Read(sessions.alive)
-    """Return those of the given hashes of tokens that belong to sessions that aren't over."""
+    """Filter hashes of tokens: return a hash if its session isn't over, and the session's user isn't disabled."""
 
     seen = Write(sessions.seen)
-    """Note that the session was used at a moment."""
+    """Set the time of a session's last use, unless the stored time is later."""
 
     confirmed = Write(sessions.confirmed)
-    """Note that the session's user has proved again, at a moment, to be who they are."""
+    """Set the time at which a session's user last confirmed their identity, and record it in the audit log."""
 
     of_user = Read(sessions.of_user)
     """Return a user's sessions that aren't over. The one that was used last comes first."""
@@ -158,38 +160,45 @@ class Sessions(QueryGroup):
     """End one session of a user. Raises NotFound if the user has no such session."""
 
     end_all = Write(sessions.end_all_by)
-    """End all sessions of a user, except the one whose token has the hash `but`, and return the ended ones."""
+    """End all sessions of the acting user, and return the ended sessions.
+
+    `but`: the hash of the token of a session that stays; None to end all.
+    """
 
 
 class Permissions(QueryGroup):
-    """The queries of rights. A transaction that writes checks the rights itself; these are for requests that read."""
+    """The queries of rights, for requests that only read. A query that writes checks the rights in its transaction."""
 
     confirm = Read(permissions.confirm_unlocked)
-    """Return a principal's rights as far as a live blog is concerned, if they allow a verb.
+    """Check that a principal's rights allow a verb now, and return the rights.
 
-    Raises Unauthorized or Forbidden if the principal may not do this now.
+    The rights are those on the whole site and on one live blog. Raises Unauthorized if the session has ended, the user
+    was disabled, or the API key is unknown, revoked or expired. Raises Forbidden if the rights don't allow the verb.
     """
 
     of_session = Read(permissions.of_session)
-    """Return the session whose token has this hash, and its user's rights as far as a live blog is concerned.
+    """Return the session whose token has this hash, and its user's rights on the whole site and on one live blog.
 
-    Returns None if there is no such session, or it is over, or the user was disabled.
+    Returns None if there is no such session, if the session is over, or if the user was disabled.
     """
 
     seeing = Read(permissions.seeing)
-    """Return whether the users of many sessions may see the unpublished work of one live blog each.
+    """Check, for many pairs of a session and a live blog, whether the session's user may see unpublished work there.
 
-    The argument has pairs of the hash of a session's token and a slug. A pair is left out of the result if its session
-    has ended, or the user was disabled.
+    The argument has the pairs: the hash of the session's token, and the live blog's slug. Returns True or False by
+    pair. A pair is left out if there is no such session, if the session is over, or if its user was disabled.
     """
 
     rights_on = Read(permissions.rights_on)
-    """Return a user's rights on each of several live blogs, by slug. Raises Unauthorized if the user was disabled."""
+    """Return a user's rights on each of several live blogs, by slug.
+
+    Raises Unauthorized if there is no such user, or the user was disabled.
+    """
 
     of_principal = Read(permissions.of_principal)
-    """Return the rights of a user or an API key, as far as a live blog is concerned.
+    """Return the rights of a user, on the whole site and on one live blog, or the rights of an API key.
 
-    Raises Unauthorized if the user was disabled, or the API key is unknown, revoked or expired.
+    Raises Unauthorized if the user is unknown or disabled, or the API key is unknown, revoked or expired.
     """
 
 

@@ -9,34 +9,43 @@ from liveserver.store.repositories.review import board, notes, removals, steps
 class Reviews(QueryGroup):
     """The queries by which an entry is handed in, approved, returned, withdrawn or erased.
 
-    Each raises NotFound, Gone, VersionConflict if the entry isn't of the version that the principal has seen, and
-    Unauthorized or Forbidden. A request that is repeated with the same idempotency key is done once; the entry is then
-    returned as it is now, marked `replayed`. Raises KeyReused if a different request came with the key before.
+    Each query raises NotFound if there is no such entry, VersionConflict if the entry has another version than the
+    principal has seen, and Unauthorized or Forbidden if the principal may not do this now.
+
+    Each query except `erase` raises Gone if the entry was deleted. If an earlier request had the same idempotency key,
+    nothing is done: the entry is returned as it is now, marked `replayed`. Raises KeyReused if the earlier request was
+    a different one.
     """
 
     submit = Write(steps.submit)
-    """Hand a draft in for review. Raises Conflict if it isn't a draft, and InvalidInput if it is empty."""
+    """Hand a draft in for review. Raises Conflict if the entry isn't a draft.
+
+    Raises InvalidInput if the entry is empty, or if its time of publication isn't in the future.
+    """
 
     approve = Write(steps.approve)
-    """Publish or schedule an entry that was handed in.
+    """Publish an entry that was handed in, or schedule it if it was handed in for a later time.
 
-    Raises Conflict if the entry doesn't wait for review, or needs a second person's approval.
+    Raises Conflict if the entry doesn't wait for review, if it is breaking news that a second person has to approve,
+    or if an eleventh entry would be pinned.
     """
 
     give_back = Write(steps.give_back)
-    """Return an entry that was handed in to its author, as a draft with a reason. Raises Conflict."""
+    """Turn a handed-in entry into a draft again, with a reason. Raises Conflict if it doesn't wait for review."""
 
     withdraw = Write(removals.withdraw)
-    """Make a draft of an entry that is published, scheduled or handed in. For readers, it is a deletion.
+    """Turn a published, scheduled or handed-in entry into a draft again.
 
-    If the live blog asks for two persons, the first one's call only notes a proposal (`Written.proposed`). Raises
-    Conflict if the entry is a draft already, or is a copy from a source that the live blog follows.
+    If the entry was published, readers see a deletion. If it was published, and the live blog asks for two persons, the
+    first person's call only records a proposal (`Written.proposed`). Raises Conflict if the entry is a draft already,
+    or is a copy from a source that the live blog follows.
     """
 
     erase = Write(removals.erase)
-    """Delete an entry, and empty its revisions, notes and the hashes of the requests that wrote it.
+    """Delete an entry, empty its revisions, and erase its notes and the hashes of the requests that wrote it.
 
-    The entry may be deleted already. If the live blog asks for two persons, the first one's call only notes a proposal.
+    The entry may be deleted already. If it is published, and the live blog asks for two persons, the first person's
+    call only records a proposal (`Written.proposed`).
     """
 
 
@@ -44,17 +53,23 @@ class Notes(QueryGroup):
     """The queries of notes on entries."""
 
     of_entry = Read(notes.of_entry)
-    """Return an entry's notes, oldest first. The entry may be deleted. Raises NotFound if there was never such one."""
+    """Return an entry's notes, oldest first. The entry may be deleted. Raises NotFound if it never existed."""
 
     add = Write(notes.add)
     """Insert a note on an entry that isn't deleted. Raises Conflict if the entry has too many notes."""
 
     remove = Write(notes.remove)
-    """Delete a note. Raises NotFound if the entry has no such note, and Forbidden if it is another's."""
+    """Delete a note. Raises NotFound if the entry has no such note.
+
+    Raises Forbidden if another principal wrote the note, and the rights don't allow the verb `publish`.
+    """
 
 
 class Board(QueryGroup):
     """The queries of the board of a live blog."""
 
     page = Read(board.page)
-    """Return a page of the entries that aren't deleted, newest first. Raises InvalidInput for a bad cursor."""
+    """Return a page of the board: the entries that the filter selects, newest first.
+
+    Raises NotFound if there is no such live blog. Raises InvalidInput for a bad cursor.
+    """

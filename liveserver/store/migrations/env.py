@@ -1,4 +1,4 @@
-"""Alembic's environment. It runs the migrations on the connection, and in the transaction, of `store/schema.py`."""
+"""Alembic's environment. It runs the migrations in the transaction that `store/schema.py` has begun."""
 
 from __future__ import annotations
 

@@ -64,11 +64,11 @@ class Written(NamedTuple):
     """The live blog as it is after the write."""
     entry: Entry
     change: Change | None
-    """The change that readers see; None if they see no change, as of a draft, or if nothing was written."""
+    """The change that readers see. None if nothing was written, or if readers can't see it, as the edit of a draft."""
     replayed: bool
     """True if an earlier request with the same idempotency key has made or changed the entry."""
     proposed: bool = False
-    """True if nothing was done but to note the entry's takedown as a proposal, which another person has to confirm."""
+    """True if the entry's takedown was only recorded as a proposal, which another person has to confirm."""
 
 
 def find(connection: Connection, liveblog_id: int, entry_id: str, *, lock: bool = False) -> Entry:
@@ -85,10 +85,10 @@ def find(connection: Connection, liveblog_id: int, entry_id: str, *, lock: bool 
 
 
 def find_in(connection: Connection, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
-    """Return the live blog, and an entry that isn't deleted.
+    """Return the live blog with this slug, and one of its entries, which isn't deleted.
 
-    Raises NotFound if there is no such entry. Raises Gone if the entry was deleted after readers could see it, and
-    NeverSeen (a kind of Gone) if the entry was deleted before readers could see it.
+    Raises NotFound if there is no such live blog or entry. Raises Gone if the entry was deleted after readers could see
+    it, and NeverSeen (a kind of Gone) if the entry was deleted before readers could see it.
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     return liveblog, find(connection, liveblog_id, entry_id)
@@ -119,9 +119,11 @@ def create(
     """Insert an entry. If a request with the same idempotency key has made an entry already, return that entry.
 
     `refusal`: an error that is raised instead of inserting an entry; None to insert one. Raises NotFound if there is no
-    such live blog. Raises Conflict if an eleventh entry would be pinned. Raises KeyReused if a different request came
-    with the idempotency key before. Raises Gone if an entry was made with the idempotency key, and has been deleted.
-    Raises Unauthorized or Forbidden if the principal `by` may not create such an entry now.
+    such live blog. Raises InvalidInput if an entry without content would be published or scheduled. Raises Conflict if
+    an eleventh entry would be pinned, or if the entry is breaking news that one person alone may not publish. Raises
+    KeyReused if a different request came with the idempotency key before. Raises Gone if an entry was made with the
+    idempotency key, and has been deleted. Raises Unauthorized or Forbidden if the principal `by` may not create such an
+    entry now.
     """
     permissions.confirm(connection, by, Verb.PUBLISH if entry.status in OUTGOING else Verb.WRITE, slug)
     if idempotency is not None and not claim(connection, by, idempotency, entry.id, entry.created_at):
@@ -160,10 +162,11 @@ def edit(
     """Replace the entry by the result of `change`. Call this for an edit by our own newsroom.
 
     If the result is equal to the present entry, nothing is written. Raises NotFound if there is no such entry. Raises
-    Gone if the entry was deleted. Raises Conflict if a published entry would cease to be published, if an eleventh
-    entry would be pinned, or if the entry was taken over from a source that the live blog still follows: such an entry
-    is edited only at the source. Raises VersionConflict if `epoch` isn't the live blog's epoch (None: any). Raises
-    Unauthorized or Forbidden if the principal `by` may not edit this entry now.
+    Gone if the entry was deleted. Raises InvalidInput if the result has no content, and isn't a draft. Raises Conflict
+    if a published entry would cease to be published, if an eleventh entry would be pinned, or if one person alone may
+    not make this edit of breaking news. Raises Conflict, too, if the entry was taken over from a source that the live
+    blog still follows: such an entry is edited only at the source. Raises VersionConflict if `epoch` isn't the live
+    blog's epoch (None: any). Raises Unauthorized or Forbidden if the principal `by` may not edit this entry now.
 
     If a request with the same idempotency key has edited the entry already, returns the entry as it is now. Raises
     KeyReused if a different request came with the idempotency key before.
@@ -195,7 +198,10 @@ def _edit(
     rights: Rights | None = None,
     idempotency: Idempotency | None = None,
 ) -> Written:
-    """`rights`: the rights of our own newsroom's principal; None for an edit by the source."""
+    """Replace the entry by the result of `change`, and raise the errors of `edit` and `edit_as_source`.
+
+    `rights`: the rights of our own newsroom's principal; None for an edit by the source.
+    """
     if idempotency is not None and not claim(connection, by, idempotency, entry_id, now()):
         return replay(connection, slug, by, idempotency)
     liveblog_id, liveblog = liveblogs.find(connection, slug)
@@ -237,11 +243,11 @@ def write(
     action: Action,
     check: Callable[[Liveblog], None] | None = None,
 ) -> Written:
-    """Replace the entry `old`, whose row is locked, by its next version `new`, with its revision and act.
+    """Replace the entry `old`, whose row is locked, by its next version `new`. Record the revision and the act.
 
-    If readers see the entry before or after that, the change takes the live blog's next seq. `check`: is called with
-    the live blog, whose row is locked, and may raise. Raises InvalidInput if an entry without content would leave the
-    state of a draft. Raises Conflict if an eleventh entry would be pinned.
+    If readers see `old` or `new`, the change takes the live blog's next seq. `check`: is called with the live blog,
+    whose row is locked; if it raises, nothing is written. Raises InvalidInput if `new` has no content, and is neither a
+    draft nor deleted. Raises Conflict if an eleventh entry would be pinned.
     """
     if new.status not in {EntryStatus.DRAFT, EntryStatus.DELETED}:
         check_publishable(new)
@@ -268,8 +274,8 @@ def revisions(
 ) -> tuple[list[Revision], str | None]:
     """Return a page of an entry's revisions, oldest first, and the cursor of the next page (None: no next page).
 
-    The entry may be deleted. A page has at most `limit` revisions. It has fewer revisions if these would have more
-    than REVISIONS_CHARS characters. Raises NotFound if there was never such an entry. Raises InvalidInput for a bad
+    The entry may be deleted. A page has at most `limit` revisions, and at most REVISIONS_CHARS characters; a larger
+    revision is alone on its page. Raises NotFound if there was never such an entry. Raises InvalidInput for a bad
     cursor.
     """
     start = 0 if cursor is None else _version_of(cursor)
@@ -328,7 +334,10 @@ def _update(connection: Connection, entry: Entry) -> None:
 
 
 def verb_for(entry: Entry, by: Principal) -> Verb:
-    """Return the verb that somebody needs to edit or delete the entry: `write` for one's own unpublished entries."""
+    """Return the verb that the principal `by` needs to edit or delete the entry.
+
+    `write` if the principal created the entry, and the entry is neither published nor scheduled; otherwise `publish`.
+    """
     mine = entry.created_by == by.ref and entry.status not in OUTGOING
     return Verb.WRITE if mine else Verb.PUBLISH
 
@@ -341,7 +350,7 @@ def _record(
     by: Principal,
     action: Action,
 ) -> None:
-    """Insert the revision that the entry is now, and the act in the audit log."""
+    """Insert the entry's new version as a revision, and the act into the audit log."""
     revision = {
         "entry_id": entry.id,
         "version": entry.version,
@@ -364,7 +373,10 @@ def _record(
 
 
 def replay(connection: Connection, slug: str, by: Principal, idempotency: Idempotency) -> Written:
-    """Return the entry that an earlier request with the same idempotency key made or changed, as it is now."""
+    """Return the entry that an earlier request with the same idempotency key made or changed, as it is now.
+
+    Raises KeyReused if the earlier request was a different one. Raises Gone if the entry was deleted.
+    """
     entry_id = target_of(connection, by, idempotency)
     row = connection.execute(select(_t).where(_t.c.id == entry_id)).mappings().one_or_none()
     liveblog = None if row is None else liveblogs.find_by_id(connection, row["liveblog_id"])

@@ -36,17 +36,17 @@ PAGE_BYTES = 2 * 1024 * 1024
 """The size in bytes at which a page of entries, or a batch of changes, ends. The entry that reaches this size is the
 last one on the page, even if the caller's `limit` allows more entries. The next page continues after this entry.
 
-Only the entries' bodies and corrections are counted, in UTF-8. A thousand usual entries have this size, or eight of the
-longest entries. An answer of the API is larger, as it has each body twice: in the form in the store, and as HTML to
-show."""
+Only the entries' bodies and corrections are counted, in UTF-8. A thousand usual entries, or eight of the longest
+entries, have this size. An answer of the API is larger, as it has each body twice: as it is in the store, and as HTML
+to show."""
 
 _t = tables.entries
 _sort_key = tuple_(_t.c.sort_at, _t.c.id)
 
 ASK_FIRST = 20
-"""The greatest number of entries that are read from PostgreSQL without knowing their sizes. If more entries are
-wanted, the sizes are read first, and then only the entries that fit on the page. PostgreSQL knows the size of a body
-without reading the body."""
+"""The greatest number of entries that are read from PostgreSQL without asking for their sizes first. If more entries
+are wanted, the sizes are read first, and then only the entries that fit on the page. PostgreSQL knows the size of a
+body without reading the body."""
 
 
 class Around(NamedTuple):
@@ -96,11 +96,12 @@ def page(
     tags: Collection[str] = (),
     moment: datetime | None = None,
 ) -> EntryPage:
-    """Return a page of a live blog's entries that meet all conditions, with the cursor of the next page.
+    """Return a page of a live blog's entries, with the cursor of the next page. All conditions must be met.
 
-    `tags`: an entry must have at least one of these tags; empty for no condition. `moment`: a past moment, to get the
-    entries as they were then (None: as they are now). Raises NotFound if there is no such live blog. Raises
-    InvalidInput for a bad cursor.
+    `key_events`: True for key events only. `tag`, `verification`: None for no condition. `tags`: an entry must have at
+    least one of these tags; empty for no condition. `moment`: a past moment, to get the entries as they were then
+    (None: as they are now). Raises NotFound if there is no such live blog. Raises InvalidInput for a bad cursor, or for
+    a tag that contains the character NUL.
     """
     lens = _lens(connection, slug, tags, moment, statuses)
     if key_events:
@@ -157,7 +158,7 @@ def around(connection: Connection, slug: str, entry_id: str, *, before: int, aft
 def snapshot(
     connection: Connection, slug: str, *, limit: int, tags: Collection[str] = (), moment: datetime | None = None
 ) -> Snapshot:
-    """Return the content that a page starts with: the newest entries, the pinned ones and the key events.
+    """Return the content that a page starts with: the newest entries, the pinned entries and the key events.
 
     `tags`: an entry must have at least one of these tags; empty for no condition. `moment`: a past moment, to get the
     content as it was then (None: as it is now). Raises NotFound.
@@ -177,8 +178,9 @@ def snapshot(
 def feed(connection: Connection, slug: str, *, limit: int) -> Feed:
     """Return the content of a feed: the newest published entries, and deletions of entries.
 
-    The deleted entries, and those that were withdrawn, are from the same period as the published entries: programs that
-    read the feed may still show them. Both lists have at most `limit` items. Raises NotFound.
+    Programs that read the feed may still show entries that were deleted or withdrawn. So the feed has the deletions of
+    such entries from the period that the published entries cover. Both lists have at most `limit` items. Raises
+    NotFound.
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     items, more = ordered_page(connection, _select(liveblog_id), "newest", limit)
@@ -210,10 +212,11 @@ def changes(connection: Connection, slug: str, after: int, *, limit: int) -> Cha
 def changes_then(
     connection: Connection, slug: str, after: int, *, limit: int, moment: datetime
 ) -> tuple[Changes, list[Withdrawal]]:
-    """Return the changes after a seq, as they were at a past moment, and withdrawals of the entries deleted since then.
+    """Return at most `limit` changes after a seq, as they were at a past moment, and a list of later withdrawals.
 
-    If an entry has been deleted since the moment, its text isn't returned. Instead, the changes contain an EntryDeleted
-    with the seq that the entry had at that moment. Raises NotFound.
+    The list has a Withdrawal for each entry that was published at the moment, and has been deleted or withdrawn since.
+    The text of such an entry isn't returned: instead, the changes contain an EntryDeleted with the seq that the entry
+    had at the moment. Raises NotFound.
     """
     liveblog_id, current = liveblogs.find(connection, slug)
     liveblog, changed, withdrawn, hidden = past.past(connection, liveblog_id, current, moment)
@@ -256,10 +259,10 @@ def _body_of(change: Change) -> str:
 
 
 def _take_while_fitting(items: Iterable[T], limit: int, size: int, body: Callable[[T], str]) -> tuple[list[T], bool]:
-    """Return as many of the first items as fit, and True if there are more.
+    """Return the first items, as many as fit, and True if there are more.
 
-    Stops after `limit` items, or earlier, as soon as the bodies of the items have `size` bytes together. `body`:
-    returns the body of an item.
+    Stops after `limit` items, or earlier, as soon as the bodies of the returned items have at least `size` bytes
+    together. `body`: returns the body of an item.
     """
     fitting: list[T] = []
     for item in items:
@@ -351,7 +354,7 @@ def ordered_page(
     """Return up to `limit` entries that come after `start` in the order `order`, and True if there are more.
 
     The entries that `query` finds are merged with the entries in `besides`. Stops after `limit` entries, or earlier, as
-    soon as their bodies and corrections have `size` bytes together.
+    soon as their bodies and corrections have at least `size` bytes together.
     """
     if start is not None:
         key = tuple_(literal(start.at, _t.c.sort_at.type), start.name)
@@ -381,7 +384,8 @@ def ordered_page(
 def _read(connection: Connection, query: Select[tuple[object, ...]], limit: int, size: int) -> tuple[list[Entry], bool]:
     """Return the first entries that a query finds, and True if there are more.
 
-    Stops after `limit` entries, or earlier, as soon as their bodies and corrections have `size` bytes together.
+    Stops after `limit` entries, or earlier, as soon as their bodies and corrections have at least `size` bytes
+    together.
     """
     if size < sys.maxsize and limit > ASK_FIRST and connection.dialect.name != "sqlite":
         # PostgreSQL would send all rows at once, which the event loop would have to read; SQLite reads only the rows

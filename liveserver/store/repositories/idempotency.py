@@ -65,7 +65,10 @@ def target_of(connection: Connection, by: Principal, idempotency: Idempotency) -
 
 
 def erase(connection: Connection, target_id: str) -> None:
-    """Erase the hashes of the requests that made or changed an entry. Their keys stay, and are answered with Gone."""
+    """Erase the hashes of the requests that made or changed an entry. The requests' idempotency keys stay.
+
+    So a repeated request with one of these keys changes nothing, and raises Gone.
+    """
     connection.execute(update(_t).where(_t.c.target_id == target_id).values(request_hash=ERASED))
 
 

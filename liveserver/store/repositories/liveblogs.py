@@ -177,8 +177,8 @@ def edit(
 
     `change` is called with the live blog as it is now. Returns the new live blog, and the change that readers see. If
     `change` returns an equal live blog, nothing is written, and the change that readers see is None. Raises Conflict
-    if breaking news is to need two persons, and some is scheduled. Raises Unauthorized or Forbidden if the principal
-    `by` may not change the live blog's settings now.
+    if breaking news is scheduled, and will need two persons after the change. Raises Unauthorized or Forbidden if the
+    principal `by` may not change the live blog's settings now.
     """
     permissions.confirm(connection, by, Verb.MANAGE, slug)
     liveblog_id, old = find(connection, slug, lock=True)
@@ -217,7 +217,7 @@ def named(connection: Connection, slugs: Collection[str]) -> list[Liveblog]:
 
 
 def _check_scheduled(connection: Connection, liveblog_id: int) -> None:
-    """Raise Conflict if breaking news is scheduled, which one person alone may have done."""
+    """Raise Conflict if breaking news is scheduled: perhaps no second person has approved it."""
     entries = tables.entries
     query = select(entries.c.id).where(
         entries.c.liveblog_id == liveblog_id,

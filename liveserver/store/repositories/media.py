@@ -37,7 +37,9 @@ def _media(row: RowMapping) -> Media:
 
 
 def add(connection: Connection, media: Media, by: Principal, *, idempotency: Idempotency | None = None) -> Media:
-    """Insert a picture, and return it. If an earlier request with the same idempotency key has, return its picture.
+    """Insert a picture, and return it.
+
+    If an earlier request with the same idempotency key inserted a picture, returns that picture instead.
 
     Raises Unauthorized or Forbidden if the principal `by` may not add pictures now. Raises KeyReused if a different
     request came with the idempotency key before. Raises Gone if the earlier request's picture was deleted.
@@ -73,7 +75,7 @@ def _find(connection: Connection, media_id: str, *, lock: bool = False) -> Media
 
 
 def deleted(connection: Connection, digests: Sequence[str]) -> set[str]:
-    """Filter digests: return the digests of deleted pictures."""
+    """Filter the digests of pictures: return those digests whose pictures were deleted."""
     digests_deleted: set[str] = set()
     for chunk in chunks(digests):
         query = select(_t.c.digest).where(_t.c.digest.in_(chunk), _t.c.deleted_at.is_not(None))
@@ -82,7 +84,7 @@ def deleted(connection: Connection, digests: Sequence[str]) -> set[str]:
 
 
 def size(connection: Connection) -> int:
-    """Return the total size in bytes of the pictures that aren't deleted. A picture counts with its largest file."""
+    """Return the total size in bytes of the pictures that aren't deleted. A picture's size is its largest file's."""
     query = select(func.coalesce(func.sum(_t.c.size), 0)).where(_t.c.deleted_at.is_(None))
     return int(connection.execute(query).scalar_one())
 
@@ -128,8 +130,8 @@ def remove(
     """Replace the picture by a tombstone, which has no texts.
 
     Raises NotFound if there is no such picture. Raises Gone if the picture was deleted already. Raises VersionConflict
-    if `version` isn't the picture's current version (None: any version is deleted). Raises Unauthorized or Forbidden
-    if the principal `by` may not delete this picture now.
+    if `version` isn't the picture's current version (None: any version may be deleted). Raises Unauthorized or
+    Forbidden if the principal `by` may not delete this picture now.
     """
     old = confirm_deletion(connection, media_id, by)
     check_version(old, version, old.entity_version.history)

@@ -73,10 +73,10 @@ def add(connection: Connection, partner: Partner, by: Principal) -> Partner:
 
 
 def _confirm(connection: Connection, by: Principal, partner: Partner, *, lock: bool = True) -> None:
-    """Check that a principal may add, change or delete this partner.
+    """Check that a principal may add, change or delete this partner. Raises Unauthorized or Forbidden.
 
-    A user who may manage every live blog that the partner may show, may do so, too. `lock`: False in a transaction that
-    only reads.
+    The principal needs the verb `partners`. If the partner may show only certain live blogs, a user may instead have
+    `manage` for all these live blogs. `lock`: False in a transaction that only reads.
     """
     rights = permissions.rights_of(connection, by, None, lock=lock)
     if by.kind is PrincipalKind.USER and partner.liveblogs and not allowed(rights, Verb.PARTNERS, None):
@@ -122,9 +122,10 @@ def find_for(connection: Connection, partner_id: str, by: Principal) -> Partner:
 def page_for(
     connection: Connection, by: Principal, *, limit: int, cursor: str | None = None
 ) -> tuple[list[Partner], str | None]:
-    """Return a page as `page` does, of the partners that a principal may change now.
+    """Return a page of the partners that a principal may change now, in the order and with the cursor of `page`.
 
-    Raises Unauthorized, or Forbidden if the principal may manage no live blog. Raises InvalidInput for a bad cursor.
+    Raises Unauthorized. Raises Forbidden if the principal lacks the verb `partners`, unless it is a user who may manage
+    a live blog. Raises InvalidInput for a bad cursor.
     """
     rights = permissions.rights_of(connection, by, None)
     if by.kind is PrincipalKind.USER and not allowed(rights, Verb.PARTNERS, None):

@@ -27,8 +27,8 @@ def _document() -> sa.JSON:
 def upgrade() -> None:
     """Create the tables of people, and the columns that name principals.
 
-    The new columns are NULL for existing rows, but for idempotency keys and links to reach pages: these belong to API
-    keys, and keep them.
+    The new columns are NULL for existing rows, except the live blogs' column `work`, which is 0. Idempotency keys and
+    links to reach pages still belong to the same API keys: the column that names the API key becomes `principal`.
     """
     _create_users()
     _create_ways_to_sign_in()
