@@ -63,7 +63,7 @@ async def revision(address: str) -> str | None:
 
 
 def newest() -> str:
-    """Return the newest revision: the revision that this code reads and writes."""
+    """Return the newest revision: the schema must have it before this code reads or writes the tables."""
     head = _script().get_current_head()
     assert head is not None
     return head

@@ -84,10 +84,10 @@ def keep_private(path: Path) -> None:
 def locked(address: str, complaint: str, *, shared: bool = False) -> Iterator[None]:
     """Lock an SQLite database against other liveserver processes while the `with` block runs.
 
-    `shared`: True if other processes may hold the lock, too, if theirs is also shared. The lock is on a file beside the
-    database's file. The system releases the lock when the process that holds it ends. Raises SettingsError with the
-    message `complaint` if another process holds the lock. Raises SettingsError, too, if the lock's file can't be
-    written. Does nothing for a PostgreSQL URL.
+    `shared`: True if other processes that also pass True may hold the lock at the same time. The lock is on a file
+    beside the database's file. The system releases the lock when the process that holds it ends. Raises SettingsError
+    with the message `complaint` if another process holds the lock, unless both share it. Raises SettingsError, too, if
+    the lock's file can't be written. Does nothing for a PostgreSQL URL.
     """
     if not address.startswith("sqlite:///"):
         yield

@@ -56,7 +56,7 @@ class Store:
         """Connect to the database, check that its schema is up to date, and return the store.
 
         `migrate`: True to bring the schema up to date first; None to do this only for an SQLite file. `pool_size`: the
-        number of connections for reading, and the same number for writing; for writing to SQLite, there is always one.
+        number of connections for reading, and also the number for writing (but SQLite always has one for writing).
         `patience`: seconds to wait for a statement (on PostgreSQL), a lock or a free connection. Raises SettingsError
         if the database can't be opened, or its schema isn't up to date.
         """

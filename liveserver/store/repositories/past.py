@@ -53,7 +53,7 @@ class Past(NamedTuple):
     """The entries that were published at the requested moment, and have been deleted or withdrawn since, even if they
     were published again after that. Each is a pair: the seq that the entry had at that moment, and its withdrawal."""
     hidden: list[EntryDeleted]
-    """The withdrawals, before the requested moment, of entries that were published again after that moment."""
+    """The withdrawals of the entries that were withdrawn before the requested moment, and published again after it."""
 
 
 class Pending(NamedTuple):

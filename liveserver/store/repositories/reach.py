@@ -40,12 +40,12 @@ _FIND_LINK = (
 
 
 class ReachLink(NamedTuple):
-    """A link to the page of a live blog's reach, with the API key that made the link, and the link's expiry."""
+    """A link to the page of a live blog's reach: who made it, when, and when it expires."""
 
     slug: str
     principal: str
-    """The user or API key that made the link (`Principal.ref`). The link is valid only while this one may manage the
-    live blog."""
+    """The user or API key that made the link (`Principal.ref`). The link is valid only while this principal may
+    manage the live blog."""
     created_at: datetime
     expires_at: datetime
 

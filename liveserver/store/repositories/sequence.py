@@ -33,8 +33,9 @@ def take_seq(connection: Connection, slug: str) -> liveblogs.Found:
 
 
 def note_work(connection: Connection, slug: str) -> liveblogs.Found:
-    """Count a write that readers don't see. Returns the live blog, whose row is then locked, and its internal id.
+    """Increase the live blog's count of writes (`work`) by 1, for a write that readers don't see.
 
-    The board's entity tag has the count. Raises NotFound.
+    Returns the live blog, whose row is then locked, and its internal id. The entity tag of the board contains the
+    count. Raises NotFound.
     """
     return liveblogs.fetch(connection, _NOTE_WORK, {"blog_slug": slug}, slug)

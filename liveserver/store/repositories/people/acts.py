@@ -30,7 +30,7 @@ class ActFilter(NamedTuple):
     liveblog: str | None = None
     entry_id: str | None = None
     action: str | None = None
-    """An action such as `entry.published`, or the noun of several, such as `entry`."""
+    """An action such as `entry.published`; or the part before its dot, such as `entry`: all actions with this part."""
     since: datetime | None = None
     until: datetime | None = None
     """Acts before this moment."""
@@ -68,7 +68,7 @@ def record(
 def page(
     connection: Connection, which: ActFilter, *, limit: int, cursor: str | None = None
 ) -> tuple[list[Act], str | None]:
-    """Return a page of acts, the last one first, and the cursor of the next page (None: this is the last one).
+    """Return a page of acts, newest first, and the cursor of the next page (None: no next page).
 
     Raises InvalidInput for a bad cursor.
     """

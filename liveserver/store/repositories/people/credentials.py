@@ -58,7 +58,10 @@ class Passkey(NamedTuple):
 
 
 class Credential(NamedTuple):
-    """What a user who joins sets: the hash of a password, a passkey, or an identity (issuer and subject)."""
+    """A user's new credential: the hash of a password, a passkey, or an identity (issuer and subject).
+
+    One field is set, and the other fields are None.
+    """
 
     password: str | None = None
     passkey: NewPasskey | None = None
@@ -73,7 +76,10 @@ class Credential(NamedTuple):
 
 
 def password_of(connection: Connection, name: str) -> tuple[str, str] | None:
-    """Return the id and the password's hash of the user with this name; None if there is no such user or password."""
+    """Return the id of the user with this name, and the hash of the user's password.
+
+    Returns None if there is no such user, or if the user has no password.
+    """
     if "\x00" in name:
         return None
     row = connection.execute(_PASSWORD, {"login": login_of(name)}).one_or_none()
@@ -92,10 +98,11 @@ def link(connection: Connection, digest: str) -> tuple[JoinLink, User]:
 def join(
     connection: Connection, digest: str, credential: Credential | None, session_digest: str, session: Session
 ) -> User:
-    """Use a link: set the credential, let the user join, and begin a session. Return the user.
+    """Use a link: set the credential, record that the user has joined, and begin a session. Return the user.
 
-    `credential`: None only for a link of the kind `sign-in`. The link can't be used again. Raises Unauthorized if it is
-    unknown, has expired or was used. Raises Conflict if the identity belongs to another user.
+    `credential`: may be None only for a link of the kind `sign-in`. The link can't be used again. Raises Unauthorized
+    if the link is unknown, has expired, was used or is another user's, if it needs a credential, or if the user was
+    disabled. Raises Conflict as `put` does.
     """
     used = connection.execute(delete(_links).where(_links.c.digest == digest).returning(_links)).one_or_none()
     at = session.created_at
@@ -145,7 +152,7 @@ def put(connection: Connection, user_id: str, credential: Credential, at: dateti
 
 
 def sign_in(connection: Connection, session_digest: str, session: Session, *, way: str) -> User:
-    """Begin a session of a user who has proved to be who they are. Return the user.
+    """Begin a session of a user whose credential was checked. Return the user.
 
     Raises Unauthorized if the user was disabled, or hasn't joined.
     """
@@ -159,10 +166,10 @@ def sign_in(connection: Connection, session_digest: str, session: Session, *, wa
 
 
 def reset(connection: Connection, user_id: str, digest: str, new: JoinLink, by: Principal) -> tuple[User, list[Ended]]:
-    """Void a user's password, passkeys and sessions, and insert a link to set new ones. Return the user, and sessions.
+    """Delete a user's password, passkeys and sessions, and insert a link. Return the user, and the ended sessions.
 
-    The returned sessions are those that ended. Raises NotFound if there is no such user. Raises Conflict if the user is
-    disabled.
+    With the link, the user can set a new password or passkey. Identities at providers stay. Raises NotFound if there is
+    no such user. Raises Conflict if the user is disabled.
     """
     permissions.confirm(connection, by, Verb.ADMINISTER, None)
     user = users.find(connection, user_id)
@@ -180,7 +187,7 @@ def offer_sign_in(connection: Connection, user_id: str, digest: str, new: JoinLi
     """Insert a link that signs in without a password, in place of the user's earlier links. Return the user.
 
     Password, passkeys and sessions stay as they are. Raises NotFound if there is no such user. Raises Forbidden unless
-    the principal `by` is a part of the server: nobody else may sign in as somebody else.
+    the principal `by` is a part of the server: no user and no API key may make such a link.
     """
     if by.kind is not PrincipalKind.SERVER:
         raise Forbidden("only the server itself makes links that sign in")
@@ -191,10 +198,10 @@ def offer_sign_in(connection: Connection, user_id: str, digest: str, new: JoinLi
 
 
 def change(connection: Connection, by: Principal, credential: Credential, at: datetime) -> list[Ended]:
-    """Set the acting user's own password, or add a passkey or an identity.
+    """Set the acting user's own password, or add a passkey or an identity. Return the sessions that ended.
 
-    A new password ends the user's other sessions, which are returned. Raises the errors of `put`, and Unauthorized if
-    the session has ended.
+    A new password ends all other sessions of the user; a passkey or an identity ends none. Raises Conflict as `put`
+    does, and Unauthorized if the session from which the user acts has ended.
     """
     sessions.confirm(connection, by.session or "", by.id, lock=True)
     put(connection, by.id, credential, at)
@@ -215,10 +222,11 @@ def passkey(connection: Connection, passkey_id: str) -> Passkey | None:
 
 
 def used_passkey(connection: Connection, passkey_id: str, sign_count: int, at: datetime) -> None:
-    """Note that a passkey was used at a moment, and its new signature counter.
+    """Record the time `at` as the passkey's last use, and `sign_count` as its signature counter.
 
-    Raises Unauthorized if the passkey was removed meanwhile, or if its counter doesn't go up: another request has used
-    the same answer, or the passkey was copied. A passkey that doesn't count says 0 every time.
+    Raises Unauthorized if the passkey was removed meanwhile, or if `sign_count` isn't higher than the recorded counter:
+    then another request has used the same answer, or the passkey was copied. Two zeros are allowed: some passkeys don't
+    count.
     """
     counts = (_passkeys.c.sign_count < sign_count) | ((_passkeys.c.sign_count == 0) & (sign_count == 0))
     query = update(_passkeys).where(_passkeys.c.id == passkey_id, counts)
@@ -229,7 +237,7 @@ def used_passkey(connection: Connection, passkey_id: str, sign_count: int, at: d
 def remove_passkey(connection: Connection, by: Principal, passkey_id: str, at: datetime) -> None:
     """Remove one of the acting user's own passkeys. Raises NotFound.
 
-    Raises Conflict if the user could not sign in any more. Raises Unauthorized if the session has ended.
+    Raises Conflict if the user has no other way to sign in. Raises Unauthorized if the session has ended.
     """
     sessions.confirm(connection, by.session or "", by.id, lock=True)
     query = delete(_passkeys).where(_passkeys.c.user_id == by.id, _passkeys.c.id == passkey_id.replace("\x00", ""))
@@ -252,8 +260,8 @@ def user_of_identity(connection: Connection, issuer: str, subject: str) -> str |
 def admit(connection: Connection, user: User, identity: tuple[str, str], session_digest: str, session: Session) -> User:
     """Insert a user whom nobody invited, but whom a provider knows, and begin a session. Return the user.
 
-    If the name is taken, the user's has a number at its end. Raises Conflict if the identity belongs to a user, if the
-    name was taken at this very moment, or if there are USERS_MAX users.
+    If another user has the name, a number is added to it (see `_free_name`). Raises Conflict if the identity belongs to
+    a user, if another request has taken the name meanwhile, or if there are USERS_MAX users.
     """
     name = _free_name(connection, user.name)
     users.insert_user(connection, replace(user, name=name), joined_at=user.created_at)
@@ -265,7 +273,10 @@ def admit(connection: Connection, user: User, identity: tuple[str, str], session
 
 
 def _free_name(connection: Connection, name: str) -> str:
-    """Return the name, with the lowest number from 2 on that makes it differ from the names of all users."""
+    """Return a name that no user has: `name` itself, or `name` and a number (the lowest from 2 on that makes it free).
+
+    Raises Conflict if there is none.
+    """
     for number in range(1, users.USERS_MAX + 2):
         free = name if number == 1 else f"{name} {number}"
         if connection.execute(select(_t.c.id).where(_t.c.login == login_of(free))).first() is None:

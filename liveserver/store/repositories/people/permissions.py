@@ -1,8 +1,8 @@
 """The check of a principal's rights, in the transaction that writes for it.
 
 A session may be ended, a role lowered or a key revoked while a request is under way. The transaction reads the rights
-again and locks their rows, so such a change either comes first, and the request is refused, or waits for the
-transaction.
+again and locks their rows. So if such a change was made before, the request is refused; otherwise, the change waits for
+the end of the transaction.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ SERVER_RIGHTS = ServerRights()
 
 
 def confirm(connection: Connection, by: Principal, verb: Verb, slug: str | None, *, anywhere: bool = False) -> Rights:
-    """Check that a principal may do something now, and return its rights as far as the live blog is concerned.
+    """Check that a principal's rights allow the verb now. Return the rights, as `rights_of` does.
 
     Call this in the transaction that writes for the principal, before anything else. `slug` and `anywhere`: see
     `Rights.require`. Raises Unauthorized if the session has ended, the user was disabled, or the API key is unknown,
-    revoked or expired. Raises Forbidden if the rights don't allow the verb.
+    revoked or expired. Raises Forbidden if the verb isn't allowed.
     """
     rights = rights_of(connection, by, slug, lock=True)
     rights.require(verb, slug, anywhere=anywhere)
@@ -66,7 +66,7 @@ def confirm(connection: Connection, by: Principal, verb: Verb, slug: str | None,
 
 
 def rights_of(connection: Connection, by: Principal, slug: str | None, *, lock: bool = False) -> Rights:
-    """Return the rights that a principal has now, as far as one live blog and the whole site are concerned.
+    """Return a principal's present rights on the whole site, and on the live blog `slug` (None: on no live blog).
 
     With `lock`, the rights can't be changed by others until the transaction ends. Raises Unauthorized if the session
     has ended, the user was disabled, or the API key is unknown, revoked or expired.
@@ -89,7 +89,7 @@ def key_rights(connection: Connection, key_id: str, *, lock: bool = False) -> Ke
 
 
 def user_rights(connection: Connection, user_id: str, slug: str | None, *, lock: bool = False) -> UserRights:
-    """Return the rights of a user as far as a live blog (None: no single one) and the whole site are concerned.
+    """Return a user's present rights on the whole site, and on the live blog `slug` (None: on no live blog).
 
     Raises Unauthorized if there is no such user, or the user was disabled.
     """
@@ -109,7 +109,7 @@ def user_rights(connection: Connection, user_id: str, slug: str | None, *, lock:
 
 
 def _memberships(connection: Connection, user_id: str, *, lock: bool = False) -> dict[str, Role]:
-    """Return a user's roles by membership, by slug."""
+    """Return the roles of a user's memberships, by the slugs of the live blogs."""
     # A transaction that only reads may not lock rows: PostgreSQL refuses it.
     query = _MEMBERSHIPS_LOCKED if lock else _MEMBERSHIPS
     return {row.slug: Role(row.role) for row in connection.execute(query, {"user_id": user_id})}
@@ -129,7 +129,7 @@ def rights_on(connection: Connection, user_id: str, slugs: Collection[str]) -> d
 def managed(connection: Connection, user_id: str) -> frozenset[str]:
     """Return the slugs of the live blogs that a user who isn't an owner may manage.
 
-    These are among the live blogs that the user opened, and those of which the user is a member. Raises Unauthorized as
+    Only live blogs that the user opened, or of which the user is a member, are looked at. Raises Unauthorized as
     `rights_on` does.
     """
     opened = connection.execute(_OPENED, {"ref": f"{PrincipalKind.USER}:{user_id}"}).scalars()
@@ -141,7 +141,7 @@ def managed(connection: Connection, user_id: str) -> frozenset[str]:
 def confirm_unlocked(
     connection: Connection, by: Principal, verb: Verb, slug: str | None, *, anywhere: bool = False
 ) -> Rights:
-    """Check that a principal may do something now, for a request that only reads. See `confirm`."""
+    """Do the same as `confirm`, but without locks, for a request that only reads."""
     rights = rights_of(connection, by, slug)
     rights.require(verb, slug, anywhere=anywhere)
     return rights
@@ -155,7 +155,7 @@ class SessionRights(NamedTuple):
 
 
 def of_session(connection: Connection, digest: str, slug: str | None) -> SessionRights | None:
-    """Return the session whose token has this hash, and its user's rights as far as a live blog is concerned.
+    """Return the session whose token has this hash, and the rights of its user. `slug`: see `user_rights`.
 
     Returns None if there is no such session, or it is over, or the user was disabled.
     """
@@ -169,11 +169,11 @@ def of_session(connection: Connection, digest: str, slug: str | None) -> Session
 
 
 def seeing(connection: Connection, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], bool]:
-    """Return whether the users of many sessions may see the unpublished work of one live blog each.
+    """Return, for each pair, whether the session's user may see the unpublished work of the live blog.
 
-    `pairs`: the hash of a session's token, and the slug of a live blog. A pair is left out if there is no such session,
-    if it is over, or if the user was disabled. Each process asks once a second for all streams of desks, which takes
-    two statements for up to `chunks.AT_ONCE` sessions.
+    `pairs`: each is the hash of a session's token, and the slug of a live blog. A pair is left out if there is no such
+    session, if the session is over, or if the user was disabled. Each process asks once a second for all streams of
+    desks, which takes two statements for up to `chunks.AT_ONCE` sessions.
     """
     at = now()
     users: dict[str, RowMapping] = {}
@@ -195,9 +195,10 @@ def seeing(connection: Connection, pairs: Collection[tuple[str, str]]) -> dict[t
 
 
 def of_principal(connection: Connection, ref: str, slug: str | None) -> Rights:
-    """Return the rights of the user or API key that `ref` names (`Principal.ref`), as far as a live blog is concerned.
+    """Return the rights of the user or API key that `ref` names (`Principal.ref`). `slug`: see `user_rights`.
 
-    Raises Unauthorized if the user was disabled, or the API key is unknown, revoked or expired.
+    Raises Unauthorized if there is no such user or API key, if the user was disabled, or if the key was revoked or has
+    expired.
     """
     kind, _, principal_id = ref.partition(":")
     if kind == PrincipalKind.USER:

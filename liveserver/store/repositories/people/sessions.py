@@ -25,13 +25,13 @@ _users = tables.users
 _acts = tables.acts
 
 IDLE = timedelta(hours=12)
-"""A session ends this long after its last request."""
+"""The time from the last request of a session to its end."""
 LONGEST = timedelta(days=30)
-"""A session ends this long after the user signed in, however often it is used."""
+"""The longest time from the beginning of a session to its end, however often it is used."""
 SEEN_EVERY = timedelta(minutes=5)
-"""The time of a session's last request is written down at most this often."""
+"""The shortest time after which the time of a session's last request is recorded again."""
 SESSIONS_MAX = 50
-"""The greatest number of sessions of a user. When one more begins, the one that was used least recently ends."""
+"""The greatest number of sessions of a user. When another session begins, the least recently used session ends."""
 
 _FIND = select(_t).where(_t.c.digest == bindparam("digest"))
 _OVER = "the session has ended: sign in again"
@@ -57,7 +57,7 @@ def _session(row: RowMapping) -> Session:
 
 
 def is_over(seen_at: datetime, created_at: datetime, at: datetime) -> bool:
-    """Return True if a session is over at the moment `at`: it wasn't used for too long, or began too long ago."""
+    """Return True if, at the moment `at`, a session was last used at least IDLE ago, or began at least LONGEST ago."""
     return seen_at + IDLE <= at or created_at + LONGEST <= at
 
 
@@ -79,7 +79,10 @@ def find(connection: Connection, digest: str, *, lock: bool = False) -> Session 
 
 
 def confirm(connection: Connection, digest: str, user_id: str, *, lock: bool) -> Session:
-    """Return a user's session. Raises Unauthorized if it has ended. `lock`: see `find`."""
+    """Return a user's session. `digest` and `lock`: see `find`.
+
+    Raises Unauthorized if there is no such session, if it is over, or if it is another user's.
+    """
     session = find(connection, digest, lock=lock)
     if session is None or session.user_id != user_id:
         raise Unauthorized(_OVER)
@@ -87,7 +90,10 @@ def confirm(connection: Connection, digest: str, user_id: str, *, lock: bool) ->
 
 
 def alive(connection: Connection, digests: Sequence[str]) -> set[str]:
-    """Return those of the given hashes of tokens that belong to sessions that aren't over."""
+    """Return the hashes of tokens (out of `digests`) whose sessions still work.
+
+    A session doesn't work if it is over, or if its user was disabled.
+    """
     at = now()
     query = select(_t).join(_users, _users.c.id == _t.c.user_id)
     query = query.where(_t.c.digest.in_(digests), _users.c.disabled_at.is_(None))
@@ -97,8 +103,8 @@ def alive(connection: Connection, digests: Sequence[str]) -> set[str]:
 def begin(connection: Connection, digest: str, session: Session, by: Principal, *, way: str) -> None:
     """Insert a session, which begins as a user signs in.
 
-    `way`: how the user signed in, for the audit log. Also deletes the sessions that are over, and the user's sessions
-    beyond SESSIONS_MAX.
+    `way`: how the user signed in, for the audit log. Also deletes all sessions that are over. If the user has more than
+    SESSIONS_MAX sessions, the least recently used sessions are deleted, too.
     """
     delete_over(connection, session.created_at)
     connection.execute(
@@ -127,12 +133,15 @@ def delete_over(connection: Connection, at: datetime) -> None:
 
 
 def seen(connection: Connection, digest: str, at: datetime) -> None:
-    """Note that the session was used at a moment."""
+    """Record the time `at` as the session's last use, unless a later time is recorded."""
     connection.execute(update(_t).where(_t.c.digest == digest, _t.c.seen_at < at).values(seen_at=at))
 
 
 def confirmed(connection: Connection, digest: str, by: Principal, at: datetime, *, way: str) -> None:
-    """Note that the session's user has proved again, at a moment, to be who they are."""
+    """Record that a credential of the session's user was checked again at the time `at`.
+
+    `way`: which kind of credential, for the audit log.
+    """
     connection.execute(update(_t).where(_t.c.digest == digest).values(confirmed_at=at))
     acts.record(connection, by, "session.confirmed", at, way=way)
 
@@ -145,10 +154,10 @@ def of_user(connection: Connection, user_id: str) -> list[Session]:
 
 
 def last_seen(connection: Connection) -> dict[str, datetime]:
-    """Return the times when the users were last seen, by user id. A user who was never seen is left out.
+    """Return the time when each user was last seen, by user id. A user who was never seen is left out.
 
-    A user was last seen when a session of theirs was last used, or, if all have ended, when they last did something
-    that the audit log has.
+    This is the later of two times: the last use of the user's sessions that the store still has, and the user's last
+    act in the audit log.
     """
     last_use = select(func.max(_t.c.seen_at)).where(_t.c.user_id == _users.c.id).scalar_subquery()
     last_act = select(_acts.c.at).where(_acts.c.principal_id == _users.c.id).order_by(_acts.c.id.desc()).limit(1)
@@ -168,7 +177,10 @@ def end(connection: Connection, user_id: str, session_id: str, by: Principal, at
 
 
 def end_all(connection: Connection, user_id: str, *, but: str | None = None) -> list[Ended]:
-    """End all sessions of a user, except the one whose token has the hash `but`. The caller records the act."""
+    """End all sessions of a user, except the one whose token has the hash `but`; return the ended ones.
+
+    The caller records the act.
+    """
     query = delete(_t).where(_t.c.user_id == user_id)
     if but is not None:
         query = query.where(_t.c.digest != but)

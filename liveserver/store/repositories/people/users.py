@@ -46,7 +46,7 @@ _FIND_BY_LOGIN = select(_t).where(_t.c.login == bindparam("login"))
 
 
 class NewUser(NamedTuple):
-    """A user that is invited, with the hash of the token of the user's link, and the link."""
+    """An invited user, the link by which the user joins, and the hash of the link's token (`digest`)."""
 
     user: User
     digest: str
@@ -85,8 +85,8 @@ def _user(row: RowMapping) -> User:
 def invite(connection: Connection, new: NewUser, by: Principal) -> User:
     """Insert a user who hasn't joined yet, with the memberships and the link; return the user.
 
-    Raises Conflict if there is a user of this name already, or if there are USERS_MAX users. Raises NotFound if there
-    is no live blog of a membership.
+    Raises Conflict if there is a user of this name already, if there are USERS_MAX users, or if the live blog of a
+    membership has MEMBERS_MAX members. Raises NotFound if the live blog of a membership doesn't exist.
     """
     permissions.confirm(connection, by, Verb.ADMINISTER, None)
     user, at = new.user, new.user.created_at
@@ -134,7 +134,7 @@ def insert_user(connection: Connection, user: User, *, joined_at: datetime | Non
 
 
 def put_link(connection: Connection, digest: str, link: JoinLink) -> None:
-    """Insert a link under the hash of its token, in place of the user's earlier links. Delete expired links."""
+    """Insert a link under the hash of its token. Delete the user's earlier links, and all users' expired links."""
     connection.execute(delete(_links).where(_links.c.expires_at <= link.created_at))
     connection.execute(delete(_links).where(_links.c.user_id == link.user_id))
     connection.execute(
@@ -211,8 +211,8 @@ def edit(
     """Change a user's name or role, or disable or enable the user. Return the user, and the sessions that ended.
 
     A disabled user's sessions end, and the user's links are void. `version`: raises VersionConflict unless this is the
-    user's version (None: any). Raises NotFound if there is no such user. Raises Conflict if the name is taken, or if no
-    enabled owner who has joined would be left.
+    user's version (None: any). Raises NotFound if there is no such user. Raises Conflict if the name is taken. Raises
+    Conflict, too, if no enabled owner who has joined would be left, except if `by` is the server itself.
     """
     permissions.confirm(connection, by, Verb.ADMINISTER, None)
     old = _find(connection, user_id, lock=True)
@@ -265,7 +265,7 @@ def set_membership(
     """Give a user a role on a live blog (None: take it away), and return the user.
 
     Raises NotFound if there is no such user or live blog, or if there is no membership to take away. Raises Conflict
-    if the user would have more than MEMBERSHIPS_MAX memberships.
+    if the user would have more than MEMBERSHIPS_MAX memberships, or the live blog more than MEMBERS_MAX members.
     """
     permissions.confirm(connection, by, Verb.MANAGE, slug)
     blog = liveblogs.find(connection, slug)
@@ -300,7 +300,7 @@ def _check_members(connection: Connection, slug: str, liveblog_id: int) -> None:
 
 
 def members(connection: Connection, slug: str) -> list[tuple[User, Role]]:
-    """Return the members of a live blog with their roles there, by name. Raises NotFound."""
+    """Return the members of a live blog with their roles there, sorted by name. Raises NotFound."""
     blog = liveblogs.find(connection, slug)
     query = select(_t, _members.c.role.label("here")).join(_members, _members.c.user_id == _t.c.id)
     rows = connection.execute(query.where(_members.c.liveblog_id == blog.id).order_by(_t.c.login)).mappings()

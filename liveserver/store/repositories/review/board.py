@@ -26,8 +26,8 @@ ON_BOARD = tuple(status for status in EntryStatus if status is not EntryStatus.D
 """The states of the entries that the board shows."""
 
 SEARCHED_MAX = 2_000
-"""The greatest number of entries that a search looks at: the newest of a live blog. A search reads every one of these,
-so without this bound its cost would grow with the live blog."""
+"""The greatest number of entries that a search for a text reads. Without this bound, the cost of a search would grow
+with the live blog."""
 
 _t = tables.entries
 _b = tables.liveblogs
@@ -50,18 +50,20 @@ class BoardPage(NamedTuple):
     state: str
     """The tag of the board, as `liveblogs.board_tag` returns it."""
     items: list[Entry]
-    """Entries, newest first: by the time of publication, or the due time, or the time of creation."""
+    """Entries, newest first. An entry is ordered by its time of publication; if it has none, by its due time; if it has
+    neither, by its time of creation."""
     notes: dict[str, int]
-    """The numbers of notes on these entries. An entry without notes is left out."""
+    """The number of notes on each of these entries, by entry id. An entry without notes is left out."""
     counts: dict[EntryStatus, int]
-    """The numbers of all entries on the board, by state, whatever the filter."""
+    """The number of entries on the whole board, by state. The filter doesn't change it."""
     next_cursor: str | None
 
 
 def page(connection: Connection, slug: str, which: BoardFilter, *, limit: int, cursor: str | None = None) -> BoardPage:
     """Return a page of the board. Raises NotFound. Raises InvalidInput for a bad cursor.
 
-    A search looks at the SEARCHED_MAX newest entries that the rest of the filter lets pass.
+    If the filter has a text, only SEARCHED_MAX entries are searched for it: the newest ones that match the filter's
+    other fields.
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     query = select(_t).where(
@@ -87,7 +89,10 @@ def page(connection: Connection, slug: str, which: BoardFilter, *, limit: int, c
 
 
 def _has(connection: Connection, text: str) -> ColumnElement[bool]:
-    """Return the condition that an entry has a text. The body is HTML, in which `&`, `<` and `>` are escaped."""
+    """Return the condition that an entry has a text (see `BoardFilter.text`).
+
+    In the body, the escaped text is looked for, as HTML has `&`, `<` and `>` only in escaped form.
+    """
     return or_(
         _t.c.heading.icontains(text, autoescape=True),
         _t.c.body.icontains(escape(text, quote=False), autoescape=True),

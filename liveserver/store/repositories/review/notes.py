@@ -29,7 +29,7 @@ _ID = re.compile(ID_PATTERN, re.ASCII)
 
 
 def of_entry(connection: Connection, slug: str, entry_id: str) -> list[Note]:
-    """Return an entry's notes, oldest first. The entry may be deleted. Raises NotFound if there was never such one."""
+    """Return an entry's notes, oldest first. The entry may be deleted. Raises NotFound if it never existed."""
     liveblog_id, _ = liveblogs.find(connection, slug)
     entries.find_any(connection, liveblog_id, entry_id)
     query = select(_t).where(_t.c.entry_id == entry_id).order_by(_t.c.id)
@@ -59,7 +59,7 @@ def add(connection: Connection, slug: str, entry_id: str, note: Note, by: Princi
 
 
 def remove(connection: Connection, slug: str, entry_id: str, note_id: str, by: Principal, at: datetime) -> None:
-    """Delete a note. One's own note needs the verb `write`, another's the verb `publish`.
+    """Delete a note. The author of the note needs the verb `write`, anybody else the verb `publish`.
 
     Raises NotFound if the entry has no such note, and Unauthorized or Forbidden.
     """
@@ -79,7 +79,7 @@ def remove(connection: Connection, slug: str, entry_id: str, note_id: str, by: P
 
 
 def counts(connection: Connection, entry_ids: Collection[str]) -> dict[str, int]:
-    """Return the numbers of notes on these entries, by entry. An entry without notes is left out."""
+    """Return the number of notes on each of these entries, by entry id. An entry without notes is left out."""
     if not entry_ids:
         return {}
     query = select(_t.c.entry_id, func.count()).where(_t.c.entry_id.in_(entry_ids)).group_by(_t.c.entry_id)

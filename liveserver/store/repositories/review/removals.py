@@ -1,7 +1,8 @@
 """The queries that take an entry down: withdraw it, delete it, or erase it.
 
-A live blog may ask for two persons for this (`two_persons`). The first one's request is then kept as a proposal for the
-entry's version, and the second one's request for that very version does it.
+A live blog may ask for two persons to take a published entry down (`two_persons`). Then the first person's request is
+only recorded, as a proposal for the entry's present version. The same request by a second person takes the entry down,
+if the entry still has this version.
 """
 
 from __future__ import annotations
@@ -78,11 +79,12 @@ def remove(
 ) -> Written:
     """Replace the entry by a tombstone, which has the entry's id and times, but no content.
 
-    The deletion of a published entry takes the live blog's next seq. `check`: is called with the entry before the
-    deletion. If `check` raises, the entry isn't deleted. `seen`: True if `check` lets only the version pass that the
-    principal has seen. Raises NotFound if there is no such entry. Raises Gone if the entry was deleted already. Raises
-    VersionConflict if `epoch` isn't the live blog's epoch (None: any). Raises Unauthorized or Forbidden if the
-    principal `by` may not delete this entry now.
+    If a second person has to confirm this, only a proposal is recorded. The deletion of a published entry takes the
+    live blog's next seq. `check`: is called with the entry before the deletion. If `check` raises, the entry isn't
+    deleted. `seen`: True if `check` raises unless the entry has the version that the principal has seen. Raises
+    NotFound if there is no such entry. Raises Gone if the entry was deleted already. Raises VersionConflict if `epoch`
+    isn't the live blog's epoch (None: any), or as `_proposal` does. Raises Unauthorized or Forbidden if the principal
+    `by` may not delete this entry now.
     """
     rights = permissions.confirm(connection, by, Verb.WRITE, slug)
     liveblog_id, liveblog = liveblogs.find(connection, slug)
@@ -97,7 +99,7 @@ def remove(
 
 
 def withdraw(connection: Connection, removal: Removal) -> Written:
-    """Make a draft of an entry that is published, scheduled or handed in. Its text stays, for the newsroom.
+    """Turn an entry that is published, scheduled or handed in back into a draft. Its text stays, for the newsroom.
 
     The withdrawal of a published entry takes the live blog's next seq, and is a deletion for readers. Raises Conflict
     if the entry is a draft already, or if it was taken over from a source that the live blog still follows. Raises
@@ -163,9 +165,10 @@ def _proposal(
     *,
     seen: bool,
 ) -> Written | None:
-    """Record the proposal for a takedown, if the live blog asks for two persons. None: the principal may do it now.
+    """Record a proposal for a takedown if a second person has to confirm the takedown, and return the result.
 
-    Raises VersionConflict if the entry was edited since another's proposal, and the principal hasn't seen that.
+    Returns None if the principal may take the entry down now. `seen`: True if the principal has seen the entry's
+    present version. Raises VersionConflict if `seen` is False, and the entry was edited since somebody else's proposal.
     """
     if old.status is not EntryStatus.PUBLISHED or by.kind is PrincipalKind.SERVER:
         return None

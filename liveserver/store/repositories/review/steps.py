@@ -44,7 +44,7 @@ class Step(NamedTuple):
 
 
 def submit(connection: Connection, step: Step, *, publish_at: datetime | None = None) -> Written:
-    """Hand a draft in for review. One's own draft needs the verb `write`, another's the verb `publish`.
+    """Hand a draft in for review. The creator of the draft needs the verb `write`, anybody else the verb `publish`.
 
     `publish_at`: the time at which the entry is to be published; None for as soon as it is approved. Raises Conflict if
     the entry isn't a draft, InvalidInput if it is empty or the time isn't in the future, and the errors of `_take`.
@@ -79,7 +79,7 @@ def approve(connection: Connection, step: Step) -> Written:
 
 
 def give_back(connection: Connection, step: Step, reason: str) -> Written:
-    """Return an entry that was handed in to its author, as a draft with the reason.
+    """Send an entry that was handed in back to its author: turn it into a draft that has the reason.
 
     Raises Conflict if the entry doesn't wait for review, and the errors of `_take`.
     """
