@@ -38,7 +38,7 @@ class UnsupportedMediaType(errors.LiveserverError):
 
 
 class TooLarge(errors.LiveserverError):
-    """The request body is larger than the limit."""
+    """The request body is larger than the operation accepts."""
 
 
 class Kind(NamedTuple):
@@ -100,7 +100,11 @@ def problem(
 
 
 async def handle_error(request: Request, error: Exception) -> Response:
-    """Return the problem document for one of our own errors."""
+    """Return the problem document for a LiveserverError. A StoreUnavailable is logged.
+
+    For a VersionConflict, the document also has the current version of what the client edited. If the store must be
+    read for this, and can't be read, the document is the one for StoreUnavailable.
+    """
     assert isinstance(error, errors.LiveserverError)
     kind = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
     headers: dict[str, str] = {}
@@ -132,7 +136,7 @@ async def handle_error(request: Request, error: Exception) -> Response:
 
 
 async def _current(request: Request, current: Entry | Liveblog | Media | Partner) -> tuple[json_encoding.JSON, str]:
-    """Return the JSON of `current`, as the API shows it, and the entity tag of `current`."""
+    """Return the JSON of `current`, as the API shows it, and the entity tag of `current`. Raises StoreUnavailable."""
     parts = services(request)
     if isinstance(current, Media):
         return parts.presenter.media(current), version_tag(current.entity_version)
