@@ -110,9 +110,9 @@ def as_kept(body: str) -> str:
 
     Sanitising a safe body once more may change line ends, and blanks at the edges of some elements. It may also change
     the end of an element that was in a table. So a body is also returned unchanged if its elements are well nested, and
-    if sanitising leaves its words and opening tags the same.
+    if sanitising leaves its words and opening tags the same. A body without `<` only loses its control characters.
 
-    Raises InvalidInput for the same reasons as `sanitise`.
+    Raises InvalidInput for the same reasons as `sanitise`, unless the body has no `<`.
     """
     if "<" not in body:
         return CONTROL.sub("", body)
@@ -121,7 +121,8 @@ def as_kept(body: str) -> str:
 
 
 def _is_tree(html: str) -> bool:
-    """True if the elements are well nested: each has an end tag, within the same element as its opening tag."""
+    """True if the elements are well nested: each has an end tag, within the same element as its opening tag. Elements
+    that never have an end tag, such as `br`, aren't checked."""
     opened: list[str] = []
     for end, name in _TAG.findall(html):
         if not end:

@@ -31,12 +31,13 @@ WAITING_MAX = 50
 Busy."""
 WAITING_PER_OWNER = 20
 """How many bodies of one owner (an API key, or a source) may be in the pool: in threads, and waiting. Further bodies
-are refused with Busy. A body is also refused if its owner has as many bodies in the pool as there are free places. So a
-few busy owners leave places for others."""
+are refused with Busy. A body is also refused if its owner has at least as many bodies in the pool as there are free
+places. So a few busy owners leave places for others."""
 
 
 def is_dear(body: str, markup: str = "html") -> bool:
-    """True if sanitising a body would block the event loop for too long."""
+    """True if sanitising a body would block the event loop for too long: the body is longer than `SMALL`, or is
+    Markdown that costs more than `SMALL_MARKDOWN`."""
     return len(body) > SMALL or (markup == "markdown" and markdown_cost(body).total > SMALL_MARKDOWN)
 
 
@@ -50,7 +51,8 @@ class SanitiserPool:
         """The number of bodies in the pool: in threads, and waiting. The `CapacityLimiter` doesn't know this number, as
         it counts a new body only in the event loop's next turn."""
         self._of: Counter[Hashable] = Counter()
-        """The number of bodies in the pool by owner: in threads, and waiting. Owners without any body are left out."""
+        """For each owner: the number of its bodies in the pool, in threads and waiting. Owners without bodies are left
+        out."""
 
     async def run(self, work: Callable[[str], str], body: str, *, owner: Hashable) -> str:
         """Call `work` with a body in a thread of the pool, and return what `work` returns.

@@ -57,8 +57,8 @@ class Translations:
         return escape(self._pattern(name)).format(**values)
 
     def verification(self, name: str, source: str | None = None) -> str:
-        """Return the label of the verification `name`, followed by the source of the claim if there is one: `Démenti :
-        état-major`."""
+        """Return the label of an entry's verification: `Démenti`. If the source of the claim is known, the label names
+        it: `Démenti : état-major`. `name`: the verification as the entry has it, such as `denied`."""
         return self.text(f"entry.{name}_source", source=source) if source else self.text(f"entry.{name}")
 
     def labelled(self, label: str, text: str) -> str:
@@ -96,7 +96,7 @@ class Translations:
         return self.text("dates.short_date_time", date=self.short_date(moment), time="")
 
     def date_time(self, moment: datetime) -> str:
-        """Return the date, time and time zone of a moment in full.
+        """Return the date, time and zone of a moment: `lundi 1er juin 2026, 14 h 07 (heure d’été d’Europe centrale)`.
 
         The zone's name says whether it is summer time. So the result is unambiguous even when clocks are set back.
         """
@@ -128,7 +128,7 @@ def _offset(moment: datetime) -> str:
 
 @lru_cache(maxsize=1024)
 def _parts(locale: Locale, day: date) -> dict[str, str]:
-    """Return the weekday, month, short month and year of a date, as words in the locale's language.
+    """Return the parts of a date, as words in the locale's language: `weekday`, `month`, `month_short` and `year`.
 
     The words are cached: Babel is slow, and a page has the same few dates again and again.
     """

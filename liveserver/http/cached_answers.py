@@ -1,4 +1,4 @@
-"""Answers about a live blog. Each answer is made once, and sent to all requests of the same kind.
+"""Answers about a live blog. Each answer is made once, and sent to all requests that ask for the same answer.
 
 Requests that name a partner get other answers than requests without a partner.
 """
@@ -47,12 +47,14 @@ async def cached_answer(request: Request, variant: Variant, make: Make) -> Cache
 
 
 async def cached_answer_for(request: Request, admitted: Admission, variant: Variant, make: Make) -> CachedPage:
-    """Return an answer that depends on an admission: on its topic, and on the sites that may read the answer.
+    """Return an answer that depends on the topic of an admission, and on the sites that may read the answer.
 
-    All requests with the same admission and variant share one answer, which the page cache keeps. In one case the
-    answer isn't kept: if the topic is late, and its live blog isn't in memory. In this case, only requests that wait at
-    the same time share the answer. `admitted`: the request's admission. `variant`, `make`: as for `cached_answer`.
-    Raises the errors of `PageCache.get`.
+    All requests with the same admission and variant share one answer, which the page cache keeps. But the cache doesn't
+    keep the answer about a topic with a delay while the live blog isn't in memory. Then only requests that wait at the
+    same time share the answer.
+
+    `admitted`: the request's admission. `variant`, `make`: as for `cached_answer`. Raises the errors of
+    `PageCache.get`.
     """
     topic = admitted.topic
     if admitted.readers is not Readers.ANY:

@@ -5,10 +5,11 @@ Five words have a special meaning here. A *requester* is a request that waits fo
 one address. A *turn* is the moment at which a line may begin one job. A line *rests* when it gets no turn for some time
 after a job.
 
-The lines take turns. At most one job of each line is under way, and after a job the line rests for as long as the job
-took. So a client with one request waits for at most one job of each other line, however many jobs wait in the other
-lines. At most `at_once` jobs are under way at a time. A line that is never empty occupies one of these places for half
-of the time. There is one more place, for answers that many requesters ask for (`ahead`).
+The lines take turns. At most one job of each line is under way. After a job, the line rests for as long as the job
+took, but for `rest_max` seconds at most. So a client with one request waits for at most one job of each other line,
+however many jobs wait in the other lines. At most `at_once` jobs are under way at a time. A line that is never empty
+occupies one of these places for half of the time, if its jobs take less than `rest_max`. There is one more place, for
+answers that many requesters ask for (`ahead`).
 
 Several requesters may ask for the same answer. One job then makes the answer for all of them, in the first turn of any
 of their lines. If all requesters of a job have left when its turn comes, the job is dropped. A job that has begun isn't
@@ -65,7 +66,8 @@ UNREAD_SECONDS = 5.0
 """Seconds between two turns of a line if its clients have `UNREAD_SLOW` unread bytes or more. Such a line still gets
 turns, because many clients may share an address, and not all of them read slowly."""
 UNREAD_MOST = 8 * 1024 * 1024
-"""While a line's clients have this many unread bytes, or more, the line gets no new jobs."""
+"""While a line's clients have this many unread bytes, or more, the line gets no new jobs: a requester is refused with
+Busy, unless the job that it asks for waits already."""
 LOOK_SECONDS = 0.05
 """Seconds between two checks of whether the clients of a line have read enough for its next turn."""
 
@@ -97,7 +99,7 @@ class FairQueue:
         self._jobs: dict[Hashable, Job[Any]] = {}
         """The newest job of each key, until the job is over."""
         self._lines: dict[Hashable, Line] = {}
-        """The lines that have waiting jobs, and the lines that are busy."""
+        """The lines that have waiting jobs, and the lines that may have no turn now (`Line.busy`)."""
         self._ring: dict[Hashable, Line] = {}
         """The lines that wait for a turn. The first line has the next turn."""
         self._requesters_per_line = requesters_per_line
@@ -106,7 +108,7 @@ class FairQueue:
         way in addition to `at_once` jobs of the other lines."""
         self._running = BackgroundTasks()
         self._under_way = 0
-        """The number of jobs under way, without a job that was begun from the line `_ahead`."""
+        """The number of jobs under way. A job that was begun from the line `_ahead` isn't counted."""
         self.waiting = 0
         """The number of jobs that wait for their turn."""
 
@@ -129,8 +131,8 @@ class FairQueue:
         """Call `make` when the requester's line has its turn, and return the result.
 
         If several requesters ask for the same `key` before `make` is called, `make` is called once for all of them.
-        Raises the errors of `make`, Busy if the requester may not wait, and ClientGone if the job was dropped because
-        all its requesters had left.
+        Raises the errors of `make`, and Busy as `join` does. Raises ClientGone if the job was dropped because all its
+        requesters had left.
         """
         return await self.join(key, make, requester).result()
 
@@ -140,7 +142,8 @@ class FairQueue:
         """Let the requester wait for the job of a key, and return that job.
 
         If the key has no job, or if the key's job has begun already, a new job is made. `ahead`: True if the job is to
-        be done ahead of other jobs because many requesters ask for its result.
+        be done ahead of other jobs because many requesters ask for its result. It has no effect if `AHEAD_PER_LINE`
+        such jobs of the line wait already, or if the line's clients have `UNREAD_SLOW` unread bytes or more.
 
         Raises Busy if too many jobs or requests wait already. Also raises Busy if a new job is needed, but the clients
         of the requester's line have too many unread bytes.
@@ -169,7 +172,11 @@ class FairQueue:
         return job
 
     def _admit(self, line: Line | None, requester: Requester) -> None:
-        """Raise Busy if no new job may wait in the requester's line."""
+        """Raise Busy if too many jobs wait in the requester's line, or if the line's clients have too many unread
+        bytes.
+
+        Called if a new job is needed. `line`: the requester's line; None if it doesn't exist yet.
+        """
         # The fuller the queue is, the fewer jobs may wait in each line.
         limit = min(self._per_line, max(1, self._in_all - self.waiting))
         if (0 if line is None else len(line.places)) >= limit:
@@ -179,7 +186,10 @@ class FairQueue:
             refuse_unread(requester)
 
     def _admit_another(self, line: Line, requester: Requester) -> None:
-        """Raise Busy if too many requests wait in the line. Called if the requester's job exists already."""
+        """Raise Busy if too many requests wait in the line. If the requester is in a crowd, there is no limit.
+
+        Called if the job that the requester asks for exists already.
+        """
         if not requester.crowd and line.requesters >= self._requesters_per_line:
             refusals.note(Reason.BUSY, address=requester.address, waiting=self.waiting)
             raise Busy("so many requests of this address or key wait that no other can")
@@ -200,7 +210,10 @@ class FairQueue:
                 self._begin(job, line)
 
     def _must_read_first(self, line: Line) -> bool:
-        """True if the line's turn is delayed, because the line's clients have too many unread bytes."""
+        """True if the line's turn is delayed, because the line's clients have too many unread bytes.
+
+        After a delay of `UNREAD_SECONDS`, the line has one turn nevertheless: the result is False once.
+        """
         if line.unread() < UNREAD_SLOW:
             line.slow_since = None
             return False
@@ -242,7 +255,8 @@ class FairQueue:
         self._discharge(job)
 
     def _discharge(self, job: Job[Any]) -> None:
-        """If a line counts this job in its number `ahead`, reduce that number by one."""
+        """Subtract one from `ahead` of the line `job.charged_to`, and set `charged_to` to None. Does nothing if
+        `charged_to` is None."""
         if job.charged_to is not None:
             job.charged_to.ahead -= 1
             job.charged_to = None

@@ -71,8 +71,8 @@ def lock(settings: Settings) -> AbstractContextManager[None]:
     """Return a context manager that holds the lock of an SQLite file, so that only servers with Redis share the file.
 
     Without Redis, a server wouldn't hear of another one's changes, nor the other one of its own. With PostgreSQL, no
-    lock is taken. Entering the context raises SettingsError if another server, or a restore, holds the lock, or if the lock's file
-    can't be written.
+    lock is taken. Entering the context raises SettingsError if another server, or a restore, holds the lock, or if the
+    lock's file can't be written.
     """
     database = database_of(settings)
     if settings.redis_url is not None:

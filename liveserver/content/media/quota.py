@@ -59,8 +59,8 @@ class MediaQuota:
         self._clock = clock
         self._counting = FreshFlight(self._recount)
         self._total = 0
-        """The bytes of all files at the last count (an estimate), plus the bytes of the files that this process has
-        added since then."""
+        """The number of bytes of all files: an estimate made at the last count, plus the bytes of the files that this
+        process has added since then."""
         self._counted_until = -math.inf
         daily = terms.daily
         self._sent = RateLimiter(daily / DAY, daily, clock) if daily else None
@@ -69,7 +69,8 @@ class MediaQuota:
         """Raise MediaFull if no more pictures may be added, or TooManyRequests if the owner's quota is used up.
 
         A picture's size isn't known before it is transcoded, and only `add` counts it. So pictures that are sent at the
-        same time may together exceed a limit. Also raises the errors of `count` and `free`.
+        same time may together exceed a limit. Also raises the errors of the functions `count` and `free` that the quota
+        was made with.
         """
         if self._sent is not None and (wait := self._sent.wait(owner)):
             quota = Quota("pictures", self._terms.daily, unit="content-bytes", window=DAY)

@@ -35,12 +35,12 @@ class Access(NamedTuple):
     """The address of the service that keeps a bucket, and the credentials for that service.
 
     If a field is None, its value comes from the places that AWS clients usually use: the environment variables `AWS_…`,
-    and the role of the machine.
+    and the role of the machine. If only one of `access_key` and `secret_key` is None, the other isn't used either.
     """
 
     endpoint: str | None = None
-    """The service's address, for example `https://s3.example.org`. If it is None, the address in the environment is
-    used, or else Amazon's address."""
+    """The service's address, for example `https://s3.example.org`. If it is None, the address in the environment
+    variable `AWS_ENDPOINT_URL` is used; if there is no such variable, Amazon's address."""
     region: str | None = None
     access_key: str | None = None
     secret_key: str | None = None

@@ -1,8 +1,9 @@
 """The transcoder: decodes a picture and encodes it anew. So we serve nothing but pixels: no metadata and no scripts.
 
 This module is run as a program: `python -m liveserver.content.media.transcoder MAX_PIXELS`. The program reads a picture
-from standard input, and writes a `TranscodedPicture` or a refusal to standard output. It limits its own memory and
-processor time, which only a separate process can do. `content/media/transcoder_pool.py` runs it.
+from standard input. It writes a `TranscodedPicture` to standard output, or a line of JSON with the reason why the
+picture is refused. The program limits its own memory and processor time, which only a separate process can do.
+`content/media/transcoder_pool.py` runs the program.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ only ten bytes makes the decoder go through all pixels."""
 
 CPU_SECONDS = 6
 CPU_PIXELS = 32_000_000
-"""The number of pixels for which the program may use one second of processor time. In all, it may use CPU_SECONDS plus
-MAX_PIXELS divided by this number: 8 s with the default settings. The slowest usual pictures, of 64 million pixels or
+"""The number of pixels for which the program may use one second of processor time. In all, it may use CPU_SECONDS +
+MAX_PIXELS / CPU_PIXELS seconds: 8 s with the default settings. The slowest usual pictures, of 64 million pixels or
 8,000 pixels high, took 2.5 s on a processor of 2023."""
 MEMORY = 512 * 1024 * 1024
 MEMORY_PER_PIXEL = 16
@@ -113,16 +114,19 @@ class TranscodedPicture(NamedTuple):
     variants: list[PictureVariant]
 
     def dumps(self) -> bytes:
-        """Return the picture as bytes: a line of JSON, then the contents of all files, one after the other."""
+        """Return the picture as bytes: a line of JSON, then the contents of all files, one after the other.
+
+        The JSON has the suffix of the files' names, and for each file its width, height and number of bytes.
+        """
         sizes = [[r.width, r.height, len(r.content)] for r in self.variants]
         head = json.dumps({"suffix": self.suffix, "sizes": sizes}).encode()
         return head + b"\n" + b"".join(r.content for r in self.variants)
 
     @classmethod
     def loads(cls, data: bytes) -> TranscodedPicture:
-        """Return the picture in the transcoder's output, which has the form that `dumps` makes.
+        """Return the picture in `data`, the output of the transcoder.
 
-        Raises Unreadable if the output is a refusal instead of a picture.
+        Raises Unreadable if `data` has only the reason why the transcoder refused the picture.
         """
         line, _, contents = data.partition(b"\n")
         head = json.loads(line)
@@ -260,7 +264,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _resizable(image: Image.Image) -> Image.Image:
-    """Return the picture in a mode of Pillow in which pixel values can be averaged. Resizing averages pixel values."""
+    """Return the picture in a mode of Pillow that can be resized well: RGB, RGBA, CMYK or L."""
     if image.mode.startswith("I;16"):
         # Pillow's own conversion would cut values at 255 instead of dividing them.
         return image.point(lambda value: value * (1 / 256) + 0.0).convert("L")
@@ -317,7 +321,8 @@ def _saved(image: Image.Image, suffix: str, quality: int) -> bytes:
 
 
 def _limit(max_pixels: int) -> None:
-    """Limit the memory, processor time and files that this process may use, as the picture may be an attacker's.
+    """Limit the memory and processor time of this process, as the picture may be an attacker's. Forbid it to write
+    files.
 
     This also lowers the priority of the process, so that the server's own work goes first.
     """
@@ -334,7 +339,7 @@ def _limit(max_pixels: int) -> None:
 
 
 def main() -> None:
-    """Transcode the picture on standard input, and write the result to standard output."""
+    """Transcode the picture on standard input. Write the result, or the reason for a refusal, to standard output."""
     max_pixels = int(sys.argv[1])
     _limit(max_pixels)
     try:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 AT_ONCE = 2
 WAITING_MAX = 40
 """How many pictures may wait, besides the pictures that are being transcoded. One owner (an API key, or a source) can
-have at most half of all places. An API key can send at most sixteen pictures at once (`access/body_budget.py`)."""
+have at most half of the places for pictures that wait or are being transcoded. An API key can send at most sixteen
+pictures at once (`access/body_budget.py`)."""
 PATIENCE = 60.0
 """The seconds of real time after which the process of a picture is killed. The process's limit of processor time is
 lower (`CPU_SECONDS` in `content/media/transcoder.py`)."""
@@ -89,7 +90,8 @@ class TranscoderPool:
             raise InvalidInput([FieldError("/file", str(refusal))]) from None
 
     async def close(self) -> None:
-        """Kill the running processes."""
+        """Kill the running processes, and wait for their threads. All callers of `develop` get Busy, even if their
+        pictures still wait for a process."""
         with self._lock:
             self._closed = True
             for process in self._running:

@@ -2,8 +2,8 @@
 
 Each owner (an API key, or a source) has a line: a queue of the owner's own pictures. The lines take turns. In one turn,
 one picture of the line is transcoded. A line has only one turn at a time, so that no owner occupies all processes. If a
-picture took long, its line rests: the line has no turn until as much time has passed again. If an owner has only one
-picture in the queue, each other owner has at most one turn before this picture.
+picture took long, its line rests afterwards: for as many seconds as the picture took, the line has no turn. If an owner
+has only one picture in the queue, each other owner has at most one turn before this picture.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class TranscoderQueue:
     """The queue of owners whose pictures wait or are being transcoded.
 
     `at_once`: how many pictures are transcoded at the same time. `places`: how many pictures may be in the queue,
-    whether they wait or are being transcoded. A picture is refused if no place is free. It is also refused if its owner
-    has as many pictures in the queue as there are free places. So a few busy owners leave places for others.
+    whether they wait or are being transcoded. A picture is refused if its owner has at least as many pictures in the
+    queue as there are free places. So a few busy owners leave places for others.
     """
 
     def __init__(self, *, at_once: int, places: int) -> None:
@@ -50,7 +50,8 @@ class TranscoderQueue:
     async def enter(self, owner: Hashable) -> None:
         """Wait until a turn begins for a picture of this owner. The turn lasts until the caller calls `leave`.
 
-        Raises Busy if no place is free, or if the owner has as many pictures in the queue as there are free places.
+        Raises Busy if the owner has at least as many pictures in the queue as there are free places, and so always if
+        no place is free.
         """
         if self._held.get(owner, 0) >= self._places:
             refusals.note(Reason.BUSY, owner=owner)

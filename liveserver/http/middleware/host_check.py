@@ -82,14 +82,17 @@ class PublicName:
 
 
 class HostCheck:
-    """ASGI middleware: answers 421 to requests and handshakes for hosts that aren't `allowed` (RFC 9110, 15.5.20)."""
+    """ASGI middleware: answers 421 to requests and handshakes for hosts that aren't `allowed` (RFC 9110, 15.5.20).
+
+    Requests for IP addresses, and for the paths in `HEALTH`, are let through as well.
+    """
 
     def __init__(self, app: ASGIApp, allowed: Collection[str]) -> None:
         self._app = app
         self._allowed = frozenset(allowed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or the handshake of one WebSocket."""
+        """Serve one request or the handshake of one WebSocket, or refuse it."""
         if scope["type"] in {"http", "websocket"} and not self._is_ours(scope):
             await _refuse(scope, receive, send)
             return

@@ -32,7 +32,11 @@ HEADERS = {
 
 
 async def page(request: Request) -> Response:
-    """Answer with the page of a live blog's reach in the last thirty days, by partner."""
+    """Answer with the page of a live blog's reach in the last thirty days, by partner.
+
+    If the request's link isn't valid, answer with a page that says so. Its status is 403, or 429 if the address has
+    sent too many invalid links.
+    """
     parts = services(request)
     slug = request.path_params["slug"]
     try:
