@@ -47,8 +47,7 @@ if TYPE_CHECKING:
     from liveserver.utils.limits.concurrency_limiter import Permit
 
 CLOSE_SECONDS = 1.0
-"""How long, in seconds, the server tries to send the end of a stream before it gives up. (The end is a WebSocket's
-close, or the end of an answer.)"""
+"""The greatest number of seconds for sending the end of a stream: a WebSocket's close, or the end of an answer."""
 
 RETRY = b"retry: 3000\n"
 """The line that tells an EventSource to connect again three seconds after its connection is lost.
@@ -72,7 +71,10 @@ _HANDED_OVER_HEADERS = (
 
 
 async def _briefly(sending: Awaitable[None]) -> None:
-    """Wait for `CLOSE_SECONDS` at most until the end of a stream is sent. No error is raised if the viewer has left."""
+    """Await `sending`, which sends the end of a stream, and cancel it after `CLOSE_SECONDS`.
+
+    No error is raised if the time is over, or if the viewer has left.
+    """
     with suppress(TimeoutError, OSError, RuntimeError, WebSocketDisconnect):
         async with asyncio.timeout(CLOSE_SECONDS):
             await sending
@@ -99,10 +101,12 @@ class WebSocketStream:
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Accept the WebSocket. Then hand its connection over to the hub, or stream until one side ends the stream.
+        """Accept the WebSocket, and hand its connection over to the hub.
 
-        The handshake is refused if the process is about to end, if the server accepts no more streams, or if the
-        client's address has too many streams.
+        An ASGI server other than ours offers no hand-over. In this case, stream until one side ends the stream. The
+        handshake is refused if the process is about to end, if the server accepts no more streams, or if the client's
+        address has too many streams. If the viewer can't be served for another reason, the
+        WebSocket is accepted, and then closed with a code that says why.
         """
         parts = scope["state"]["services"]
         if parts.hub.draining or _no_room(scope):
@@ -160,16 +164,16 @@ class WebSocketStream:
 def _hand_over_of(scope: Scope) -> Callable[..., SocketViewer] | None:
     """Return the function that hands the connection over to the hub; None if the ASGI server isn't ours.
 
-    `server/protocols/http_protocol.py` offers the function.
+    Our ASGI server puts the function into the scope (`server/protocols/http_protocol.py`).
     """
     extension = scope.get("extensions", {}).get(EXTENSION)
     return None if extension is None else extension["hand_over"]
 
 
 def _no_room(scope: Scope) -> bool:
-    """True if no more streams are accepted, as the last free connections are kept for other requests.
+    """Return True, and count a refused stream, if the server accepts no more streams; otherwise return False.
 
-    If True, this function also counts the refusal. `server/protocols/http_connection.py` counts the open connections.
+    The last free connections are reserved for other requests (`server/protocols/connection_room.py`).
     """
     if not scope.get("extensions", {}).get(EXTENSION, {}).get("full"):
         return False
@@ -179,9 +183,10 @@ def _no_room(scope: Scope) -> bool:
 
 
 async def _register(subscription: Subscription, viewer: SocketViewer, after: Position | None) -> None:
-    """Register a viewer with the hub after its connection was handed over. If that fails, close the viewer.
+    """Register a viewer with the hub after its connection was handed over. A registered viewer needs no task.
 
-    No task runs for the viewer afterwards. `after`: the viewer's position; None if it has none.
+    If the hub can't register the viewer, its connection is closed with a code that says why. `after`: the viewer's
+    position; None if it has none.
     """
     try:
         await subscription.join(viewer, after)
@@ -224,9 +229,10 @@ async def _serve_websocket(websocket: WebSocket, viewer: QueueViewer, subscripti
 
 
 async def _receive(websocket: WebSocket, viewer: QueueViewer, subscription: Subscription) -> int | None:
-    """Read what the viewer sends, until the viewer leaves or sends too much.
+    """Read the viewer's messages, and report short texts to the hub, until the viewer leaves or sends too much.
 
-    Returns None if the viewer has left. Otherwise returns the close code to send to the viewer.
+    Returns None if the viewer has left. Returns the close code to send if a message has more than `INBOUND_MAX` bytes,
+    or if the viewer's budget (`viewer_budget`) is used up.
     """
     spent, clock = 0.0, asyncio.get_running_loop().time
     while True:
@@ -289,7 +295,11 @@ class EventStream:
         self._permit = permit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand the connection over to the hub, or stream until one side ends the stream."""
+        """Hand the connection over to the hub.
+
+        An ASGI server other than ours offers no hand-over. In this case, stream until one side ends the stream. Raises
+        Draining, NotFound or StoreUnavailable, always before anything is sent.
+        """
         handed_over = False
         try:
             hand_over = _hand_over_of(scope)
