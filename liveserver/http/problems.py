@@ -41,7 +41,7 @@ class UnsupportedMediaType(errors.LiveserverError):
 
 
 class TooLarge(errors.LiveserverError):
-    """The request body is larger than the limit."""
+    """The request body is larger than the operation accepts."""
 
 
 class Kind(NamedTuple):
@@ -105,7 +105,11 @@ def problem(
 
 
 async def handle_error(request: Request, error: Exception) -> Response:
-    """Return the problem document for one of our own errors."""
+    """Return the problem document for a LiveserverError. A StoreUnavailable is logged.
+
+    For a VersionConflict, the document also has the current version of what the client edited. If the store must be
+    read for this, and can't be read, the document is the one for StoreUnavailable.
+    """
     assert isinstance(error, errors.LiveserverError)
     kind = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
     headers: dict[str, str] = {}

@@ -37,12 +37,12 @@ class Requester(NamedTuple):
     """True if the line has many clients that the server can't distinguish, such as clients behind a proxy that forwards
     no addresses. The number of requests in such a line isn't limited."""
     unread: Callable[[], int] = _nothing
-    """A function that returns how many unread bytes the line's clients have: bytes that they were sent and haven't
-    read."""
+    """A function that returns the number of bytes that were sent to the line's clients and that the clients haven't
+    read yet."""
 
 
 class Job(Generic[T]):
-    """The work of making one answer, for all requesters that ask for the answer before the work begins."""
+    """The work of making one answer. All requesters that ask for this answer before the work begins share the job."""
 
     __slots__ = ("_result", "begun", "charged_to", "key", "lines", "make", "taken")
 
@@ -52,12 +52,12 @@ class Job(Generic[T]):
         self.taken = False
         """True once the job has stopped waiting: it had its turn, or was dropped."""
         self.begun = False
-        """True once `make` was called. The result may lack changes that were made after that call."""
+        """True once `make` was called. The result may lack changes that were made later."""
         self.lines: list[Line] = []
         """The lines in which the job waits. A job may wait in several lines, as each of its requesters has a line."""
         self.charged_to: Line | None = None
-        """The line that counts this job in its number `ahead`; None if the job doesn't wait to be done ahead of other
-        jobs."""
+        """The line whose number `ahead` includes this job. None if the job has stopped waiting, or doesn't wait to be
+        done ahead of other jobs."""
         self._result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
     @property
@@ -73,19 +73,19 @@ class Job(Generic[T]):
         return await asyncio.shield(self._result)
 
     def succeed(self, result: T) -> None:
-        """Set the job's result. Every requester that waits in `result` gets it."""
+        """Set the job's result. All calls of `Job.result` return it. Does nothing if the job is over."""
         if not self.over:
             self._result.set_result(result)
 
     def fail(self, error: BaseException) -> None:
-        """Set the job's error. It is raised for every requester that waits in `result`."""
+        """Set the job's error. All calls of `Job.result` raise it. Does nothing if the job is over."""
         if not self.over:
             self._result.set_exception(error)
             # Without this line, asyncio would log an error that no requester waits for as never retrieved.
             self._result.exception()
 
     def cancel(self) -> None:
-        """Cancel all requesters that wait in `result`, as the process ends. Does nothing if the job is over."""
+        """Cancel all calls of `Job.result`, as the process ends. Does nothing if the job is over."""
         self._result.cancel()
 
 
@@ -98,20 +98,21 @@ class Line:
         self.key = key
         self.unread = unread
         self.slow_since: float | None = None
-        """The time at which the delay of the line's turn began, if the turn is delayed because the line's clients have
-        too many unread bytes; else None."""
+        """The time, by the queue's clock, since which the line's turn is delayed because the line's clients have too
+        many unread bytes. None if the turn isn't delayed."""
         self.busy = False
         """True while the line gets no turns, for one of three reasons: one of its jobs is under way, or the line rests,
         or the line's clients must first read what they were sent."""
         self.ahead = 0
-        """The number of the line's jobs that wait to be done ahead of all other jobs."""
+        """The number of waiting jobs that are done ahead of all other jobs because a requester of this line asked for
+        them (`Job.charged_to`)."""
         self.places: dict[Job[Any], list[Callable[[], bool]]] = {}
-        """The jobs that wait in this line, oldest first. Each job has a list with the function `gone` of every
-        requester that waits for the job in this line."""
+        """The jobs that wait in this line, oldest first. The list of a job has one function for each requester that
+        waits for the job in this line: the requester's function `gone`."""
 
     @property
     def requesters(self) -> int:
-        """The number of requests that wait for the jobs of this line."""
+        """The number of requesters that wait in this line."""
         return sum(map(len, self.places.values()))
 
     def stand(self, job: Job[Any], gone: Callable[[], bool]) -> None:

@@ -25,17 +25,18 @@ _HELD_REASONS = {
     "bodies-held": Reason.BODIES,
     "uploads-held": Reason.BODIES,
 }
-"""The reasons under which refusals are counted, by the name of the quota. The table has only the quotas that limit how
-many things are open at one time. All other quotas limit a rate."""
+"""The reason under which a refusal is counted, by the name of the quota that was used up. These quotas limit how many
+things are open at one time. All other quotas limit a rate, and their refusals are counted under `Reason.RATE`."""
 
 _KEY_ID = re.compile(r"(?:.*\s)?lv_([a-z0-9]{12})_.*", re.ASCII | re.DOTALL)
 
 
 def refused(scope: Scope, error: errors.LiveserverError) -> errors.LiveserverError:
-    """If the error refuses the request, count and log the refusal. Return the error with which to answer.
+    """Count and log an error that is a refusal. Return the error with which to answer.
 
-    The returned error is `error`, or TooManyRequests if the client's address has sent too many invalid API keys. Errors
-    that aren't refusals, such as NotFound and StoreUnavailable, aren't counted or logged.
+    An error that isn't a refusal, such as NotFound or StoreUnavailable, is neither counted nor logged. The returned
+    error is `error`, with one exception: if `error` is Unauthorized, and the client's address has sent too many invalid
+    API keys, TooManyRequests is returned.
     """
     reason = _reason(scope, error)
     if reason is None:
@@ -53,10 +54,12 @@ def refused(scope: Scope, error: errors.LiveserverError) -> errors.LiveserverErr
 
 
 def slow_down(scope: Scope) -> None:
-    """Count a refusal for the client's address. If the address was refused often, let its connection rest.
+    """Count a refusal for the client's address. If the address exceeds the limit of refusals, let the connection rest.
 
-    The server parses nothing from a resting connection for some seconds. This slows down clients that repeat a request
-    at once after each refusal. The refusal itself is sent without delay, so the server keeps nothing in memory for it.
+    The limit is `REFUSALS` a second (`access/request_limits.py`). The server parses nothing from a resting connection
+    for some seconds. This slows down clients that repeat a request at once after each refusal. The refusal itself is
+    sent without delay, as a delayed answer would take memory.
+
     If the connection comes from a proxy, or if the ASGI server isn't ours, the connection doesn't rest. In these cases
     only a proxy can slow down clients, by limits of its own.
     """
@@ -68,9 +71,10 @@ def slow_down(scope: Scope) -> None:
 
 
 def waiting(error: errors.TooManyRequests) -> dict[str, str]:
-    """Return the headers of a 429. They tell the client when to come back, and which limit it has reached.
+    """Return the headers of a 429, which say when the client may ask again, and which limit it has reached.
 
-    The limit is described as in draft-ietf-httpapi-ratelimit-headers-11.
+    `Retry-After` has the seconds until then. `RateLimit-Policy` and `RateLimit` describe the limit, as in
+    draft-ietf-httpapi-ratelimit-headers-11.
     """
     quota = error.quota
     unit = "" if quota.unit == "requests" else f';qu="{quota.unit}"'

@@ -1,4 +1,4 @@
-"""Functions by which a request waits for its turn in a fair queue (`http/fair_queue.py`), and then reads the store."""
+"""Requesters for the fair queue (`http/fair_queue.py`), and reads of the store that wait for their turn in it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def requester_of(scope: Scope, otherwise: Hashable = None) -> Requester:
     """Return the requester of a request without an API key. All clients of one network prefix share one line.
 
-    `otherwise`: the key of the line in which the requester waits if requests aren't limited by address. Callers pass
-    the thing that the request asks for, such as a topic. In this way, many requests for one live blog can't delay
-    requests for another live blog.
+    `otherwise`: the key of the requester's line if the request isn't limited by address, and so has no prefix.
+    Callers pass the thing that the request asks for, such as a topic. In this way, many requests for one live blog
+    can't delay requests for another live blog.
     """
     parts: Container = scope["state"]["services"]
     client = scope.get("client")
@@ -44,8 +44,8 @@ def requester_of(scope: Scope, otherwise: Hashable = None) -> Requester:
 def requester_with(scope: Scope, ref: str) -> Requester:
     """Return the requester of a request with an API key. Each key has one line for all addresses that use the key.
 
-    If the client doesn't read the answer, the unread bytes count for the key's line, and not for the line of the
-    client's address. So other clients at the same address can't delay an editor.
+    The unread bytes of the answer count for the key's line, and not for the line of the client's address. So other
+    clients at the same address can't delay an editor.
     """
     line = _line_of(ref)
     requester = requester_of(scope)._replace(line=line, crowd=False)
@@ -59,8 +59,8 @@ def requester_with(scope: Scope, ref: str) -> Requester:
 def claim_connection(scope: Scope, ref: str) -> None:
     """Count a connection for the request's API key, and not for the client's address, until the body is received.
 
-    If no connection is free, the server may close a connection on which a body arrives slowly. The server chooses the
-    API key or address that has most of these connections, and closes a connection of this key or address. So other
+    If the server has too many connections, it may close a connection on which a body is still arriving. It chooses the
+    API key or address with the most such connections, and closes one connection of this key or address. So other
     clients at an editor's address can't cause the end of the editor's upload.
     """
     if claim := scope.get("extensions", {}).get(EXTENSION, {}).get("claim"):
@@ -72,7 +72,10 @@ def _line_of(ref: str) -> Hashable:
 
 
 def must_read(scope: Scope) -> None:
-    """Raise Busy if the clients of the request's address have `UNREAD_MOST` unread bytes or more."""
+    """Raise Busy if all clients of the request's network prefix together have `UNREAD_MOST` unread bytes or more.
+
+    Never raises if requests aren't limited by address.
+    """
     requester = requester_of(scope)
     if requester.unread() >= UNREAD_MOST:
         refuse_unread(requester)

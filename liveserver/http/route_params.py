@@ -56,7 +56,7 @@ SCHEMAS: dict[str, dict[str, str | int]] = {
     "session": {"type": "string", "pattern": SESSION_ID_PATTERN},
     "key": {"type": "string", "pattern": KEY_ID_PATTERN},
 }
-"""The forms of the API's path parameters, as JSON schemas for the OpenAPI document."""
+"""The JSON schemas of path parameters in the OpenAPI document, by the name of the parameter's form."""
 
 
 def strict(routes: Iterable[BaseRoute]) -> None:
@@ -75,9 +75,9 @@ def strict(routes: Iterable[BaseRoute]) -> None:
 
 
 def _part(pattern: str) -> str:
-    """Return a pattern for a parameter within a path, made from a pattern that matches only a whole text.
+    """Return a pattern that matches a parameter within a path. It doesn't match if a line feed follows the parameter.
 
-    The returned pattern doesn't match if a line feed follows the parameter.
+    `pattern`: a pattern for the parameter alone, which may begin with `^` and end with `$`.
     """
     return pattern.removeprefix("^").removesuffix("$") + r"(?!\n)"
 
@@ -133,7 +133,7 @@ register_url_convertor("number", _Number())
 
 
 async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer 404 to a request, or to the handshake of a WebSocket, if its path matches no route."""
+    """Answer 404 to a request, or to the handshake of a WebSocket. Called by the routers when no route matches."""
     if scope["type"] == "http":
         raise HTTPException(404)
     await deny(scope, receive, send, Response(status_code=404))

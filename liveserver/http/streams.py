@@ -68,10 +68,12 @@ class WebSocketStream:
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Accept the WebSocket. Then hand its connection over to the hub, or stream until one side ends the stream.
+        """Accept the WebSocket, and hand its connection over to the hub.
 
-        The handshake is refused if the process is about to end, if the server accepts no more streams, or if the
-        client's address has too many streams.
+        An ASGI server other than ours offers no hand-over. In this case, stream until one side ends the stream. The
+        handshake is refused if the process is about to end, if the server accepts no more streams, or if the client's
+        address has too many streams. If the viewer can't be served for another reason, the
+        WebSocket is accepted, and then closed with a code that says why.
         """
         parts = scope["state"]["services"]
         if parts.hub.draining or no_room(scope):
@@ -158,7 +160,11 @@ class EventStream:
         self._permit = permit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand the connection over to the hub, or stream until one side ends the stream."""
+        """Hand the connection over to the hub.
+
+        An ASGI server other than ours offers no hand-over. In this case, stream until one side ends the stream. Raises
+        Draining, NotFound or StoreUnavailable, always before anything is sent.
+        """
         handed_over = False
         try:
             hand_over = hand_over_of(scope)

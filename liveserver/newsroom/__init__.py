@@ -1,1 +1,1 @@
-"""The server's work for editors: publishing, scheduling, takedowns, following of other servers' live blogs, reach."""
+"""The server's work for editors: publishing, scheduling, takedowns, partners, audience statistics, syndication."""

@@ -34,7 +34,7 @@ class PartnerDirectory:
         self._clock = clock
 
     async def create(self, content: PartnerInput, by: Principal) -> Partner:
-        """Create a partner, and return it. Raises Conflict if there are too many partners already."""
+        """Create a partner, and return it. Raises Conflict if the store has `PARTNERS_MAX` partners already."""
         partner = await self._partners.add(new_partner(content, self._clock()), by)
         await self._admission.changed()
         return partner
@@ -96,7 +96,7 @@ def edited_partner(current: Partner, patch: PartnerPatch, at: datetime) -> Partn
 
 
 def _fields(patch: PartnerPatch) -> dict[str, Any]:
-    """Return the values of the fields that a patch names, in the types that `Partner` has for them."""
+    """Return the new values of the fields that a patch names. Each value has the type of that field in `Partner`."""
     fields = patch.sent()
     for name in {"origins", "liveblogs", "tags"} & fields.keys():
         fields[name] = tuple(getattr(patch, name))

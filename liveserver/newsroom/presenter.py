@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from liveserver.rendering.entry_renderer import EntryRenderer
 
 LIVEBLOG_KEY = "liveblog"
-"""The key of a frame about the live blog's own fields. The key of a frame about an entry is the entry's id."""
+"""The key of a frame about the live blog's own fields. The key of a frame about an entry is the entry's id.
+
+A frame makes all earlier frames with the same key superfluous."""
 
 
 class Presenter:
-    """A maker of JSON objects and frames, with the HTML and the URLs in them."""
+    """A maker of JSON objects and frames for viewers and API clients. It also makes the HTML and URLs in them."""
 
     def __init__(self, renderer: EntryRenderer, confirmations: PendingConfirmations | None = None) -> None:
         self._renderer = renderer
@@ -58,7 +60,7 @@ class Presenter:
         return resources.work_object(entry, self.entry(liveblog, entry), notes=notes)
 
     async def entries(self, liveblog: Liveblog, entries: Iterable[Entry]) -> list[json_encoding.Encoded]:
-        """Return entries as JSON objects, each encoded already. Other tasks can run every few milliseconds."""
+        """Return entries as encoded JSON objects. During the call, other tasks run every few milliseconds."""
         time_slice, encoded = TimeSlice(), []
         for entry in entries:
             encoded.append(json_encoding.encoded(self.entry(liveblog, entry)))
@@ -81,7 +83,7 @@ class Presenter:
         )
 
     async def snapshot(self, snapshot: Snapshot) -> json_encoding.JSON:
-        """Return a snapshot as a JSON object. Other tasks can run every few milliseconds."""
+        """Return a snapshot as a JSON object. During the call, other tasks run every few milliseconds."""
         liveblog, time_slice, key_events = snapshot.liveblog, TimeSlice(), []
         for entry in snapshot.key_events:
             title, url = self._renderer.title(liveblog, entry), self._renderer.urls.entry(liveblog.slug, entry.id)
@@ -98,7 +100,7 @@ class Presenter:
         }
 
     async def frames(self, changes: Changes) -> list[ChangeFrame]:
-        """Return changes from the store as frames. Other tasks can run every few milliseconds."""
+        """Return changes from the store as frames. During the call, other tasks run every few milliseconds."""
         time_slice, frames = TimeSlice(), []
         for change in changes.items:
             frames.append(self.frame(changes.liveblog, change))

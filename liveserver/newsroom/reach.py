@@ -1,7 +1,8 @@
-"""Reach: the numbers of a live blog's viewers by partner, now and by the hour. Nothing is kept about any single viewer.
+"""Reach: for each partner, a live blog's present number of viewers, and its views and watch time in each hour.
 
-Each node counts its viewers when they come and leave (`newsroom/watch_time.py`). It announces the present numbers to
-the other nodes (`realtime/upkeep/presence.py`), and adds its counts to the store every minute.
+Nothing is kept about any single viewer. Each node counts its viewers when they come and leave
+(`newsroom/watch_time.py`). It announces the present numbers to the other nodes (`realtime/upkeep/presence.py`), and
+adds its counts of views and watch time to the store every minute.
 """
 
 from __future__ import annotations
@@ -51,10 +52,10 @@ class Reach:
         self._meter = WatchTimeMeter()
         self._presence = presence.Presence(hub.node, "reach")
         self._flushed_at = 0.0
-        """The time of the last write of the counts to the store, by the event loop's clock."""
+        """The event loop's time at which the last write to the store began, or `run` was started."""
 
     async def run(self) -> None:
-        """Until cancelled, announce the numbers of viewers to the other nodes, and write reach to the store."""
+        """Until cancelled, call `announce` every `presence.INTERVAL` seconds, and `flush` every FLUSH seconds."""
         self._flushed_at = asyncio.get_running_loop().time()
         await Periodic(self._announce_and_flush, lambda: presence.INTERVAL, log=log, failure_event="reach.broken").run()
 
@@ -75,9 +76,9 @@ class Reach:
                 self._bus.announce(message)
 
     async def flush(self) -> None:
-        """Write the counts of views and watch time since the last flush to the store.
+        """Add to the store the views and the watch time that were counted since the last flush.
 
-        If the store is unavailable, the counts are kept for the next flush.
+        If the store is unavailable, these counts are kept for the next flush.
         """
         counts = self._meter.take(self._clock())
         if not counts:
@@ -105,7 +106,10 @@ class Reach:
         return 0
 
     def announced(self, message: bytes, /) -> None:
-        """Note the numbers of viewers that another node has announced. Ignores other announcements."""
+        """Note the numbers of viewers in another node's announcement of reach.
+
+        Ignores this node's own announcements, and announcements without numbers of reach.
+        """
         self._presence.take(message, self._clock())
 
     async def report(

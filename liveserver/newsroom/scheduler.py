@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LOOK = 2.0
 """The greatest number of seconds between two queries for due entries. A process must ask again even if it has scheduled
-nothing itself: another process may have scheduled an entry, and ended since."""
+nothing itself: a process that has scheduled an entry may end before the entry is due."""
 RETRY = 0.5
 """Seconds until the next query if a query, or the publication of an entry, has failed."""
 BATCH = 20
@@ -41,7 +41,7 @@ class Scheduler:
         self._store = store
         self._publisher = publisher
         self._tidied_at = float("-inf")
-        """The time of the last deletion of old idempotency keys, by the event loop's clock."""
+        """The event loop's time at which old idempotency keys were last deleted; -inf before the first deletion."""
 
     async def run(self) -> None:
         """Publish due entries until cancelled. If the database doesn't answer, try again every RETRY seconds."""

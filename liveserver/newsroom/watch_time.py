@@ -1,8 +1,8 @@
 """The counting of views and watch time, by live blog, partner and hour. This module does no I/O.
 
-Viewers are counted when they come and when they leave. Nothing is kept about any single viewer. Whenever the number of
-viewers changes, the previous number is multiplied by the seconds since the change before. The product is added to the
-watch time.
+Viewers are counted when they come and when they leave. Nothing is kept about any single viewer. When a viewer comes or
+leaves, the number of viewers until then is multiplied by the seconds since the last such calculation. The product is
+added to the watch time. The calculation is also made when counts are to be written to the store.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 HOUR = 3600
 KEPT_MAX = 10_000
-"""The greatest number of counts (each of one key and one hour) that are kept while they can't be written to the store.
-If there are more, the oldest counts are dropped."""
+"""The greatest number of rows that are kept when the store couldn't be written to. A row has the counts of one key in
+one hour. When there are more rows, the rows of the oldest hours are dropped."""
 
 
 class Key(NamedTuple):
@@ -51,7 +51,10 @@ class WatchTimeMeter:
         self._hours: dict[tuple[Key, int], _Hour] = {}
 
     def came(self, key: Key, at: float, elsewhere: int = 0) -> None:
-        """Count a viewer that came at the time `at`. `elsewhere`: the number of viewers of this key on other nodes."""
+        """Count a viewer that came at the time `at`.
+
+        `elsewhere`: the number of this key's viewers on other nodes. It is added to ours for the hour's peak.
+        """
         counted = self._open.get(key)
         if counted is None:
             counted = self._open[key] = _Open(0, at)
@@ -92,9 +95,10 @@ class WatchTimeMeter:
         return rows
 
     def give_back(self, rows: Iterable[tuple[str, ReachHour]]) -> None:
-        """Put counts that `take` has returned back into the meter, because they couldn't be written to the store.
+        """Add rows to the meter again that `take` has returned, and that couldn't be written to the store.
 
-        The next call of `take` returns these counts again. If there are more than KEPT_MAX, the oldest are dropped.
+        The next call of `take` returns these counts again. If the meter has more than KEPT_MAX rows now, the rows of
+        the oldest hours are dropped.
         """
         for slug, row in rows:
             hour = self._hour(Key(slug, row.partner), row.hour.timestamp())
@@ -105,9 +109,10 @@ class WatchTimeMeter:
             del self._hours[stale]
 
     def _advance(self, key: Key, counted: _Open, at: float) -> None:
-        """Count a key's watch time since the last call. Each hour gets the part that lies in the hour.
+        """Count a key's watch time since the last call for this key. Each second is counted in its own hour.
 
-        `at`: the time now. If the clock was set back, nothing is added.
+        Each hour's peak becomes at least the key's number of viewers. `counted`: the key's number of viewers since the
+        last call, and the time of this call. `at`: the time now. If the clock was set back, nothing is counted.
         """
         for start, end in _hours(counted.since, at):
             hour = self._hour(key, start)

@@ -41,17 +41,17 @@ if TYPE_CHECKING:
 PAGE_SIZE = 20
 """The greatest number of entries on one page of a live blog, besides the pinned entries."""
 AHEAD = 12
-"""The page of one entry shows at most this many other entries below that entry."""
+"""The page of one entry shows at most this many other entries below that entry, in either order."""
 BEHIND = 4
-"""The page of one entry shows at most this many other entries above that entry."""
+"""The page of one entry shows at most this many other entries above that entry, in either order."""
 INDEX_SIZE = 50
 """The greatest number of live blogs that the page `/` lists."""
 AGAIN_SECONDS = 5
 """The page of a 429 waits for at least this many seconds before it reloads itself. Many readers at the same address may
-have such a page open, and each reload counts for the address."""
+have such a page open, and each reload counts as one more request of the address."""
 
 NEWEST = ("newest",)
-"""The page cache's variant for `/live/{slug}` without a query."""
+"""The page cache's variant for the first page of a live blog: its newest entries, without a filter."""
 
 
 def page_headers(pages: PageRenderer) -> dict[str, str]:
@@ -60,14 +60,15 @@ def page_headers(pages: PageRenderer) -> dict[str, str]:
 
 
 def html_representation(pages: PageRenderer, html: str, headers: Mapping[str, str] | None = None) -> Representation:
-    """Return the HTML of a page as a representation. It has the headers of all pages, and also `headers`."""
+    """Return the HTML of a page as a representation with the headers of `page_headers`, and also with `headers`."""
     return Representation(html.encode(), "text/html; charset=utf-8", {**page_headers(pages), **(headers or {})})
 
 
 async def index(request: Request) -> Response:
     """Answer with the page that lists the live blogs, newest first.
 
-    The page is in the reader's language, if we have texts in that language.
+    The page is in the reader's language. If we have no texts in it, the page is in the first live blog's language, or
+    else in English.
     """
     language = reader_language(request.headers.get("accept-language"))
     return respond(request.scope, await services(request).index.get(language))
@@ -87,7 +88,10 @@ async def without_slash(request: Request) -> Response:
 
 
 async def liveblog_page(request: Request) -> Response:
-    """Answer with a page of a live blog: its newest entries, or the entries that the query chooses."""
+    """Answer with a page of a live blog: its newest entries, or the entries that the query chooses.
+
+    If the query isn't valid, redirect to the live blog's page without a query.
+    """
     parts, slug = services(request), request.path_params["slug"]
     try:
         choice = _choice(request.query_params) if request.scope["query_string"] else NEWEST_FIRST
@@ -204,9 +208,10 @@ async def _entry(parts: Container, slug: str, entry_id: str, order: Order) -> Ca
 
 
 async def error_page(request: Request, status: int) -> Response:
-    """Return the page of an error. If the path names a live blog that exists, the page links to the live blog.
+    """Return the page of an error. If the live blog that the path names can be read, the page links to it.
 
-    A page with such a link is in the live blog's language. A page without such a link is in the reader's language.
+    A page with such a link is in the live blog's language. A page without such a link is in the reader's language. If
+    reading the live blog fails, no error is raised.
     """
     liveblog = None
     slug = request.path_params.get("slug")
@@ -258,7 +263,10 @@ def accepted_language(request: Request) -> str:
 
 @lru_cache(maxsize=16)
 def _error_page(pages: PageRenderer, status: int, language: str, seconds: int | None = None) -> str:
-    """Return the HTML of an error page. It is kept, as a client that asks too often gets the page again and again."""
+    """Return the HTML of an error page that links to no live blog. `seconds`: as for `PageRenderer.error_page`.
+
+    The HTML is kept in memory, as a client that asks too often gets the same page many times.
+    """
     return pages.error_page(status, language=language, seconds=seconds)
 
 

@@ -37,14 +37,20 @@ for the same card within seconds."""
 
 
 async def liveblog_card(request: Request) -> Response:
-    """Answer with the share card of a live blog."""
+    """Answer with the current share card of a live blog. If the path has another hash or none, redirect to it.
+
+    Raises NotFound if the live blog doesn't exist.
+    """
     cards = services(request).pages.cards
     liveblog = await liveblog_of(request.scope, request.path_params["slug"])
     return await _answer(request, cards.liveblog(liveblog), cards.liveblog_url(liveblog))
 
 
 async def entry_card(request: Request) -> Response:
-    """Answer with the share card of an entry."""
+    """Answer with the current share card of an entry. If the path has another hash or none, redirect to it.
+
+    Raises NotFound if the live blog or the published entry doesn't exist, and Gone if the entry was deleted.
+    """
     cards = services(request).pages.cards
     liveblog, entry = await published_of(request.scope, request.path_params["slug"], request.path_params["id"])
     return await _answer(request, cards.entry(liveblog, entry), cards.entry_url(liveblog, entry))

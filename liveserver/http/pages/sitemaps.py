@@ -39,7 +39,10 @@ async def _index(parts: Container) -> Representation:
 
 
 async def news(request: Request) -> Response:
-    """Answer with the news sitemap. It lists live blogs that changed within the last two days."""
+    """Answer with the news sitemap: the live blogs that have entries and changed within the last two days.
+
+    At most `NEWS_LENGTH` live blogs are listed. A change of an entry counts as a change of its live blog.
+    """
     return await _answer(request, "news", partial(_news, services(request)))
 
 

@@ -1,4 +1,4 @@
-"""The endpoints of the widget: its script, its page for frames, the fragment, the preview, and `/oembed`."""
+"""The endpoints of the widget: its scripts, the page for frames, HTML for other pages, the preview, and `/oembed`."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ async def pinned(request: Request) -> Response:
 
 
 async def current(request: Request) -> Response:
-    """Redirect to the current file of the widget. A `v1.js` of an earlier version loads the widget from this path.
+    """Redirect to the current file of the widget.
 
-    Caches may still have such a `v1.js`.
+    Some caches still have a `v1.js` of an earlier version, which loads the widget from this path.
     """
     parts = services(request)
     headers = {**ANYWHERE, "Cache-Control": "no-cache"}
@@ -85,7 +85,11 @@ async def current(request: Request) -> Response:
 
 
 async def shell(request: Request) -> Response:
-    """Answer with JSON that has the widget's HTML without entries, in the language that the query's `lang` names."""
+    """Answer with JSON that has the widget's HTML without entries, and texts for the widget's script.
+
+    The widget's own texts are in the language that the query's `lang` names. If we have no texts in it, or if there is
+    no `lang`, they are in the live blog's language.
+    """
     parts, slug, options = services(request), request.path_params["slug"], _options(request)
     admitted = await parts.partners.admit(slug, options.partner, request.scope["headers"])
     make = partial(_shell, parts, admitted, options.language)
@@ -105,7 +109,10 @@ async def _shell(parts: Container, admitted: Admission, language: str | None) ->
 
 
 async def page(request: Request) -> Response:
-    """Answer with the widget's page for frames."""
+    """Answer with the page that shows the widget in a frame.
+
+    If the live blog doesn't exist, or may not be shown in the frame, answer with an error page.
+    """
     parts, slug, options = services(request), request.path_params["slug"], _options(request)
     try:
         # The request's headers aren't passed on: browsers send no Origin when they ask for the page of a frame.
@@ -138,14 +145,14 @@ async def _page(parts: Container, admitted: Admission, options: WidgetOptions, a
 
 
 async def _find_liveblog(request: Request, slug: str) -> Liveblog | None:
-    """Return the live blog that has this slug; None if there is none. The error page links to this live blog."""
+    """Return the live blog to which the error page of a frame links; None if no live blog has this slug."""
     with suppress(errors.NotFound):
         return await liveblog_of(request.scope, slug)
     return None
 
 
 async def fragment(request: Request) -> Response:
-    """Answer with HTML that a partner's CMS puts into its own page."""
+    """Answer with the fragment: HTML with the current entries, which a partner's CMS puts into its own page."""
     parts, slug, options = services(request), request.path_params["slug"], _options(request)
     admitted = await parts.partners.admit(slug, options.partner, request.scope["headers"])
     options = _with_partner_defaults(options, admitted)
@@ -247,7 +254,10 @@ def _options(request: Request) -> WidgetOptions:
 
 
 def _with_partner_defaults(options: WidgetOptions, admitted: Admission) -> WidgetOptions:
-    """Return the options with the partner's theme and attribution added. A theme that the query names stays."""
+    """Return the options with the partner's colours and attribution. If the query names no theme, add the partner's.
+
+    Returns `options` itself if the request names no partner.
+    """
     if admitted.partner is None:
         return options
     theme, attribution = admitted.partner.theme, admitted.partner.attribution

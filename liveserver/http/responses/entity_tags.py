@@ -9,13 +9,13 @@ from liveserver import __version__
 from liveserver.domain.ids import FORMER, EntityVersion
 
 _VERSION_TAG = re.compile(r'(?:W/)?"(?:([a-z0-9]{8,32})-([0-9]{1,9})(?:-[0-9a-f]{8})?|([0-9]{1,9}))"', re.ASCII)
-"""The pattern of an entity tag that names a version. The tag has the version's history and number. An entry's tag also
-has a hash of the entry's JSON. The hash isn't compared when somebody edits the entry. Clients may also send the number
-alone."""
+"""The pattern of an entity tag that names a version: the version's history, its number, and for an entry also a hash of
+the entry's JSON. The hash is ignored when the tag is read. Instead of the tag, clients may send only the number in
+quotation marks."""
 _FORMER = re.compile(r'(?:W/)?"([0-9]{1,7})-[0-9a-f]{8}"', re.ASCII)
-"""The pattern of an entity tag as earlier releases made it: a version's number and a hash. A tag that
-`version_tag` makes never matches. It begins with the name of a history, which has at least eight characters; a tag of
-an earlier release begins with a number of at most seven digits."""
+"""The pattern of an entity tag that an earlier release made: a version's number, of at most seven digits, and a hash.
+No tag from `version_tag` matches this pattern, as such a tag begins with the name of a history. This name has at least
+eight characters."""
 
 TAGS_MAX = 2_048
 """An `If-None-Match` header with more characters than this is ignored. A header of this length has some fifty tags."""
@@ -39,19 +39,20 @@ def still_holds(if_none_match: str | None, tag: str) -> bool:
 
 
 def version_tag(version: EntityVersion, body: bytes | None = None) -> str:
-    """Return the entity tag of a thing that can be edited, by its version.
+    """Return the entity tag of one version of a thing: the version's history and number, and a hash of `body`.
 
-    `body`: the bytes of the thing's JSON, if they can change while the version stays the same; else None.
+    `body`: the bytes of the thing's JSON, if they can change while the version stays the same. None for a tag without a
+    hash.
     """
     looks = "" if body is None else f"-{hashlib.blake2b(body, digest_size=4).hexdigest()}"
     return f'"{version.history}-{version.number}{looks}"'
 
 
 def parse_version_tag(tag: str) -> EntityVersion | None:
-    """Return the version that an entity tag, or a number in quotation marks, names; None for any other text.
+    """Return the version that `tag` names: a tag of `version_tag`, or a number in quotation marks. Else return None.
 
-    A tag of an earlier release gives a version with a history that doesn't exist. So the edit is refused as outdated. A
-    weak tag means the same as the strong tag, as proxies that compress bodies make tags weak.
+    A tag of an earlier release gives a version of a history that doesn't exist (`FORMER`). So an edit with such a tag
+    is refused as outdated. A weak tag means the same as the strong tag, as proxies that compress bodies make tags weak.
     """
     if former := _FORMER.fullmatch(tag):
         return EntityVersion(int(former[1]), FORMER)

@@ -1,9 +1,9 @@
 """The page cache: finished pages and answers about live blogs, kept as bytes for as long as they are current.
 
-A rendition is one such page or answer. It is rendered once for each position of its live blog, however many requests
-ask for it. Each rendition has the position that the live blog had when it was read from the store. A rendition is
-current while this process doesn't know of a later position. The process learns the live blog's position in one of two
-ways:
+A rendition is one such page or answer. All requests for it share one rendering until the live blog changes or the
+cache drops the rendition. Each rendition has the position that the live blog had when it was read from the store. A
+rendition is current while this process doesn't know of a later position of the live blog. The process learns the
+position in one of two ways:
 
 - If the live blog is in memory, the hub tells its position, without any I/O. The hub learns of a commit of this process
   before the editor gets an answer. It learns of a commit of another process by a message on the bus, or by the poll of
@@ -12,8 +12,8 @@ ways:
   If a rendition is asked for twice within seconds, it is in demand, and the hub loads the live blog into memory. So a
   crawler that reads a thousand old live blogs, each once, doesn't fill the memory.
 
-So a rendition is never sent if this process knows that it is outdated. This is true even while the database is down.
-Otherwise readers might see an entry again that was deleted.
+So a rendition is never sent if this process knows that it is outdated, even while the database is down. Otherwise a
+deleted entry might be shown again.
 
 A rendition is made by a job of the fair queue (`http/fair_queue.py`). So a client that asks for a thousand unusual
 pages doesn't delay the pages that other clients want.
@@ -69,8 +69,8 @@ asks for it. That takes a millisecond."""
 Variant = tuple["str | int | Topic | None", ...]
 """The part of a cache's key that distinguishes the renditions of one topic: the kind of page, and its parameters.
 
-It has the values that the route has read from the query, or their defaults, but never the text of the query. So
-parameters that the route doesn't know don't add a variant, and don't make a variant longer.
+The parameters are the values that the route has read from the query, or their defaults. The query's own text is never
+part of a variant. So a parameter that the route doesn't know adds no variant, and makes no variant longer.
 """
 
 Key = tuple["Topic", Variant]
@@ -89,7 +89,7 @@ class CachedPage:
 
     @classmethod
     def of(cls, liveblog: Liveblog, representation: Representation) -> Self:
-        """Return a rendition that has this representation, and the position of the live blog as it was read."""
+        """Return a rendition with this representation and the position of `liveblog`."""
         return cls(Position(liveblog.epoch, liveblog.seq), representation)
 
     def covers(self, reached: Position) -> bool:
@@ -107,13 +107,12 @@ class PageCache:
         self._kept: LruCache[Key, CachedPage] = LruCache(budget, once_share=ONCE_SHARE)
         self._entries: SingleFlight[Topic, None] = SingleFlight(self._enter)
         self._unknown: set[Topic] = set()
-        """The topics for which the next query reads the position from the store."""
+        """The topics whose positions the next query of the store (`_ask`) reads."""
         self._positions = FreshFlight(self._ask)
         self.hits = 0
-        """The number of requests that got a kept rendition, or a rendition that was already being made for another
-        request."""
+        """The number of requests that got a kept rendition, or shared the job of another request."""
         self.misses = 0
-        """The number of requests for which a rendition had to be made."""
+        """The number of requests for which a new job was made."""
 
     @property
     def weight(self) -> int:
@@ -139,9 +138,10 @@ class PageCache:
         """Return a rendition that has all changes of which this process knew before the call.
 
         If no such rendition is kept or being made, `make` makes one when the requester has its turn in the fair queue.
-        If an earlier rendition of the topic and variant was asked for repeatedly, the job of the new rendition is done
-        ahead of other jobs. Raises the errors of `make`, StoreUnavailable, Busy if the requester may not wait in the
-        queue, and ClientGone if all requesters of the rendition have left.
+        The job of a new rendition may be done ahead of other jobs if the old rendition was used (`LruCache.is_often`).
+
+        Raises the errors of `make`, StoreUnavailable, Busy if the requester may not wait in the queue, and ClientGone
+        if all requesters of the rendition have left.
         """
         key = (topic, variant)
         ahead = self._kept.is_often(key)
@@ -221,10 +221,10 @@ class DatedCache:
     async def get(
         self, key: Hashable, make: Callable[[], Awaitable[Representation]], requester: Requester
     ) -> Representation:
-        """Return the kept answer. If there is none, `make` makes one when the requester has its turn.
+        """Return the answer that is kept for `key`. If it is missing or too old, `make` makes one in the queue.
 
-        `key`: the name of the answer. Raises the errors of `make`, and the errors Busy and ClientGone of
-        `FairQueue.run`.
+        An answer is too old after the cache's `seconds`. `make` is called when the requester has its turn. Raises the
+        errors of `make`, and the errors of `FairQueue.run`: Busy and ClientGone.
         """
         good = self._good(key)
         return (
@@ -261,7 +261,7 @@ class IndexCache:
         self._read = FreshFlight(read)
         self._render = render
         self._state: object = None
-        """The state of the list of live blogs from which the kept pages were rendered; None before the first page."""
+        """The slug, epoch and version of each live blog that the kept pages list; None before the first page."""
         self._rendered: dict[str | None, Representation] = {}
         """The kept pages, by language: at most one for each language in which we have texts. The page under the key
         None is for all other readers."""

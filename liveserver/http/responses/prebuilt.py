@@ -31,8 +31,8 @@ position, deletions included. Programs need the current state, so answers for pr
 POLL_CACHE = "public, max-age=1"
 """The Cache-Control of answers that caches may keep for one second, and no longer.
 
-It is used for the changes since a position, as an older copy would be of no use to a client that asks for them. It is
-also used for answers to requests that name a partner.
+It is used for the changes since a position: a client that asks for them has no use for an older copy. It is also used
+for entries that are sent in answer to a request that names a partner.
 """
 
 
@@ -47,9 +47,9 @@ _READABLE: dict[Readers, dict[str, str]] = {
 def readable_by(readers: Readers) -> dict[str, str]:
     """Return the headers that tell browsers whether a script of another site may read an answer.
 
-    The header `Access-Control-Allow-Origin` permits the reading. If only certain sites may read the answer, this header
-    is returned only for a request from one of these sites, and `Vary: Origin` is returned for all requests. So a cache
-    sends the answer only to requests with the same Origin header.
+    `Access-Control-Allow-Origin` permits the reading. If only certain sites may read the answer, all requests get
+    `Vary: Origin`, and only requests from these sites get `Access-Control-Allow-Origin`. So a cache sends the answer
+    only to requests with the same Origin header.
     """
     return _READABLE[readers]
 
@@ -60,8 +60,8 @@ _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})", re.ASCII | re.IGNORECA
 class Steady(Response):
     """A response that sends a large body in pieces, no faster than the client receives them.
 
-    With TLS, each client has its own encrypted copy of the bytes that wait for it. As the body is sent in pieces, this
-    copy is only as large as a piece.
+    With TLS, the bytes that wait for a client are an encrypted copy for this client alone. As the body is sent in
+    pieces, this copy is no larger than about one piece.
     """
 
     lasting = False
@@ -93,7 +93,7 @@ class Steady(Response):
 
 
 class PrebuiltResponse(Steady):
-    """A response whose raw headers are ready, too. They are sent without any change."""
+    """A response whose status, raw headers and body are ready. They are sent without any change."""
 
     def __init__(self, status: int, headers: RawHeaders, body: bytes) -> None:
         self.status_code = status
@@ -103,9 +103,9 @@ class PrebuiltResponse(Steady):
 
 
 def respond(scope: Scope, representation: Representation) -> Response:
-    """Return the response with a representation: a 200, or a 304 if the client has the same bytes already.
+    """Return a response with a representation: a 304 if the client has the same bytes already, otherwise a 200.
 
-    A 200 is gzipped if the client accepts gzip. It has no body if the request is a HEAD.
+    A 200 has the gzip if the client accepts gzip. A 304, and a 200 for a HEAD request, has no body.
     """
     accept_encoding = if_none_match = None
     # The raw headers are read in one pass, as most requests of a rush are answered by this function.

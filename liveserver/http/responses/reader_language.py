@@ -12,9 +12,10 @@ ACCEPT_LANGUAGE_MAX = 256
 
 
 def reader_language(accept_language: str | None) -> str | None:
-    """Return which of our languages an Accept-Language header prefers: `fr` for `de, fr-CA` if we have no German texts.
+    """Return the language that an Accept-Language header prefers among the languages in which we have texts.
 
-    Returns None if there is no header, or if we have no texts in any language that the header names.
+    For example, returns `fr` for `de, fr-CA` if we have French texts and no German texts. Returns None if there is no
+    header, or if we have no texts in any language that the header names.
     """
     return None if accept_language is None else _first_known(accept_language[:ACCEPT_LANGUAGE_MAX])
 

@@ -22,7 +22,7 @@ GZIP_LEVEL = 6
 GZIP_MIN = 512
 """A body with fewer bytes than this isn't gzipped, as it fits into the first packet anyway."""
 FRAME_BYTES = 512
-"""Bytes that a representation takes besides its bodies, tags and headers, for the objects that contain them."""
+"""Bytes of memory that a representation's own objects take, besides its bodies, tags and headers."""
 ACCEPT_ENCODING_MAX = 256
 """An Accept-Encoding header with more characters than this isn't read: its client gets the plain body. No usual client
 sends more."""
@@ -80,9 +80,9 @@ class Representation:
         return self._gzipped
 
     def coded(self, accept_encoding: str | None) -> Coded:
-        """Return the plain body or the gzip, by what the client's Accept-Encoding header accepts (RFC 9110, 12.5.3).
+        """Return the gzip if the client's Accept-Encoding header accepts it (RFC 9110, 12.5.3), else the plain body.
 
-        `accept_encoding`: None if the request has no such header.
+        `accept_encoding`: the header's value; None if the request has no such header, which gives the plain body.
         """
         if accept_encoding is None or len(accept_encoding) > ACCEPT_ENCODING_MAX or not accepts_gzip(accept_encoding):
             return self._plain
@@ -111,7 +111,7 @@ def _raw(headers: Mapping[str, str]) -> RawHeaders:
 
 @lru_cache(maxsize=64)
 def _name(name: str) -> bytes:
-    """Return a header's name as bytes. It is the same object for all representations, which saves memory."""
+    """Return a header's name as bytes in lower case. Equal names share one object, which saves memory."""
     return name.lower().encode("latin-1")
 
 

@@ -1,7 +1,7 @@
-"""The headers that tell browsers what each kind of this server's pages may do. This module makes all these headers.
+"""The headers that tell browsers what this server's pages may do. Each kind of page has its own headers.
 
-The headers allow a page only what it uses. So a mistake elsewhere, such as in the sanitiser, has no consequences: the
-headers are a second line of defence. The pages work without the headers, too.
+The headers allow a page only what the page uses. So if the sanitiser lets a script through by mistake, browsers don't
+run the script. The pages work without the headers, too.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Headers = dict[str, str]
 
 TRUSTED = "liveserver liveserver-worker"
-"""The names of the Trusted Types policies that scripts of the reader's page may make. The scripts
-`web/src/dom/trusted-types.ts` and `register-worker.ts` make them."""
+"""The names of the Trusted Types policies that the reader's page allows its scripts to create. The scripts
+`web/src/dom/trusted-types.ts` and `web/src/reader/register-worker.ts` create them."""
 
 UNUSED = (
     *("accelerometer", "camera", "clipboard-read", "display-capture", "geolocation", "gyroscope", "hid"),
@@ -49,9 +49,9 @@ the page may open windows and speak with them, as some embeds do to let people s
 def everywhere(settings: Settings) -> list[tuple[bytes, bytes]]:
     """Return the headers that every answer has.
 
-    The first header forbids browsers to guess content types. The second header (HSTS) forbids browsers to use HTTP. It
-    is sent if the public URL begins with `https://`, unless the operator has turned it off. HSTS is for this host
-    alone. It isn't for the host's subdomains, as we don't know what is served there.
+    `X-Content-Type-Options` forbids browsers to guess content types. `Strict-Transport-Security` (HSTS) forbids
+    browsers to use plain HTTP. HSTS is sent if the public URL begins with `https://`, unless the operator has turned it
+    off. HSTS holds for this host alone, and not for its subdomains, as we don't know what is served there.
     """
     headers = [(b"x-content-type-options", b"nosniff")]
     # HSTS is sent only if the operator has set a public URL, as it holds for the host name on every port.
@@ -61,7 +61,7 @@ def everywhere(settings: Settings) -> list[tuple[bytes, bytes]]:
 
 
 def reader(urls: Urls, embed_providers: EmbedProviders) -> Headers:
-    """Return the headers of the reader's pages. A frame in a page may show only the sites of embeds."""
+    """Return the headers of the reader's pages. A frame in such a page may load only sites of `embed_providers`."""
     return {
         "Content-Security-Policy": _policy(
             "default-src 'none'",
@@ -114,8 +114,8 @@ def frame(urls: Urls, ancestors: str = "*", style: str = "") -> Headers:
 
 
 FRAGMENT = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
-"""The headers of the fragment, which other sites put into their pages. If a browser opens the fragment alone, it loads
-nothing for the fragment."""
+"""The headers of the fragment, which other sites put into their pages. If somebody opens the fragment's own address,
+the browser loads no scripts, styles or pictures for the fragment."""
 
 REACH = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "

@@ -36,7 +36,10 @@ class StaticFiles:
         self._packing = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or refuse the handshake of a WebSocket."""
+        """Answer a GET or HEAD request with a file, or refuse the handshake of a WebSocket with a 403.
+
+        Raises HTTPException: with a 404 if there is no such file, with a 405 for any other method.
+        """
         if scope["type"] == "websocket":
             await deny(scope, receive, send, Response(status_code=403))
             return
@@ -59,7 +62,7 @@ class StaticFiles:
 
 
 def files_below(directory: Traversable) -> dict[str, Representation]:
-    """Return the files below a directory as representations, by their paths relative to it."""
+    """Return all files below a directory as representations. Each key is a file's path relative to the directory."""
     return dict(_representations(directory, ""))
 
 
@@ -86,10 +89,10 @@ def _representation(name: str, content: bytes) -> Representation:
 
 
 def _part(file: Representation, scope: Scope) -> Response | None:
-    """Return a response with the requested range of a file, not gzipped; None if the whole file is to be sent.
+    """Return the response of `part`, not gzipped, if a request asks for a range of a file; otherwise return None.
 
-    The whole file is to be sent if the request isn't a GET, has no Range header, has an If-None-Match header, or names
-    another version of the file in If-Range.
+    Also returns None if the request isn't a GET, has an If-None-Match header, or has an If-Range header that names
+    another version of the file.
     """
     request_headers = Headers(scope=scope)
     range_header = request_headers.get("range")

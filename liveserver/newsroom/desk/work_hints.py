@@ -25,11 +25,12 @@ class WorkHints:
         """Send the live blog's desks the hint that an entry was written.
 
         Sends nothing if the entry is published, if viewers are told of its deletion, or if the request was a repeated
-        one. After a withdrawal (a draft now, and a deletion for readers), the hint is sent, too.
+        one. After a withdrawal (a draft now, and a deletion for readers), the hint is sent, too; and if one person has
+        proposed to take a published entry down, because another person has to confirm that.
         """
         status = written.entry.status
         public = status is EntryStatus.PUBLISHED or (status is EntryStatus.DELETED and written.change is not None)
-        if not public and not written.replayed:
+        if (not public or written.proposed) and not written.replayed:
             self._tell(written.liveblog.slug, desk_messages.work(written.entry, by))
 
     def note_added(self, slug: str, entry_id: str, note_id: str, by: Principal) -> None:

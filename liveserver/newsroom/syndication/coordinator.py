@@ -1,10 +1,10 @@
 """The coordinator, which decides which sources this process follows. (A source is a live blog of another server.)
 
-Only one process at a time follows a source. This process holds the source by a lease of a few seconds, and renews the
-lease again and again. If the process dies, the lease ends, and another process finds the source free. Every write for a
-source names the process. A write that moves the source's position also names the position as the process knows it. The
-store refuses a write if it has recorded another process, or another position. So no harm is done if two processes
-follow a source for a moment (`store/repositories/sources.py`).
+Only one process at a time holds a source, and follows it. It holds the source by a lease of a few seconds, and renews
+the lease again and again. If the process dies, its lease ends, and another process finds the source free. Each write
+for a source names the process that writes. A write that moves the source's position also names the position before the
+move. The store refuses a write if another process, or another position, is recorded. So no harm is done if two
+processes follow a source for a moment (`store/repositories/sources.py`).
 
 The coordinator starts a follower (`newsroom/syndication/follower.py`) for each source that this process holds.
 """
@@ -51,9 +51,10 @@ log = structlog.get_logger(__name__)
 
 
 def new_source(slug: str, source_input: SourceInput, at: datetime, settings: Settings) -> Source:
-    """Return a new source made from an editor's input, for the caller to store. Raises InvalidInput.
+    """Return a new source made from an editor's input, for the caller to store.
 
-    `slug`: our live blog that is to follow the source. `at`: the time now.
+    `slug`: our live blog that is to follow the source. `at`: the time now. Raises InvalidInput if the source's URL has
+    no valid host, is the URL of our live blog itself, or has a private address that the settings don't permit.
     """
     server, remote_slug = live_page(source_input.url)
     try:
@@ -99,7 +100,7 @@ class SyndicationCoordinator:
         self._publisher = publisher
         self._library = library
         self._sanitising = SanitiserPool(threads=1)
-        """One thread, which makes long texts of all sources safe. Editors' texts have threads of their own, so they
+        """The one thread that sanitises the long texts of all sources. Editors' texts have threads of their own, and so
         never wait for texts of sources."""
         self._settings = settings
         self._node = node
@@ -109,19 +110,22 @@ class SyndicationCoordinator:
     async def follow(self, slug: str, source_input: SourceInput, by: Principal) -> Source:
         """Let one of our live blogs follow a live blog of another server, and return the source.
 
-        Raises InvalidInput. Raises NotFound if our live blog doesn't exist. Raises Conflict if our live blog follows a
-        source already.
+        Raises InvalidInput as `new_source` does. Raises NotFound if our live blog doesn't exist. Raises Conflict if our
+        live blog follows a source already.
         """
         source = await self._store.sources.add(new_source(slug, source_input, now(), self._settings), by)
         self._look_now.set()
         return source
 
     async def source(self, slug: str) -> Source:
-        """Return the source that a live blog follows. Raises NotFound if it follows no source."""
+        """Return the source of a live blog. Raises NotFound if the live blog doesn't exist, or follows no source."""
         return await self._store.sources.find(slug, now())
 
     async def stop(self, slug: str, by: Principal) -> None:
-        """Let a live blog stop following its source. Raises NotFound if it follows no source."""
+        """Let a live blog stop following its source.
+
+        Raises NotFound if the live blog doesn't exist, or follows no source.
+        """
         await self._store.sources.remove(slug, by, now())
         self._look_now.set()
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from liveserver.store import Hold, Store
 
 REPORT_SECONDS = 5.0
-"""The greatest number of seconds until a change of the status is written to the store."""
+"""Seconds within which a change of the status is written to the store. A new state or error is written at once."""
 ERROR_MAX = 500
-"""The greatest number of characters of an error's text that are kept."""
+"""The greatest length of an error's text in the status, in characters. A longer text is cut."""
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 class FollowStatus:
     """The status of following one source: the state of the connection, the last error, and what the source has sent.
 
-    `hold`: returns the `Hold` that is part of every write to the store. It says that this process holds the source.
+    `hold`: called before each write to the store. Returns this process's `Hold` of the source, which the store checks.
     """
 
     def __init__(self, source: Source, store: Store, hold: Callable[[], Hold]) -> None:
@@ -40,7 +40,7 @@ class FollowStatus:
         self._state = SourceState.CONNECTING
         self._error: str | None = None
         self._remote_seq = source.told
-        """The seq of the source's last change, as far as the source has reported it."""
+        """The last seq that the source has reported; None if it has reported none."""
         self._heard_at = source.heard_at
         self._changed = asyncio.Event()
 
@@ -49,26 +49,26 @@ class FollowStatus:
         self._set(SourceState.CONNECTING, self._error)
 
     def connection(self, state: str) -> None:
-        """Note the state of the source's stream, as the client reports it: `live`, or `lost`."""
+        """Note whether the source's stream is `live` or `lost`. `state`: as `Client.follow` gives it to `on_state`."""
         if state == "live":
             self._set(SourceState.LIVE, None)
         else:
             self._set(SourceState.LOST, self._error or "the connection was lost")
 
     def failed(self, state: SourceState, error: str) -> None:
-        """Note that the source can't be followed for now, and why."""
+        """Note that the source can't be followed for now. `state`: `LOST` or `REFUSED`. `error`: the reason."""
         self._set(state, error)
 
     def complaint(self, error: str) -> None:
-        """Note an error after which the source is still followed."""
+        """Note an error after which the source is still followed. The state stays the same."""
         self._set(self._state, error[:ERROR_MAX])
 
     def connection_error(self, error: Exception) -> None:
-        """Keep the error that ended a connection, until the connection is noted as lost."""
+        """Note the error that ended or prevented a connection, as the reason for the state `lost` that follows."""
         self._error = str(error)[:ERROR_MAX] or type(error).__name__
 
     def message(self, message: dict[str, Any]) -> None:
-        """Note that the source has just sent a message, and the message's seq if it has one."""
+        """Note the time of a message that the source has just sent. If the message has a seq, note the seq, too."""
         self._heard_at = now()
         if "seq" in message:
             self.remote_position(remote_entry.position_of("any", message["seq"]).seq)

@@ -1,8 +1,9 @@
 """The follower of one source (a live blog of another server that one of our live blogs follows).
 
 When the source publishes, edits or deletes an entry, the follower does the same with our copy of the entry. At the
-beginning, and whenever the source has got a new history, the follower requests all changes of the source. It copies all
-entries, and deletes our copies of entries that the source doesn't have. After that, it follows the source's stream.
+beginning, and whenever the source's stream can't continue from our position, the follower requests all changes of the
+source. It copies all entries, and deletes our copies of entries that the source doesn't have. After that, it follows
+the source's stream.
 """
 
 from __future__ import annotations
@@ -47,32 +48,36 @@ if TYPE_CHECKING:
 
 
 AGAIN = 60.0
-"""The pause, in seconds, before the next try of a source that doesn't admit us. It is also the first pause if a source
-doesn't answer like a liveserver. (Every pause is shortened at random, to no less than half.)"""
+"""The pause, in seconds, before the next request to a source that has refused a request. It is also the pause after
+the first answer that no liveserver would give, and after an unexpected error of our own. (Each pause is multiplied by a
+random number between 0.5 and 1.)"""
 AGAIN_MAX = 600.0
-"""The longest pause, in seconds, before another try of a source that doesn't answer like a liveserver. The pause
-doubles with each try, until the source answers properly."""
+"""The longest pause, in seconds, after an answer that no liveserver would give. The pause is AGAIN at first, doubles
+after each such answer, and is AGAIN again once a change has been applied."""
 BACKOFF_MAX = 30.0
-"""The longest pause, in seconds, before another try of a source that can't be reached. Each try doubles the pause."""
+"""The longest pause, in seconds, before the next attempt to reach a source. Each failed attempt doubles the pause."""
 
 PAGE = 25
 """The number of changes that the follower requests at a time."""
 CHANGES_MAX = 100_000
-"""The greatest number of changes of a source. A source with more changes can't be followed."""
+"""The greatest number of changes that a source may have, if only the last change of each entry counts. A source with
+more changes can't be followed."""
 EMPTY_MAX = 60
-"""The greatest number of answers without changes that the follower accepts while it still lacks changes of the source.
-After each such answer, the follower waits for a second. The answer may come from a cache with an old state."""
+"""The greatest number of answers without changes that the follower accepts when it copies all entries, although changes
+are still missing. After each such answer, the follower waits for a second, and requests the changes again. The answer
+may come from a cache with an old state."""
 ANSWER_BYTES = 8 * 1024 * 1024
 """The greatest size of an answer in bytes, enough for PAGE entries of the greatest length. Parsing such an answer
 blocks the event loop for 30 ms usually, and for 80 ms if every character of the text needs four bytes."""
 
 MESSAGES_MOST = 2_000
-"""The number of messages that the follower accepts from a source without a pause, for example at the beginning. A large
-message counts as several messages: one more for each `requests.MESSAGE_BYTES` of the message, and one more for each
-MESSAGE_CHARACTERS of the entry's body."""
+"""The number of messages that the follower accepts from a source without a pause, for example at the beginning.
+
+A message of B bytes whose entry's body has C characters counts as several messages: their number is
+1 + B / `requests.MESSAGE_BYTES` + C / MESSAGE_CHARACTERS."""
 MESSAGES_RATE = 50.0
-"""The number of messages per second that the follower accepts after the first MESSAGES_MOST. Other messages wait at the
-source. A newsroom usually sends only a few messages per minute."""
+"""The number of messages per second that the follower accepts after the first MESSAGES_MOST. More messages wait at the
+source until the follower reads them. A newsroom usually sends only a few messages per minute."""
 MESSAGE_CHARACTERS = 2_000
 """The number of characters of an entry's body that count as one message."""
 
@@ -108,12 +113,12 @@ class Follower:
             source, store, library, settings, self._client, by=self._principal, credit=self._name
         )
         self._writing = asyncio.Lock()
-        """Allows one write at a time. Without it, a new state of an entry from the stream, and an older state with
-        pictures that came late, could be written at the same time."""
+        """Held during each write. Two tasks may write the same entry: a new state from the stream, and an older state
+        whose missing pictures have come. With the lock, the older state is never written last."""
         self._wait = 1.0
-        """The longest pause, in seconds, before the source is tried again."""
+        """The upper limit of the next pause, in seconds. The pause is a random time of at least half this limit."""
         self._again = AGAIN
-        """The pause, in seconds, after the next answer that no liveserver would give."""
+        """The value, in seconds, that `_wait` gets after the next answer that no liveserver would give."""
 
     async def run(self) -> None:
         """Follow the source until cancelled, or until this process doesn't hold the source any more."""
@@ -166,12 +171,13 @@ class Follower:
         self._status.failed(state, error)
 
     async def _follow(self) -> None:
-        """Follow the source until it has got a new history. Then copy all entries of the source to our live blog, and
-        return.
+        """Follow the source until its stream can't continue from our position. Then copy all entries, and return.
 
-        If our store has no position of the source, all entries are also copied at the beginning. Raises NotHeld,
-        NotFound, Unavailable, TimeoutError and ClientError. For an answer that no liveserver would give, raises Broken,
-        KeyError, TypeError, ValueError or InvalidInput.
+        If our store has no position of the source, all entries are also copied at the beginning. Raises NotHeld if this
+        process doesn't hold the source any more, and NotFound if our live blog follows no source. Raises Unavailable if
+        our store doesn't answer, or our server is busy. Raises TimeoutError if the source doesn't answer in time, and
+        ClientError if the source refuses a request or can't be reached. For an answer that no liveserver would give,
+        raises Broken, KeyError, TypeError, ValueError or InvalidInput.
         """
         source = await self._store.sources.find(self._slug, now())
         if source.id != self._source.id:
@@ -220,7 +226,10 @@ class Follower:
             self._name = self._pictures.credit = name
 
     async def _take_all(self, client: Client) -> None:
-        """Copy all entries of the source, and delete our copies of entries that the source doesn't have."""
+        """Copy all entries of the source, and delete our copies of entries that the source doesn't have.
+
+        Raises the errors of `_follow`.
+        """
         self._status.connecting()
         slug = self._source.remote_slug
         async with asyncio.timeout(ANSWER_SECONDS):
@@ -262,9 +271,10 @@ class Follower:
         self._again = AGAIN
 
     async def _apply(self, change: Message, *, moving: bool) -> None:
-        """Apply a message of the source to our live blog, after the pause that the throttle asks for.
+        """Copy the entry in a message of the source, or delete our copy, after the pause that the throttle asks for.
 
         `moving`: True to record the message's seq as the position up to which the source's changes are in our store.
+        For a message about no entry, only this position is recorded.
         """
         await asyncio.sleep(self._throttle.spend(_length(change) / MESSAGE_CHARACTERS))
         seq, reached = 0, None
@@ -315,9 +325,10 @@ class Follower:
         return Hold(self._source.id, self._node, self._position)
 
     async def _incoming(self, data: Message, seq: int) -> Incoming:
-        """Convert an entry that the source has sent into the form that our store needs to copy it.
+        """Convert an entry that the source has sent into an `Incoming` for our store.
 
-        If the entry can't be copied, the result deletes our copy, as the copy's text is outdated.
+        If we can't copy the entry, or mustn't, the `Incoming` tells the store to delete our copy, whose text is
+        outdated. `seq`: the seq of the change.
         """
         try:
             entry = remote_entry.read(data)
@@ -347,12 +358,12 @@ class Follower:
         return await self._sanitising.run(work, body, owner=self._source.id)
 
     def _unfit(self, entry_id: str, seq: int, error: InvalidInput) -> Incoming:
-        """Note in the status that an entry can't be copied, and why. Returns an `Incoming` that deletes our copy."""
+        """Note in the status why an entry can't be copied. Returns an `Incoming` by which our copy is deleted."""
         self._status.complaint(f"the entry {entry_id} can't be taken over: {error}")
         return Incoming(entry_id, seq, None)
 
     async def _complete(self) -> None:
-        """Add pictures that have come late to their entries, again and again.
+        """Again and again, import the pictures that our copies of entries lack, and write the completed copies.
 
         Returns when this process doesn't hold the source any more.
         """

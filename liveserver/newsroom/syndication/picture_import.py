@@ -34,28 +34,28 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 60.0
 TOO_MANY = 429
-"""The HTTP status that refuses a request only for now: the request may be repeated later."""
+"""The HTTP status Too Many Requests. After any other status from 400 to 499, a request isn't repeated."""
 
 PICTURES_WAIT = 3.0
 """The greatest number of seconds that an entry waits for its pictures. After that, it is published without them, and
 gets them later."""
 PICTURES_AGAIN = 30.0
-"""The pause in seconds until an entry that lacks pictures is tried again. The pause doubles with each further try
-of the entry."""
+"""Seconds between the first and the second retry of an entry that lacks pictures. The pause
+doubles after each further retry, up to PICTURES_AGAIN_MAX."""
 PICTURES_AGAIN_MAX = 3600.0
 PICTURES_MOST = 200
 """The number of pictures that may be fetched from a source without a pause between them."""
 PICTURES_RATE = 5.0
-"""The number of pictures per second that are fetched from a source after the first PICTURES_MOST. One thread can't
-decode so many."""
+"""The number of pictures per second that are fetched from a source after the first PICTURES_MOST. One process can't
+transcode so many."""
 FETCHING_MAX = 20
 """The greatest number of entries whose pictures are fetched at a time. Other entries are published without their
 pictures, and get them later."""
 COMPLETED_MOST = 20
-"""The greatest number of entries that are tried again at a time."""
+"""The greatest number of entries that are tried again after one call of `due`."""
 TRIED_BYTES = 500_000
-"""The number of bytes of memory for the times at which entries are tried again: enough for a thousand entries. If an
-entry's time is dropped to free memory, the entry is tried again as if it had never been tried."""
+"""The greatest size, in bytes, of the cache with the times of the next retries: enough for a thousand entries. If an
+entry is dropped from the cache, its next retry counts as its first one, and comes at once."""
 MISSING_INTERVAL = 60.0
 """The least number of seconds between two log lines about pictures that couldn't be fetched."""
 
@@ -100,21 +100,21 @@ class PictureImport:
         self._one_at_a_time = asyncio.Lock()
         self._throttle = Throttle(PICTURES_MOST, PICTURES_RATE)
         self._missing = 0
-        """The number of pictures that couldn't be fetched since the last log line about such pictures."""
+        """The number of failed attempts to fetch a picture since `_log_missing` last wrote a log line."""
         self._missing_logged_at = -MISSING_INTERVAL
         self._retries: LruCache[str, tuple[float, float]] = LruCache(TRIED_BYTES)
         """By the id of an entry at the source: the event loop's time at which the entry is tried again, and the pause
         in seconds until this time."""
         self._fetching = BackgroundTasks()
         self._late = asyncio.Event()
-        """Set when pictures have been fetched after their entry was published without them."""
+        """Set when all pictures of an entry that was published without them have been imported in the background."""
 
     async def pictures(self, entry_id: str, body: str) -> Imported:
         """Import the pictures of an entry's body, and return them.
 
-        If too many other entries wait for pictures, the result has no pictures, and isn't complete. The same is true
-        if the import takes longer than `PICTURES_WAIT` seconds. The import then goes on in the background. `entry_id`:
-        the entry's id at the source. `body`: the sanitised body.
+        Returns no pictures, and False as `complete`, in two cases. If FETCHING_MAX imports are under way already, no
+        import is started. If the import takes longer than PICTURES_WAIT seconds, it goes on in the background.
+        `entry_id`: the entry's id at the source. `body`: the sanitised body.
         """
         names = remote_entry.pictures_of(body)
         if not names:
@@ -135,9 +135,9 @@ class PictureImport:
         return Imported({}, complete=False)
 
     async def late(self) -> None:
-        """Wait until pictures have been fetched after their entry was published without them.
+        """Wait until all pictures of an entry that was published without them have been imported in the background.
 
-        Returns after `PICTURES_AGAIN` seconds in any case.
+        Returns after PICTURES_AGAIN seconds at the latest.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(PICTURES_AGAIN):
@@ -205,9 +205,13 @@ class PictureImport:
     async def _picture(self, client: Client, name: str, alt: str) -> Picture | None:
         """Return our copy of a picture of the source. If we have none, fetch the picture, and add it to our pictures.
 
-        `name`: the name of the picture's file at the source. `alt`: its description. Returns None if the picture can't
-        be imported, or if our copy was deleted. Raises Unavailable and TimeoutError. Raises ClientError if the source
-        doesn't answer properly. Raises TooManyRequests if the source's pictures have used up their daily quota.
+        `name`: the name of the picture's file at the source. `alt`: its description. Returns None if our copy was
+        deleted, if the file is too large or isn't a picture, or if the source answers with a status from 400 to 499
+        (except TOO_MANY).
+
+        Raises ClientError for other failures at the source, and TimeoutError if the import takes longer than
+        ANSWER_SECONDS. Raises Unavailable if our store, storage or transcoder is unavailable or busy. Raises
+        TooManyRequests if the source has used up its daily quota of pictures (`MediaQuota`).
         """
         media_id = remote_entry.media_id_of(self._source.slug, self._source.server, name)
         try:

@@ -93,7 +93,7 @@ class RemoteEntry(BaseModel):
 
 
 def read(data: object) -> RemoteEntry:
-    """Return the entry that another server has sent as a JSON object. Raises InvalidInput if a field is bad."""
+    """Return the entry that another server has sent as a JSON object. Raises InvalidInput if a field isn't valid."""
     return parse(RemoteEntry, data)
 
 

@@ -26,8 +26,8 @@ HEAD_SECONDS = 20.0
 """Seconds within which the head of an answer must have come. Otherwise a server could send interim answers (RFC 9110,
 15.2) for ever."""
 PIECE_LEAST = 256
-"""An answer that may have N bytes may come in at most N / PIECE_LEAST pieces. An answer in more pieces is refused: a
-piece needs about 50 µs of work, even if it is one byte."""
+"""The number of bytes that limits the pieces of an answer: if the answer may have N bytes, it may come in at most
+N / PIECE_LEAST pieces. A piece needs about 50 µs of work, even if it is one byte."""
 PIECES_AT_ONCE = 100
 """The number of pieces of an answer after which other tasks of the event loop may run."""
 
@@ -35,8 +35,8 @@ log = structlog.get_logger(__name__)
 
 WEB_PORTS = frozenset({80, 443})
 UNPRIVILEGED = 1024
-"""The first of the ports that every user of a machine may listen on. Servers of mail, shells and directories use lower
-ports, and might act on an HTTP request."""
+"""The lowest port that every user of a machine may listen on. Servers for mail, remote shells or directories use lower
+ports, and might act on an HTTP request. So only WEB_PORTS are permitted among the lower ports."""
 
 
 class Forbidden(OSError):
@@ -44,9 +44,9 @@ class Forbidden(OSError):
 
 
 class SsrfGuard:
-    """A guard that permits only connections to web servers at public addresses.
+    """A guard that permits only connections to public addresses, at WEB_PORTS or at ports from UNPRIVILEGED on.
 
-    `private`: True to permit all other addresses and ports, too. `most`: the greatest size of an answer in bytes.
+    `private`: True to permit every address and every port. `most`: the greatest size of an answer in bytes.
     """
 
     def __init__(self, *, private: bool, most: int) -> None:
@@ -101,9 +101,10 @@ _SPECIAL_IPV4 = tuple(
         "168.63.129.16/32",
     )
 )
-"""The special-purpose IPv4 networks in IANA's registry (RFC 6890), multicast (RFC 5771), and an address of Azure's.
+"""The IPv4 networks that aren't public: special-purpose (RFC 6890), multicast (RFC 5771), and one address of Azure's.
 
-The registry calls some of these networks globally reachable. On these are the network's own services, not web servers.
+IANA's registry calls some special-purpose networks globally reachable. They aren't public for us: they have services of
+the internet itself, and no web servers.
 We don't use Python's `is_global`, as its result differs between releases of Python.
 """
 
@@ -118,10 +119,12 @@ _SPECIAL_IPV6 = tuple(
 """The networks within `_UNICAST` that are in IANA's registry of special-purpose IPv6 addresses."""
 
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
-"""IPv6 addresses that stand for IPv4 addresses on sockets of both IP versions (RFC 4291, 2.5.5.2)."""
+"""IPv6 addresses that contain an IPv4 address. A connection to such an address goes to the IPv4 address (RFC 4291,
+2.5.5.2)."""
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-"""IPv6 addresses under which a network without IPv4 reaches IPv4 addresses, by a gateway (RFC 6052)."""
+"""IPv6 addresses that contain an IPv4 address. In a network without IPv4, a connection to such an address goes
+through a gateway to the IPv4 address (RFC 6052)."""
 
 
 class _Guarded(httpx2.AsyncBaseTransport):

@@ -15,12 +15,12 @@ from tests.support.principals import NEWSROOM
 from tests.support.store_samples import a_draft, a_liveblog, an_entry
 
 
-def told(status: EntryStatus, *, seen: bool, replayed: bool = False) -> list[str]:
+def told(status: EntryStatus, *, seen: bool, replayed: bool = False, proposed: bool = False) -> list[str]:
     """The hints of a write that made an entry of this status. `seen`: readers see a change."""
     hints: list[str] = []
     entry = replace(an_entry() if status is EntryStatus.PUBLISHED else a_draft(), status=status)
     visible = EntryChanged(1, entry) if status is EntryStatus.PUBLISHED else EntryDeleted(1, entry.id)
-    written = Written(a_liveblog(), entry, visible if seen else None, replayed)
+    written = Written(a_liveblog(), entry, visible if seen else None, replayed, proposed)
     WorkHints(lambda slug, message: hints.append(f"{slug} {orjson.loads(message)['status']}")).written(
         written, NEWSROOM
     )
@@ -35,6 +35,11 @@ def test_unpublished_work_is_told(status: EntryStatus) -> None:
 def test_what_readers_see_is_not_told_twice() -> None:
     assert told(EntryStatus.PUBLISHED, seen=True) == []
     assert told(EntryStatus.DELETED, seen=True) == []
+
+
+def test_a_proposal_to_take_a_published_entry_down_is_told() -> None:
+    """Another person has to confirm it."""
+    assert told(EntryStatus.PUBLISHED, seen=False, proposed=True) == ["match published"]
 
 
 def test_a_withdrawn_entry_is_told_to_desks_as_a_draft() -> None:
