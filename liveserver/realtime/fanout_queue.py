@@ -45,7 +45,7 @@ class Delivery:
 
     @property
     def last(self) -> int:
-        """The number of the bundle's last message."""
+        """The number of the bundle's last message, counted as in `first`."""
         return self.first + len(self.frames) - 1
 
 

@@ -89,7 +89,7 @@ class SelfAnswer(Shape):
 
 
 class ConfirmedObject(Shape):
-    """How long the proof counts."""
+    """Until when the password or passkey, given once more, counts."""
 
     confirmed_until: datetime
 

@@ -44,7 +44,7 @@ async def create(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """Delete a note. To delete another user's note, the user needs the verb `publish`."""
+    """Delete a note. The user needs the verb `write` for their own note, and `publish` for another user's."""
     actor = await authorised(request, Verb.WRITE)
     slug, entry_id, note_id = (request.path_params[name] for name in ("slug", "id", "note_id"))
     await services(request).store.notes.remove(slug, entry_id, note_id, actor.principal, now())
