@@ -37,7 +37,8 @@ log = structlog.get_logger(__name__)
 class Supervisor:
     """The supervisor, which runs in the first process. It starts the other processes, and replaces those that die.
 
-    SIGINT and SIGTERM end them all; with TLS, SIGHUP is passed on. The other processes serve all requests; the first process serves none.
+    SIGINT and SIGTERM end them all; with TLS, SIGHUP is passed on. The other processes serve all requests; the first
+    process serves none.
     """
 
     def __init__(self, worker: Worker, settings: Settings, listener: socket.socket) -> None:

@@ -1,6 +1,7 @@
 """The fast path answers requests for a live blog's page from the page cache, if it has the current page.
 
-Thousands of such requests may come at once, and the routes need twice as long."""
+Thousands of such requests may come at once, and the routes need twice as long.
+"""
 
 from __future__ import annotations
 
