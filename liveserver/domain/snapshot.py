@@ -69,3 +69,17 @@ class EntryPage(NamedTuple):
     """The entries of this page."""
     next_cursor: str | None
     """The cursor of the next page; None if this page is the last one."""
+
+
+class Around(NamedTuple):
+    """A published entry, with the entries before and after it."""
+
+    liveblog: Liveblog
+    items: list[Entry]
+    """The entries, newest first. The entry that was asked for is included."""
+    newer_cursor: str | None
+    """The cursor of the page of entries that are newer than the first item, for the order `oldest`. None if no entry is
+    newer."""
+    older_cursor: str | None
+    """The cursor of the page of entries that are older than the last item, for the order `newest`. None if no entry is
+    older."""

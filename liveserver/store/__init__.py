@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from liveserver.store.repositories.entries import Written
-from liveserver.store.repositories.entry_queries import Around, Order
+from liveserver.store.repositories.entry_queries import Order
 from liveserver.store.repositories.idempotency import Idempotency
 from liveserver.store.repositories.people.api_keys import ApiKey
 from liveserver.store.repositories.reach import ReachLink
@@ -13,7 +13,6 @@ from liveserver.store.store import Store
 
 __all__ = [
     "ApiKey",
-    "Around",
     "Hold",
     "Idempotency",
     "Incoming",

@@ -234,10 +234,10 @@ async def test_the_api_key_is_not_kept(site: Site, browser: Browser) -> None:
         await page.goto(f"{site.server.url}/docs")
         await page.get_by_role("button", name="Authorize").first.click()
         assert "lv_old" not in await page.evaluate(kept)
-        await page.locator(".auth-container input").fill("lv_new")
-        await page.locator(".auth-container").get_by_role("button", name="Apply credentials").click()
-        await page.get_by_role("button", name="Remove authorization").wait_for()
+        await page.locator("#auth-bearer-value").fill("lv_new")
+        await page.locator(".auth-container").get_by_role("button", name="Apply credentials").first.click()
+        await page.get_by_role("button", name="Remove authorization").first.wait_for()
         assert "lv_new" not in await page.evaluate(kept)
         await page.reload()
         await page.get_by_role("button", name="Authorize").first.click()
-        assert await page.locator(".auth-container input").input_value() == ""
+        assert await page.locator("#auth-bearer-value").input_value() == ""

@@ -62,7 +62,7 @@ async def test_everything_comes_back(filled: Store, store_url: str, target_url: 
     assert await restore(target_url, path) == (Holdings(0, 0, None), manifest.holds)
     target = await Store.open(target_url, migrate=False)
     assert await seen(target) == expected
-    replayed = await target.entries.create("match", an_entry(), by=NEWSROOM, idempotency=REQUEST)
+    replayed = await target.entries.create("match", an_entry(), by=named(TYPOGRAPHY), idempotency=REQUEST)
     assert (replayed.replayed, replayed.entry.heading) == (True, TYPOGRAPHY)
     await target.liveblogs.create(a_liveblog("next"), NEWSROOM)
     assert (await target.entries.create("next", an_entry(), by=NEWSROOM)).entry.seq == 1

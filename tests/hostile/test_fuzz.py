@@ -59,6 +59,8 @@ ANYWHERE = {400, 404, 413, 414, 429, 431}
 """The statuses with which any path may be answered before a handler sees the request."""
 PAGE = {200, 304}
 CARD = {200, 302, 304, 410}
+DESK_FORM = {303, 401, 403, 404, 409, 413, 415, 422, 503}
+"""The statuses of a form of the desk's pages. A page of another site is refused with 403."""
 FILE = {200, 206, 304, 416}
 STATUSES: dict[str, set[int]] = {
     "/api/v1/liveblogs/{slug}/ws": {101, 426},
@@ -86,6 +88,14 @@ STATUSES: dict[str, set[int]] = {
     "/oembed": PAGE | {401, 403, 422, 501},
     "/embed/widget.js": {302},
     "/reach/{slug}": PAGE | {401, 403, 422},
+    f"{DESK}/liveblogs/{{slug}}/stream": {101, 403, 426},
+    "/desk": PAGE | {303},
+    "/desk/": {308},
+    "/desk/account": PAGE | {303},
+    "/desk/signin/provider/callback": PAGE | {303, 401, 403, 409, 422, 503},
+    **dict.fromkeys(("/desk/signin", "/desk/join"), PAGE | DESK_FORM),
+    **dict.fromkeys(("/desk/signout", "/desk/signin/provider"), DESK_FORM),
+    **dict.fromkeys(("/desk/account/password", "/desk/account/sessions", "/desk/account/passkeys"), DESK_FORM),
 }
 """Of routes that the OpenAPI document doesn't describe; all others are pages."""
 
@@ -158,6 +168,7 @@ real: dict[str, SearchStrategy[str]] = {
     "user_id": st.just("{member}"),
     "session_id": st.just("{session_id}"),
     "key_id": st.just("{key_id}"),
+    "note_id": st.just("{entry}"),
     "number": st.sampled_from([number for number in NUMBERS if number.isdecimal() and number.isascii()]),
     "path": st.sampled_from(["icon.svg", "sw.js", "embed/v1.js", "../app.py", "assets"]),
 }

@@ -277,6 +277,9 @@ def proposal_answer(request: Request, entry: Entry) -> Response:
     return answer(request, {"proposal": resources.review_object(entry.review)}, status=202, public=False)
 
 
+_ENTRY = (schemas.EntryObject, work_schemas.WorkObject)
+"""An entry. At the desk, it comes with its review, and with who created it."""
+
 OPERATIONS = (
     Operation(
         method="POST",
@@ -284,7 +287,7 @@ OPERATIONS = (
         endpoint=create,
         tag="Entries",
         summary="Publish an entry",
-        answers={201: ("In the database and on its way to every viewer; `Location` names it", schemas.EntryObject)},
+        answers={201: ("In the database and on its way to every viewer; `Location` names it", _ENTRY)},
         problems=(*WRITING, 404, 409, 410),
         description="Send an `Idempotency-Key` and repeat the request after a lost answer: it is published once. "
         "A repeated request is answered with the entry as it is now and `Idempotency-Replayed: true`.",
@@ -316,7 +319,7 @@ OPERATIONS = (
         endpoint=read,
         tag="Entries",
         summary="Read an entry",
-        answers={200: ("The entry; `ETag` is its version", schemas.EntryObject)},
+        answers={200: ("The entry; `ETag` is its version", _ENTRY)},
         problems=(401, 403, 404, 410, 503),
         description="A published one; with a key that may publish, a draft or a scheduled one too.",
         headers=("If-None-Match",),
@@ -327,7 +330,7 @@ OPERATIONS = (
         endpoint=edit,
         tag="Entries",
         summary="Edit an entry",
-        answers={200: ("As it is now", schemas.EntryObject)},
+        answers={200: ("As it is now", _ENTRY)},
         problems=(*WRITING, 404, 409, 410, 412, 428),
         description="`If-Match` names the version that was edited; if somebody else was faster, the answer is 412 "
         "with the current entry. `correction` adds a public note.",

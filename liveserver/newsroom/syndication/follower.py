@@ -276,7 +276,7 @@ class Follower:
         `moving`: True to record the message's seq as the position up to which the source's changes are in our store.
         For a message about no entry, only this position is recorded.
         """
-        await asyncio.sleep(self._throttle.spend(_length(change) / MESSAGE_CHARACTERS))
+        await asyncio.sleep(self._throttle.spend(remote_entry.body_length(change) / MESSAGE_CHARACTERS))
         seq, reached = 0, None
         if "seq" in change:
             seq = remote_entry.position_of("any", change["seq"]).seq
@@ -397,11 +397,3 @@ class Follower:
         if state == "live":
             self._wait = 1.0
         self._status.connection(state)
-
-
-def _length(change: Message) -> int:
-    """Return the number of characters of the body in a message; 0 if the message has no body."""
-    match change:
-        case {"entry": {"body": str(body)}}:
-            return len(body)
-    return 0

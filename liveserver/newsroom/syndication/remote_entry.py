@@ -21,6 +21,7 @@ from liveserver.domain.inputs.parsing import parse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from liveserver.client import Message
     from liveserver.content.media.picture import Picture
 
 PICTURES_MAX = 20
@@ -166,3 +167,11 @@ def entry_of(remote: RemoteEntry, body: str, via: Via) -> Entry:
         updated_at=remote.updated_at,
         via=via,
     )
+
+
+def body_length(change: Message) -> int:
+    """Return the number of characters of the body in a message; 0 if the message has no body."""
+    match change:
+        case {"entry": {"body": str(body)}}:
+            return len(body)
+    return 0

@@ -12,7 +12,7 @@ from sqlalchemy import Text, bindparam, cast, func, literal, literal_column, or_
 from liveserver.domain.change import Change, Changes, EntryChanged, EntryDeleted, LiveblogChanged, Withdrawal
 from liveserver.domain.entry import Entry, EntryStatus, Verification
 from liveserver.domain.errors import FieldError, InvalidInput, NeverSeen, NotFound
-from liveserver.domain.snapshot import Deletion, EntryPage, Feed, Snapshot
+from liveserver.domain.snapshot import Around, Deletion, EntryPage, Feed, Snapshot
 from liveserver.store import tables
 from liveserver.store.cursors import SortKey
 from liveserver.store.mappers import entry_from
@@ -47,20 +47,6 @@ ASK_FIRST = 20
 """The greatest number of entries that are read from PostgreSQL without asking for their sizes first. If more entries
 are wanted, the sizes are read first, and then only the entries that fit on the page. PostgreSQL knows the size of a
 body without reading the body."""
-
-
-class Around(NamedTuple):
-    """A published entry, with the entries before and after it."""
-
-    liveblog: Liveblog
-    items: list[Entry]
-    """The entries, newest first. The entry that was asked for is included."""
-    newer_cursor: str | None
-    """The cursor of the page of entries that are newer than the first item, for the order `oldest`. None if no entry is
-    newer."""
-    older_cursor: str | None
-    """The cursor of the page of entries that are older than the last item, for the order `newest`. None if no entry is
-    older."""
 
 
 class Scheduled(NamedTuple):
