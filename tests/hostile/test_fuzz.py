@@ -90,7 +90,7 @@ STATUSES: dict[str, set[int]] = {
     "/reach/{slug}": PAGE | {401, 403, 422},
     f"{DESK}/liveblogs/{{slug}}/stream": {101, 403, 426},
     "/desk": PAGE | {303},
-    "/desk/": {308},
+    "/desk/": {303},
     "/desk/account": PAGE | {303},
     "/desk/signin/provider/callback": PAGE | {303, 401, 403, 409, 422, 503},
     **dict.fromkeys(("/desk/signin", "/desk/join"), PAGE | DESK_FORM),
@@ -422,7 +422,7 @@ def documented(path: str, method: str) -> frozenset[int]:
     """The statuses that the route may answer."""
     paths = document(BASE)["paths"]
     asked = "GET" if method == "HEAD" else method
-    if path.startswith(DESK) and path not in paths:
+    if path.startswith(DESK) and path not in paths and path not in STATUSES:
         # Shared with the public API.
         return documented(path.removeprefix("/desk"), method) | {401, 403}
     operations = paths.get(path)
