@@ -121,7 +121,7 @@ class _Readings(Collector):
         )
         for slug, views in channels.items():
             viewers.add_metric([slug], sum(channel.readers for channel in views))
-            lagging.add_metric([slug], sum(len(channel.lagging) for channel in views))
+            lagging.add_metric([slug], sum(channel.lagging_readers for channel in views))
             everywhere.add_metric([slug], self._hub.count_everywhere(slug))
         yield viewers
         yield everywhere

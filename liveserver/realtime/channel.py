@@ -120,6 +120,11 @@ class Channel:
         """The number of connected viewers that aren't editors' desks, including lagging viewers."""
         return self.count - len(self.desks)
 
+    @property
+    def lagging_readers(self) -> int:
+        """The number of lagging viewers that aren't editors' desks."""
+        return len(self.lagging.keys() - self.desks.keys())
+
     def everyone(self) -> list[Viewer]:
         """Return all viewers, including lagging viewers."""
         return [*self.viewers, *self.lagging]
