@@ -213,7 +213,7 @@ class Quota(NamedTuple):
     most: int
     """The greatest number of units that a client may use at once."""
     unit: str = "requests"
-    """What a unit is: `requests`; `content-bytes`; or `concurrent-requests`, for requests that are open at one time."""
+    """The unit: `requests`; `content-bytes`; or `concurrent-requests`, for requests that are open at one time."""
     window: int | None = None
     """Seconds within which all used units come back, evenly. None if a unit comes back when the request that uses it
     ends."""

@@ -1,4 +1,4 @@
-"""What all WebSocket streams have in common: the hand-over to the hub, and the stand-in on other ASGI servers.
+"""The parts that all WebSocket streams share: the hand-over to the hub, and the stand-in on other ASGI servers.
 
 An endpoint of http/streams.py or http/desk/stream.py decides whether a stream may begin.
 """

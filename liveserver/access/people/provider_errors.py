@@ -1,4 +1,4 @@
-"""What can go wrong when somebody signs in by an OpenID provider."""
+"""The errors of signing in by an OpenID provider."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _OVER = "this took too long, or was begun in another window: begin again"
 
 
 class Purpose(StrEnum):
-    """What a user wants to do by a passkey or a provider."""
+    """The purposes for which a user uses a passkey or a provider."""
 
     SIGN_IN = "sign-in"
     JOIN = "join"

@@ -25,7 +25,7 @@ class Act:
     name: str
     """The principal's name at the time of the act."""
     action: str
-    """What was done: a noun and a verb, such as `entry.published`."""
+    """The kind of the act: a noun and a verb, such as `entry.published`."""
     liveblog: str | None
     """The slug of the live blog that was changed, or whose entry, source, member or link was changed. None if the act
     concerned no single live blog."""

@@ -38,7 +38,7 @@ class PasskeyRow(NamedTuple):
 
 
 class AccountView(NamedTuple):
-    """What the account's page shows."""
+    """The values that the account's page shows."""
 
     user: User
     has_password: bool
@@ -50,7 +50,7 @@ class AccountView(NamedTuple):
 
 
 class HomeView(NamedTuple):
-    """What the desk's first page shows."""
+    """The values that the desk's first page shows."""
 
     user: User
     liveblogs: Sequence[Liveblog]

@@ -36,7 +36,7 @@ app = typer.Typer(
 
 ROLES = ", ".join(role.value for role in reversed(Role))
 OPTION_OF = {"/name": "the name", "/role": "--role", "/liveblog": "--liveblog"}
-"""What each field of an invitation is called on the command line, by the field's JSON pointer in the API."""
+"""The names of an invitation's fields on the command line, by the field's JSON pointer in the API."""
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name with which the person signs in")]
 Slug = Annotated[str | None, typer.Option("--liveblog", metavar="SLUG", help="A role on this live blog only")]

@@ -72,14 +72,14 @@ class OwnSessionObject(Shape):
 
 
 class OwnLiveblogObject(Shape):
-    """What the user may do on one live blog."""
+    """The verbs that the user is allowed on one live blog."""
 
     slug: str
     verbs: list[Verb]
 
 
 class SelfAnswer(Shape):
-    """Who is signed in, since when, and what they may do."""
+    """The user who is signed in, since when, and with which rights."""
 
     user: SelfObject
     session: OwnSessionObject

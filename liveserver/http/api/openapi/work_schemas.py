@@ -84,7 +84,7 @@ class AlertObject(Shape):
 
 
 class PreviewObject(Shape):
-    """What readers would see of an entry. Nothing of it is kept."""
+    """An entry as readers would see it. Nothing of it is kept."""
 
     html: str = Field(description="The entry on the page: one `<article>`")
     widget: str = Field(description="The page of the widget, with this entry alone")

@@ -54,7 +54,7 @@ class NewUser(NamedTuple):
 
 
 class UserChange(NamedTuple):
-    """What is to be changed of a user. A field that is None stays as it is."""
+    """The changes to make to a user. A field that is None stays as it is."""
 
     name: str | None = None
     role: Role | None = None
