@@ -6,7 +6,6 @@ A fast hash is enough, as nobody can guess 256 random bits. (A password would ne
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
 import re
 import secrets
@@ -21,6 +20,7 @@ from liveserver.store import ApiKey
 from liveserver.store.repositories.people.api_keys import UNKNOWN
 from liveserver.utils.lru_cache import LruCache
 from liveserver.utils.single_flight import FreshFlight
+from liveserver.utils.tokens import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -59,7 +59,7 @@ def new_key(
     key = ApiKey(
         id=key_id,
         name=name,
-        secret_hash=_digest(secret),
+        secret_hash=digest_of(secret),
         scopes=frozenset(scopes),
         created_at=now(),
         expires_at=expires_at,
@@ -92,14 +92,14 @@ class ApiKeys:
         match = _key_in(authorization)
         if match is None:
             raise Unauthorized("the Authorization header must be `Bearer lv_<id>_<secret>`")
-        seen = _digest(match[0])
+        seen = digest_of(match[0])
         if seen in self._seen:
             key = await self._store.keys.find(match[1])
         else:
             self._unseen.add(match[1])
             key = (await self._query()).get(match[1])
         try:
-            if key is None or not hmac.compare_digest(key.secret_hash, _digest(match[2])):
+            if key is None or not hmac.compare_digest(key.secret_hash, digest_of(match[2])):
                 raise Unauthorized(UNKNOWN)
             key.check()
         except Unauthorized:
@@ -116,7 +116,7 @@ class ApiKeys:
         may be used only to count a request, or if a later transaction checks the key again (`store.entries.create`).
         """
         match = None if authorization is None else _key_in(authorization)
-        return None if match is None else self._seen.get(_digest(match[0]))
+        return None if match is None else self._seen.get(digest_of(match[0]))
 
     async def _find(self) -> dict[str, ApiKey]:
         """Read the API keys with the ids in `_unseen` from the store. Returns the keys that exist, by id.
@@ -139,7 +139,3 @@ def actor_of(key: ApiKey) -> Actor:
     """Return the actor of a request with this key."""
     principal = Principal(PrincipalKind.KEY, key.id, key.name)
     return Actor(principal, KeyRights(key.name, key.scopes, key.liveblogs))
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()

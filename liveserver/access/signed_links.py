@@ -8,7 +8,6 @@ SHA-256, so nobody that reads the database or a backup learns a link.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from datetime import timedelta
@@ -18,6 +17,7 @@ from liveserver.domain.errors import Unauthorized
 from liveserver.domain.ids import now
 from liveserver.domain.people.rights import Verb
 from liveserver.store import ReachLink
+from liveserver.utils.tokens import digest_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -47,7 +47,7 @@ async def make(store: Store, slug: str, actor: Actor, *, days: int) -> NewLink:
     """
     token, created_at = secrets.token_urlsafe(32), now()
     link = ReachLink(slug, actor.ref, created_at, created_at + timedelta(days=days))
-    await store.reach.add_link(_digest(token), link, actor.principal)
+    await store.reach.add_link(digest_of(token), link, actor.principal)
     return NewLink(f"/reach/{slug}?link={token}", link.expires_at)
 
 
@@ -60,14 +60,10 @@ async def check(store: Store, slug: str, token: str) -> None:
     """
     if not _TOKEN.fullmatch(token):
         raise Unauthorized("this page needs a link that `liveserver reach SLUG --link` makes")
-    link = await store.reach.find_link(_digest(token))
+    link = await store.reach.find_link(digest_of(token))
     if link is None or link.slug != slug:
         raise Unauthorized("the link is unknown: it is damaged, or has expired, or newer ones have taken its place")
     if link.expires_at <= now():
         raise Unauthorized("the link has expired")
     rights = await store.permissions.of_principal(link.principal, slug)
     rights.require(VERB, slug)
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.access.people.desk_sessions import digest_of
 from liveserver.domain.errors import Conflict, Forbidden, LiveserverError, NotFound, Unauthorized, VersionConflict
 from liveserver.domain.ids import EntityVersion, now
 from liveserver.domain.people.principal import Principal, PrincipalKind
@@ -19,6 +18,7 @@ from liveserver.store.repositories.people.acts import ActFilter
 from liveserver.store.repositories.people.credentials import Credential, NewPasskey
 from liveserver.store.repositories.people.sessions import SESSIONS_MAX
 from liveserver.store.repositories.people.users import NewUser, UserChange
+from liveserver.utils.tokens import digest_of
 from tests.support.people_samples import a_link, a_session, a_user, invited, joined
 from tests.support.principals import NEWSROOM
 from tests.support.store_samples import a_draft, a_liveblog, an_entry, at, fine

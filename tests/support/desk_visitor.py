@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from liveserver.access.people.desk_sessions import new_token
 from liveserver.domain.people.rights import Role
 from liveserver.domain.people.user import LinkKind
 from liveserver.store.repositories.people.users import NewUser
+from liveserver.utils.tokens import new_token
 from tests.support.documents import Document
 from tests.support.people_samples import a_link, a_user
 from tests.support.principals import NEWSROOM

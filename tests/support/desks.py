@@ -11,10 +11,10 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from liveserver.access.people.desk_sessions import digest_of, new_token
 from liveserver.domain.people.principal import Principal, PrincipalKind
 from liveserver.domain.people.rights import Role
 from liveserver.store.repositories.people.credentials import Credential
+from liveserver.utils.tokens import digest_of, new_token
 from tests.support.people_samples import a_session, a_user, invited
 
 if TYPE_CHECKING:

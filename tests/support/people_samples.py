@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from liveserver.access.people.desk_sessions import digest_of, new_token
 from liveserver.domain.ids import new_user_id, now
 from liveserver.domain.people.principal import Principal, PrincipalKind
 from liveserver.domain.people.rights import Role
 from liveserver.domain.people.user import JoinLink, LinkKind, Membership, Session, User, UserState
 from liveserver.store.repositories.people.credentials import Credential
 from liveserver.store.repositories.people.users import NewUser
+from liveserver.utils.tokens import digest_of, new_token
 from tests.support.principals import NEWSROOM
 
 if TYPE_CHECKING:

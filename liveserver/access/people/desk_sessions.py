@@ -6,9 +6,7 @@ The cookie has the session's token. The database keeps only the token's SHA-256.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
-import secrets
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,6 +18,7 @@ from liveserver.store.repositories.people.sessions import SEEN_EVERY
 from liveserver.utils.background import BackgroundTasks
 from liveserver.utils.lru_cache import LruCache
 from liveserver.utils.single_flight import FreshFlight
+from liveserver.utils.tokens import digest_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,24 +44,6 @@ class DeskActor(NamedTuple):
 
     actor: Actor
     session: Session
-
-
-class NewToken(NamedTuple):
-    """A new token of a session or a link, and its hash. Only the hash is stored, so the token can't be shown again."""
-
-    token: str
-    digest: str
-
-
-def new_token() -> NewToken:
-    """Return a new token of 256 random bits, and its hash."""
-    token = secrets.token_urlsafe(32)
-    return NewToken(token, digest_of(token))
-
-
-def digest_of(token: str) -> str:
-    """Return the hash under which the store has a token: its SHA-256, in hexadecimal digits."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 class DeskSessions:

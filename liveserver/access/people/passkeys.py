@@ -30,13 +30,13 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from liveserver.access.people.desk_sessions import digest_of
 from liveserver.access.people.sign_in import check_confirmed
 from liveserver.access.people.signed_state import Purpose, SignedStates
 from liveserver.domain.errors import Unauthorized
 from liveserver.domain.ids import now
 from liveserver.store.repositories.people.credentials import Credential, NewPasskey
 from liveserver.utils import audit_log
+from liveserver.utils.tokens import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -11,7 +11,6 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from liveserver.access.people.desk_sessions import digest_of, new_token
 from liveserver.access.people.provider_errors import LinkGone, NotFresh, NotOneOfUs, ProviderDenied, UserOff
 from liveserver.access.people.sign_in import SignedIn, check_confirmed, new_session
 from liveserver.access.people.signed_state import Purpose, SignedStates
@@ -20,6 +19,7 @@ from liveserver.domain.ids import new_user_id, now
 from liveserver.domain.people.user import NAME_MAX, User, UserState, login_of
 from liveserver.store.repositories.people.credentials import Credential
 from liveserver.utils import audit_log
+from liveserver.utils.tokens import digest_of, new_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

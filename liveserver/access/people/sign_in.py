@@ -10,7 +10,6 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from liveserver.access.people.desk_sessions import digest_of, new_token
 from liveserver.access.people.passwords import LENGTH_MAX, Passwords, check_new
 from liveserver.access.request_limits import Limit
 from liveserver.domain.errors import Conflict, Forbidden, TooManyRequests, Unauthorized
@@ -18,14 +17,16 @@ from liveserver.domain.ids import now
 from liveserver.domain.people.user import AGENT_MAX, NAME_MAX, JoinLink, LinkKind, Session, User, login_of
 from liveserver.store.repositories.people.credentials import Credential
 from liveserver.utils import audit_log
+from liveserver.utils.tokens import digest_of, new_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from liveserver.access.people.desk_sessions import DeskActor, NewToken
+    from liveserver.access.people.desk_sessions import DeskActor
     from liveserver.access.request_limits import Peer, RequestLimits
     from liveserver.store import Store
+    from liveserver.utils.tokens import NewToken
 
 
 class SignInWay(StrEnum):

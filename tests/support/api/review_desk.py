@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from liveserver.access.people.desk_sessions import digest_of
 from liveserver.access.people.sign_in import CONFIRMED_FOR
 from liveserver.domain.ids import now
 from liveserver.domain.people.rights import Role
 from liveserver.store.repositories.people.credentials import Credential
+from liveserver.utils.tokens import digest_of
 from tests.support.people_samples import a_session, a_user, invited
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from liveserver.access.people.desk_sessions import digest_of
 from liveserver.domain.ids import now
 from liveserver.domain.people.principal import Principal, PrincipalKind
 from liveserver.domain.people.rights import Role
 from liveserver.domain.people.user import LinkKind, Membership
 from liveserver.rendering.desk.desk_pages import AccountView, Message
 from liveserver.store.repositories.people.credentials import Credential, NewPasskey
+from liveserver.utils.tokens import digest_of
 from tests.support.api.site import LIVEBLOG, SLUG, database_away, started
 from tests.support.checkout import ROOT
 from tests.support.desk_visitor import PASSWORD, cookie_of, invitation, member, visitor

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from liveserver.access.people.desk_sessions import digest_of
 from liveserver.access.people.passwords import LENGTH_MAX, LENGTH_MIN, BadPassword
 from liveserver.domain.errors import Busy, TooManyRequests, Unauthorized
 from liveserver.domain.people.user import LinkKind
@@ -17,6 +16,7 @@ from liveserver.http.container import services
 from liveserver.http.desk.pages.answers import client_of, desk_page, enter, language_of, page, too_many
 from liveserver.http.desk.pages.form import form_of
 from liveserver.rendering.desk.desk_pages import Message
+from liveserver.utils.tokens import digest_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -13,7 +13,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from liveserver.access.people import signed_state
-from liveserver.access.people.desk_sessions import DeskActor, DeskSessions, digest_of, new_token
+from liveserver.access.people.desk_sessions import DeskActor, DeskSessions
 from liveserver.access.people.passkeys import CHALLENGE_SECONDS, Passkeys, device_of, is_offered_at
 from liveserver.access.people.sign_in import CONFIRMED_FOR, Client, NotConfirmed, SignIn
 from liveserver.access.request_limits import RequestLimits
@@ -23,6 +23,7 @@ from liveserver.domain.people.rights import Role
 from liveserver.store import Store
 from liveserver.store.repositories.people import credentials
 from liveserver.store.repositories.people.users import UserChange
+from liveserver.utils.tokens import digest_of, new_token
 from tests.support.effort import examples as effort
 from tests.support.people_samples import a_user, invited
 from tests.support.principals import NEWSROOM

@@ -13,7 +13,7 @@ import pytest
 from joserfc.jwk import ECKey, OctKey
 
 from liveserver.access.people import openid_provider, provider_sign_in, signed_state
-from liveserver.access.people.desk_sessions import DeskActor, DeskSessions, new_token
+from liveserver.access.people.desk_sessions import DeskActor, DeskSessions
 from liveserver.access.people.openid_provider import ANSWER_MAX, OpenIdProvider
 from liveserver.access.people.provider_errors import (
     LinkGone,
@@ -34,6 +34,7 @@ from liveserver.domain.people.rights import Role
 from liveserver.store import Store
 from liveserver.store.repositories.people.acts import ActFilter
 from liveserver.store.repositories.people.users import UserChange
+from liveserver.utils.tokens import new_token
 from tests.support.api.site import settled
 from tests.support.openid_server import CLIENT_ID, CLIENT_SECRET, OpenIdServer, openid_server
 from tests.support.people_samples import a_user, invited

@@ -8,7 +8,6 @@ import pytest
 import pytest_asyncio
 
 from liveserver.access.api_keys import ApiKeys, new_key
-from liveserver.access.people.desk_sessions import digest_of
 from liveserver.cli.commands.demo import OWNER, keep_or_make_key, sign_in_link
 from liveserver.domain.errors import Unauthorized
 from liveserver.domain.ids import now
@@ -16,6 +15,7 @@ from liveserver.domain.people.rights import SCOPES, KeyRights, Role
 from liveserver.domain.people.user import LinkKind, UserState
 from liveserver.store import Store
 from liveserver.store.repositories.people.users import UserChange
+from liveserver.utils.tokens import digest_of
 from tests.support.people_samples import a_session
 from tests.support.principals import NEWSROOM
 

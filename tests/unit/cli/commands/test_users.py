@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 from typer.testing import CliRunner
 
-from liveserver.access.people.desk_sessions import digest_of
 from liveserver.cli.app import app
 from liveserver.domain.errors import Conflict, InvalidInput, NotFound, Unauthorized
 from liveserver.domain.people.rights import Role
@@ -16,6 +15,7 @@ from liveserver.domain.people.user import LinkKind, Membership, UserState
 from liveserver.store import Store
 from liveserver.store.repositories.people.acts import ActFilter
 from liveserver.store.repositories.people.credentials import Credential
+from liveserver.utils.tokens import digest_of
 from tests.support.people_samples import a_session
 from tests.support.principals import NEWSROOM
 from tests.support.store_samples import a_liveblog

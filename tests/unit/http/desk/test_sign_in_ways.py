@@ -8,9 +8,9 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx2
 import pytest
 
-from liveserver.access.people.desk_sessions import new_token
 from liveserver.domain.people.rights import Role
 from liveserver.http.desk.passkey_routes import BODY_MAX
+from liveserver.utils.tokens import new_token
 from tests.support.api.site import Site, started
 from tests.support.documents import Document
 from tests.support.openid_server import CLIENT_ID, CLIENT_SECRET, OpenIdServer, openid_server

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from liveserver.access.people import sign_in
-from liveserver.access.people.desk_sessions import digest_of, new_token
 from liveserver.domain.ids import now
 from liveserver.domain.people.principal import Principal, PrincipalKind
 from liveserver.domain.people.user import LinkKind
 from liveserver.store.repositories.people.credentials import Credential, NewPasskey
+from liveserver.utils.tokens import digest_of, new_token
 from tests.support.desk_visitor import PASSWORD, cookie_of, invitation, leads_to, member, told, visitor
 from tests.support.documents import Document
 from tests.support.people_samples import a_session
