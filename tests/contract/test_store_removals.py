@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,18 +14,19 @@ from liveserver.domain.errors import Gone, NotFound, VersionConflict
 from liveserver.domain.ids import new_id
 from liveserver.domain.liveblog import TwoPersons
 from liveserver.domain.people.rights import Role
-from liveserver.store import ApiKey, Idempotency
+from liveserver.store import ApiKey, Idempotency, Store
 from liveserver.store.repositories import change_times
 from tests.support.backups import query
 from tests.support.people_samples import joined
 from tests.support.principals import NEWSROOM, key_principal
 from tests.support.review_samples import actions, asks_for, drafted, published, removal, step
-from tests.support.store_samples import an_entry, at, fine
+from tests.support.store_samples import a_liveblog, an_entry, at, fine
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from liveserver.domain.entry import Entry
     from liveserver.domain.people.principal import Principal
-    from liveserver.store import Store
 
 
 async def test_a_withdrawal_against_an_edit(store: Store, other: Store) -> None:
@@ -143,15 +143,15 @@ async def test_an_erased_entry_leaves_no_text(store: Store) -> None:
     assert (await store.entries.revisions("match", other.id))[0][0].entry.body == "<p>kept</p>"
 
 
-async def test_an_erasure_leaves_no_text_in_the_file(store: Store, store_url: str) -> None:
+async def test_an_erasure_leaves_no_text_in_the_file(tmp_path: Path) -> None:
     """SQLite overwrites what it frees. (What is left in the write-ahead log goes with its next checkpoint.)"""
-    if not store_url.startswith("sqlite"):
-        pytest.skip("PostgreSQL's files are its own affair")
+    store = await Store.open(f"sqlite:///{tmp_path}/live.db")
+    await store.liveblogs.create(a_liveblog(), NEWSROOM)
     entries = [await published(store, body=f"<p>{'Zanzibar ' * 2000}</p>") for _ in range(3)]
     for entry in entries:
         await store.reviews.erase(removal(entry, NEWSROOM))
     await store.close()
-    content = await asyncio.to_thread(Path(store_url.removeprefix("sqlite:///")).read_bytes)
+    content = await asyncio.to_thread((tmp_path / "live.db").read_bytes)
     assert b"Zanzibar" not in content
 
 
