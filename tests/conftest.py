@@ -5,11 +5,14 @@ from __future__ import annotations
 import gc
 import os
 from collections import defaultdict
+from functools import cache
 from typing import TYPE_CHECKING
 
+import httpcore2
 import pytest
 import structlog
 
+from liveserver.access.people import passwords
 from tests.support.effort import VARIABLE
 
 if TYPE_CHECKING:
@@ -41,6 +44,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Before tests are imported: how many examples they try is decided then."""
     if config.getoption("--unit"):
         os.environ[VARIABLE] = "1"
+        # Hashing a password takes 50 ms on purpose. What the hash of a server is like, the other tests see.
+        passwords.MEMORY = 64
+    # Every client of httpx2 reads the system's certificates anew, which takes 20 ms.
+    httpcore2.default_ssl_context = cache(httpcore2.default_ssl_context)
     # Structlog's own choice, rich, takes a second to draw one traceback.
     renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])

@@ -6,9 +6,9 @@ import os
 
 VARIABLE = "TESTS_QUICK"
 """Set by `pytest --unit`, for its own processes, too."""
-PART = 8
+PART = 16
 
 
 def examples(number: int) -> int:
-    """So many examples of hypothesis; with `--unit` an eighth of them."""
+    """So many examples of hypothesis; with `--unit` a sixteenth of them."""
     return max(5, number // PART) if os.environ.get(VARIABLE) else number

@@ -10,7 +10,7 @@ import json
 import secrets
 import socket
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlencode
@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from joserfc.jwk import Key
     from starlette.requests import Request
@@ -180,13 +180,6 @@ def _proves(form: dict[str, str], query: dict[str, str]) -> bool:
     return query["code_challenge_method"] == "S256" and query["code_challenge"] == challenge
 
 
-class _Quiet(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none: they are the test session's."""
-        yield
-
-
 @asynccontextmanager
 async def openid_server() -> AsyncIterator[OpenIdServer]:
     """A provider that runs."""
@@ -195,11 +188,13 @@ async def openid_server() -> AsyncIterator[OpenIdServer]:
         listener.listen(32)
         provider = OpenIdServer(listener.getsockname()[1])
         config = uvicorn.Config(provider.app, lifespan="off", log_config=None, timeout_graceful_shutdown=1)
-        server = _Quiet(config)
-        task = asyncio.create_task(server.serve([listener]))
+        config.load()
+        server = uvicorn.Server(config)
+        server.lifespan = config.lifespan_class(config)
+        # Without `serve`, which looks only ten times a second whether it shall end.
+        await server.startup([listener])
         try:
             yield provider
         finally:
             provider.gate.set()
-            server.should_exit = True
-            await task
+            await server.shutdown([listener])

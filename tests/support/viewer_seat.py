@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -61,8 +62,13 @@ def on_both_loops(test: Callable[[], Awaitable[None]]) -> Callable[[Callable[[],
 
 def frame(seq: int, size: int = 10) -> Frame:
     """A change whose message has so many bytes, which hardly shrink."""
-    body = b"%d " % seq + bytes(33 + (number * number * 7919 + number // 7 * 31) % 90 for number in range(size))
+    body = b"%d " % seq + _noise(size)
     return ChangeFrame(Position("abcdefgh", seq), str(seq), body[:size])
+
+
+@cache
+def _noise(size: int) -> bytes:
+    return bytes(33 + (number * number * 7919 + number // 7 * 31) % 90 for number in range(size))
 
 
 class Listener:

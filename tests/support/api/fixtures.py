@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -15,6 +15,13 @@ from tests.support.api.site import OURS, SETTINGS, LiveSite, Site, Stack, servin
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+
+class FilledDatabase(NamedTuple):
+    """An SQLite file, and the editor's key that is in it."""
+
+    path: Path
+    editor_key: str
 
 
 @pytest.fixture(scope="session")
@@ -44,10 +51,30 @@ def settings(settings_of_all: Settings, empty_database: Path, tmp_path: Path) ->
     return settings_of_all.model_copy(update={"database_url": f"sqlite:///{tmp_path}/live.db"})
 
 
+@pytest.fixture(scope="session")
+def filled_database(settings_of_all: Settings, empty_database: Path) -> FilledDatabase:
+    """An SQLite file with the live blog and the editor's key: to be copied, which is quicker than writing both."""
+    path = empty_database.with_name("filled.db")
+    shutil.copy(empty_database, path)
+
+    async def fill() -> str:
+        async with started(settings_of_all.model_copy(update={"database_url": f"sqlite:///{path}"})) as running:
+            return running.editor_key
+
+    return FilledDatabase(path, asyncio.run(fill()))
+
+
 @pytest.fixture
-async def site(settings: Settings) -> AsyncIterator[Site]:
+def editor_key(settings: Settings, filled_database: FilledDatabase) -> str:
+    """The editor's key, in the database of `settings`, which has the live blog from now on."""
+    shutil.copy(filled_database.path, settings.database_url.removeprefix("sqlite:///"))
+    return filled_database.editor_key
+
+
+@pytest.fixture
+async def site(settings: Settings, editor_key: str) -> AsyncIterator[Site]:
     """The application with one live blog, `marees`."""
-    async with started(settings) as running:
+    async with started(settings, editor_key=editor_key) as running:
         yield running
 
 
@@ -58,7 +85,7 @@ def stack() -> Stack:
 
 
 @pytest.fixture
-async def live_site(settings: Settings, stack: Stack) -> AsyncIterator[LiveSite]:
+async def live_site(settings: Settings, editor_key: str, stack: Stack) -> AsyncIterator[LiveSite]:
     """A real server with one live blog, `marees`."""
-    async with serving(settings, stack) as running:
+    async with serving(settings, stack, editor_key=editor_key) as running:
         yield running

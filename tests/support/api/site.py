@@ -71,11 +71,12 @@ class Site:
         parts: Container = self.app.state.services
         return parts
 
-    async def start(self, *, again: bool = False) -> None:
-        """Make the clients and a first live blog, unless it is there."""
+    async def start(self, editor_key: str | None = None, *, again: bool = False) -> None:
+        """Make the clients and a first live blog, unless the database has the editor's key and the live blog."""
         self.reader = await self.client()
-        self.editor = await self.client(await self.key("Rédaction", ["publish", "manage"]))
-        if not again:
+        self.editor_key = editor_key or await self.key("Rédaction", ["publish", "manage"])
+        self.editor = await self.client(self.editor_key)
+        if not (editor_key or again):
             await self.open_liveblog()
 
     async def close(self) -> None:
@@ -180,8 +181,11 @@ def database_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def started(settings: Settings, *, again: bool = False) -> AsyncIterator[Site]:
-    """The application without a server: for all that is no stream. `again`: on a database that has the live blog."""
+async def started(settings: Settings, *, editor_key: str | None = None, again: bool = False) -> AsyncIterator[Site]:
+    """The application without a server: for all that is no stream.
+
+    `editor_key`: the one in a database that has the live blog, too. `again`: the database has the live blog alone.
+    """
     app = create_app(settings)
     async with app.router.lifespan_context(app) as state:
 
@@ -189,7 +193,7 @@ async def started(settings: Settings, *, again: bool = False) -> AsyncIterator[S
             await app({**scope, "state": dict(state or {})}, receive, send)
 
         site = Site(app, asgi, BASE)
-        await site.start(again=again)
+        await site.start(editor_key, again=again)
         yield site
         await site.close()
 
@@ -240,8 +244,11 @@ STOCK = Stack("websockets-sansio", "httptools")
 
 
 @asynccontextmanager
-async def serving(settings: Settings, stack: Stack = OURS) -> AsyncIterator[LiveSite]:
-    """The application behind uvicorn on a free port; its own clients don't go through it."""
+async def serving(settings: Settings, stack: Stack = OURS, *, editor_key: str | None = None) -> AsyncIterator[LiveSite]:
+    """The application behind uvicorn on a free port; its own clients don't go through it.
+
+    `editor_key`: the one in a database that has the live blog, too.
+    """
     app = create_app(settings)
     ready = asyncio.Event()
     config = uvicorn.Config(
@@ -268,7 +275,7 @@ async def serving(settings: Settings, stack: Stack = OURS) -> AsyncIterator[Live
             await app({**scope, "state": {"services": app.state.services}}, receive, send)
 
         site = LiveSite(app, asgi, BASE, server, listener.getsockname()[1])
-        await site.start()
+        await site.start(editor_key)
         try:
             yield site
         finally:

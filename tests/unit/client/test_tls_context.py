@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ssl
+from inspect import unwrap
 from typing import TYPE_CHECKING, Any
 
+import httpcore2
 import pytest
 
 from liveserver.client import Client, tls_context
@@ -26,6 +28,8 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ssl.SSLContext]]:
             read(context, *args, **kwargs)
 
         monkeypatch.setattr(ssl.SSLContext, name, counting)
+    # `tests/conftest.py` keeps the context of all clients.
+    monkeypatch.setattr(httpcore2, "default_ssl_context", unwrap(httpcore2.default_ssl_context))
     tls_context._trusting.cache_clear()
     tls_context._distrusting.cache_clear()
     yield contexts

@@ -124,6 +124,7 @@ def test_ids_that_are_made() -> None:
             assert pattern.match(f"/x/{made()}")
 
 
+@pytest.mark.slow
 async def test_odd_paths_lead_nowhere(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """404 for people and for programs, to readers and editors, whatever the method; and nobody asked the database."""
     await site.reader.get(f"/live/{MAREES}")

@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from liveserver.domain.ids import now
 from liveserver.domain.people.principal import Principal, PrincipalKind
 from liveserver.domain.people.rights import Role
@@ -26,8 +28,6 @@ from tests.support.services import lacking
 from tests.unit.newsroom.test_reach import fill
 
 if TYPE_CHECKING:
-    import pytest
-
     from liveserver.settings import Settings
     from tests.support.api.site import JSON, Site
 
@@ -93,6 +93,7 @@ async def everything(site: Site) -> JSON:
     return await site.edit(entry, body=body + "<p>Plus.</p>", correction="La digue a tenu.")
 
 
+@pytest.mark.slow
 async def test_every_page_of_a_live_blog(site: Site) -> None:
     """Empty, full, filtered, from either end, an entry's own, its offline copy; on other sites; once it has ended."""
     pages = {"empty": (PAGE, 200), "index": ("/", 200), "frame empty": (f"/embed/{SLUG}", 200)}
@@ -153,6 +154,7 @@ async def test_pages_of_failures(settings: Settings, monkeypatch: pytest.MonkeyP
     assert complaints(found) == []
 
 
+@pytest.mark.slow
 async def test_every_page_of_the_desk(site: Site) -> None:
     """Signed out and in, with errors, with and without live blogs, passkeys and other sessions."""
     await site.open_liveblog("vent", title="Le <vent>", status="ended")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import httpx2
+import pytest
 from sqlalchemy import update
 
 from liveserver.access import api_keys
@@ -24,7 +25,6 @@ from tests.support.store_samples import a_draft, a_liveblog, a_partner, a_pictur
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
     from sqlalchemy import Connection, Update
 
     from tests.support.api.site import Site
@@ -120,6 +120,7 @@ async def things_of(site: Site) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 async def test_every_request_is_let_through_for_those_who_may_and_for_nobody_else(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

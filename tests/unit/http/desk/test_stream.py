@@ -42,6 +42,13 @@ def stack(request: pytest.FixtureRequest) -> Stack:
     return chosen
 
 
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions are checked, and figures told, more often than once a second."""
+    monkeypatch.setattr(upkeep, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(upkeep, "REFRESH_SECONDS", 0.05)
+
+
 def at_desk(site: LiveSite, editor: Editor, *, slug: str = SLUG, **more: Any) -> AbstractAsyncContextManager[Desk]:
     """A desk of the site."""
     return desk(site.url("", "ws"), editor, slug, **{"origin": BASE, **more})

@@ -28,6 +28,7 @@ def operations(content: JSON) -> dict[tuple[str, str], JSON]:
     return {(method.upper(), path): found for path, item in paths.items() for method, found in item.items()}
 
 
+@pytest.mark.slow
 async def test_the_document_is_valid(site: Site) -> None:
     """OpenAPI 3.1, by the specification's own schema."""
     response = await site.reader.get("/openapi.json")
