@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a database that is migrated, or migrates itself."""
+    """The address of a migrated, empty database."""
     if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("empty_database"), tmp_path / "live.db")
         return f"sqlite:///{tmp_path}/live.db"
     url: str = request.getfixturevalue("postgres_url")
     return url

@@ -88,6 +88,7 @@ async def turns(count: int) -> None:
         await asyncio.sleep(0)
 
 
+@pytest.mark.slow
 async def test_a_few_kilobytes_are_parsed_in_a_turn() -> None:
     """However much the socket gave; and nothing more is read meanwhile."""
     site = Site()

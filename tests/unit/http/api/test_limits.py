@@ -107,6 +107,7 @@ async def test_reads_are_limited_by_address(site: Site, of: From, since: Callabl
     assert since(Reason.RATE) == 8
 
 
+@pytest.mark.slow
 async def test_what_is_refused_slows_its_client_down(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refusals, and what isn't there at all: a client that asks again at once would be answered all the time."""
     rests: list[tuple[tuple[str, int], float]] = []

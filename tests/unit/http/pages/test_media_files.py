@@ -239,6 +239,7 @@ async def test_what_is_invented_costs_few_queries(site: Site, monkeypatch: pytes
     assert len(queries) < 20
 
 
+@pytest.mark.slow
 async def test_misses_are_counted_by_address(settings: Settings) -> None:
     """A file in memory is sent as often as it is asked for; one that must be looked for is refused after misses."""
     async with started(settings.model_copy(update={"limit_pages": 1})) as site:
