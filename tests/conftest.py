@@ -46,8 +46,8 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[VARIABLE] = "1"
         # Hashing a password takes 50 ms on purpose. What the hash of a server is like, the other tests see.
         passwords.MEMORY = 64
-    # Every client of httpx2 reads the system's certificates anew, which takes 20 ms.
-    httpcore2.default_ssl_context = cache(httpcore2.default_ssl_context)
+        # Every client of httpx2 reads the system's certificates anew, which takes 20 ms.
+        httpcore2.default_ssl_context = cache(httpcore2.default_ssl_context)
     # Structlog's own choice, rich, takes a second to draw one traceback.
     renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
