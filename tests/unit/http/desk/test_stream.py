@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from tests.support.desks import Desk, Editor, desk, signed_in
 from tests.support.principals import NEWSROOM
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
     from liveserver.settings import Settings
@@ -373,12 +375,12 @@ async def test_desks_leave_when_the_server_ends(live_site: LiveSite) -> None:
 # Slow desks
 
 
-async def fill(site: LiveSite) -> None:
-    """Tell the only desk so much that it, not reading, lags."""
-    [slow] = site.parts.desks.desks()
+async def fill(site: LiveSite, enough: Callable[[], bool]) -> None:
+    """Tell the desks, which don't read, more and more until it is enough; of what hardly shrinks when deflated."""
+    noise = secrets.token_hex(50_000).encode()
     async with asyncio.timeout(30):
-        while not slow.missed:
-            site.parts.desks.tell(SLUG, b'{"type":"note","padding":"%s"}' % (b"x" * 100_000))
+        while not enough():
+            site.parts.desks.tell(SLUG, b'{"type":"note","padding":"%s"}' % noise)
             await asyncio.sleep(0)
 
 
@@ -387,7 +389,8 @@ async def test_a_desk_that_lagged_is_told_of_the_board(live_site: LiveSite) -> N
     ada = await signed_in(live_site.parts.store, "Ada")
     async with at_desk(live_site, ada, max_size=None) as stream:
         await stream.until("figures")
-        await fill(live_site)
+        [slow] = live_site.parts.desks.desks()
+        await fill(live_site, lambda: slow.missed)
         tag = await live_site.parts.store.liveblogs.board_tag(SLUG)
         assert await stream.until("board") == {"type": "board", "board": tag}
         await live_site.publish(status="draft")
@@ -400,11 +403,10 @@ async def test_a_desk_that_never_reads_is_closed(settings: Settings, stack: Stac
     quick = settings.model_copy(update={"poll": 0.1, "lag_timeout": 0.2, "heartbeat": 1})
     async with serving(quick, stack) as site:
         ada, bo = [await signed_in(site.parts.store, name) for name in ("Ada", "Bo")]
-        async with at_desk(site, ada, max_size=None), websocket(site, max_size=None) as reader:
+        async with at_desk(site, ada, max_size=None, close_timeout=0), websocket(site, max_size=None) as reader:
             await reader.next()
             await settled(lambda: _true(bool(site.parts.desks.desks())))
-            await fill(site)
-            await settled(lambda: _true(site.parts.desks.counts() == {}))
+            await fill(site, lambda: site.parts.desks.counts() == {})
             async with at_desk(site, bo) as other:
                 await other.people(("Bo", None, "here"))
             await site.publish()
