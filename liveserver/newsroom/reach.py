@@ -1,8 +1,8 @@
 """Reach: for each partner, a live blog's present number of viewers, and its views and watch time in each hour.
 
 Nothing is kept about any single viewer. Each node counts its viewers when they come and leave
-(`newsroom/watch_time.py`). It announces the present numbers to the other nodes (`realtime/upkeep/presence.py`), and
-adds its counts of views and watch time to the store every minute.
+(`newsroom/watch_time.py`). It announces the present numbers to the other nodes
+(`realtime/upkeep/announced_counts.py`), and adds its counts of views and watch time to the store every minute.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import structlog
 from liveserver.domain.errors import FieldError, InvalidInput, StoreUnavailable
 from liveserver.domain.reach_report import PartnerReach, ReachDay, ReachReport
 from liveserver.newsroom.watch_time import Key, WatchTimeMeter
-from liveserver.realtime.upkeep import presence
+from liveserver.realtime.upkeep import announced_counts
 from liveserver.utils.background import Periodic
 
 if TYPE_CHECKING:
@@ -50,14 +50,16 @@ class Reach:
         self._bus = bus
         self._clock = clock
         self._meter = WatchTimeMeter()
-        self._presence = presence.Presence(hub.node, "reach")
+        self._presence = announced_counts.Presence(hub.node, "reach")
         self._flushed_at = 0.0
         """The event loop's time at which the last write to the store began, or `run` was started."""
 
     async def run(self) -> None:
-        """Until cancelled, call `announce` every `presence.INTERVAL` seconds, and `flush` every FLUSH seconds."""
+        """Announce every `announced_counts.INTERVAL` seconds, and flush every FLUSH seconds, until cancelled."""
         self._flushed_at = asyncio.get_running_loop().time()
-        await Periodic(self._announce_and_flush, lambda: presence.INTERVAL, log=log, failure_event="reach.broken").run()
+        await Periodic(
+            self._announce_and_flush, lambda: announced_counts.INTERVAL, log=log, failure_event="reach.broken"
+        ).run()
 
     async def _announce_and_flush(self) -> None:
         self.announce()
@@ -69,7 +71,7 @@ class Reach:
     def announce(self) -> None:
         """Announce the numbers of this node's viewers to the other nodes. Does nothing if the bus isn't up."""
         if self._bus.up:
-            self._presence.forget(self._clock() - presence.LIFETIME)
+            self._presence.forget(self._clock() - announced_counts.LIFETIME)
             for message in self._presence.announcements(
                 {_announced_name(key): count for key, count in self._meter.viewers().items()}
             ):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from liveserver.http.container import Container
-    from liveserver.newsroom.desk.desk import Desk
+    from liveserver.newsroom.desk.desk_stream import Desk
 
 
 class DeskStream:

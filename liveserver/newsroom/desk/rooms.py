@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from liveserver.domain.errors import LiveserverError, NotFound, Quota, StoreUnavailable, TooManyRequests
-from liveserver.newsroom.desk.desk import Desk
+from liveserver.newsroom.desk.desk_stream import Desk
 from liveserver.newsroom.desk.presence import LIFETIME, DeskPresence
 from liveserver.protocol import desk_messages, json_encoding
 from liveserver.protocol.frames import Frame

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from liveserver.realtime.synced_channel import now
-from liveserver.realtime.upkeep import presence
+from liveserver.realtime.upkeep import announced_counts
 from liveserver.utils.background import Periodic
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ class ViewerCounts:
         """`node`: this node's id. `heartbeat`: seconds between heartbeats."""
         self._registry = registry
         self._bus = bus
-        self._presence = presence.Presence(node)
+        self._presence = announced_counts.Presence(node)
         self._heartbeats = Periodic(
             self._beat, lambda: heartbeat, log=log, failure_event="hub.beat_broken", wait_first=True
         )
         self._announcements = Periodic(
-            self._announce, lambda: presence.INTERVAL, log=log, failure_event="hub.announce_broken"
+            self._announce, lambda: announced_counts.INTERVAL, log=log, failure_event="hub.announce_broken"
         )
 
     def here(self, slug: str) -> int:
@@ -49,7 +49,7 @@ class ViewerCounts:
     def announce(self) -> None:
         """Announce this node's numbers of viewers to the other nodes. Does nothing while the bus is down."""
         if self._bus.up:
-            self._presence.forget(now() - presence.LIFETIME)
+            self._presence.forget(now() - announced_counts.LIFETIME)
             counts = {slug: count for slug in self._registry.liveblogs() if (count := self.here(slug))}
             for message in self._presence.announcements(counts):
                 self._bus.announce(message)

@@ -21,7 +21,7 @@ from liveserver.protocol import close_codes
 from liveserver.store.repositories.people.users import UserChange
 from tests.support.api.site import BASE, ENTRIES, OURS, SLUG, STOCK, Stack, database_away, serving, settled
 from tests.support.api.streams import websocket
-from tests.support.desks import Desk, Editor, desk, signed_in
+from tests.support.desk_streams import Desk, Editor, desk, signed_in
 from tests.support.principals import NEWSROOM
 
 if TYPE_CHECKING:

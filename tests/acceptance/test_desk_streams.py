@@ -17,13 +17,13 @@ from liveserver.newsroom.desk.presence import LIFETIME
 from liveserver.protocol import close_codes
 from liveserver.store import Store
 from tests.acceptance.serving import ForkedServer, LiveServer, started
-from tests.support.desks import Desk, desk, signed_in
+from tests.support.desk_streams import Desk, desk, signed_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.support.desks import Editor
+    from tests.support.desk_streams import Editor
     from tests.support.services import RedisServer
 
 PUBLIC = "http://live.example.org"

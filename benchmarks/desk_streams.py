@@ -1,6 +1,6 @@
 """A benchmark of editors: what many desks on a live blog cost its readers.
 
-    python -m benchmarks.desks --desks 200 --viewers 2000 --rounds 5
+    python -m benchmarks.desk_streams --desks 200 --viewers 2000 --rounds 5
 
 Starts a liveserver with a new database. `liveserver bench` measures readers of one live blog: in turn alone, with more
 readers, and with desks of as many editors. The further readers and the desks are held by this process,
@@ -27,7 +27,7 @@ from benchmarks.takedown import _key
 from liveserver.client import Client
 from liveserver.domain.ids import new_id
 from liveserver.store import Store
-from tests.support.desks import Editor, signed_in
+from tests.support.desk_streams import Editor, signed_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from liveserver.realtime.upkeep.presence import SLUGS_MAX, Presence
+from liveserver.realtime.upkeep.announced_counts import SLUGS_MAX, Presence
 
 
 def two() -> tuple[Presence, Presence]:
