@@ -86,10 +86,10 @@ class Channel:
         self.recent: deque[ChangeFrame] = deque()
         self.viewers = ViewerSet()
         self.lagging: dict[Viewer, Lag] = {}
-        self.desks: dict[Viewer, Mapping[str, Any]] = {}
-        """The editors' desks among the viewers, including lagging desks, each with further fields of its `hello`.
+        self.desk_streams: dict[Viewer, Mapping[str, Any]] = {}
+        """The desk streams among the viewers, including lagging ones, each with further fields of its `hello`.
 
-        A desk gets all messages, but `readers` doesn't count it.
+        A desk stream gets all messages, but `readers` doesn't count it.
         """
         self.ahead: dict[int, ChangeFrame] = {}
         self.fanout_queue = FanoutQueue()
@@ -117,13 +117,13 @@ class Channel:
 
     @property
     def readers(self) -> int:
-        """The number of connected viewers that aren't editors' desks, including lagging viewers."""
-        return self.count - len(self.desks)
+        """The number of connected viewers that aren't desk streams, including lagging viewers."""
+        return self.count - len(self.desk_streams)
 
     @property
     def lagging_readers(self) -> int:
-        """The number of lagging viewers that aren't editors' desks."""
-        return len(self.lagging.keys() - self.desks.keys())
+        """The number of lagging viewers that aren't desk streams."""
+        return len(self.lagging.keys() - self.desk_streams.keys())
 
     def everyone(self) -> list[Viewer]:
         """Return all viewers, including lagging viewers."""
@@ -195,17 +195,17 @@ class Channel:
         now: float,
         older: Iterable[ChangeFrame] = (),
         *,
-        desk: Mapping[str, Any] | None = None,
+        desk_fields: Mapping[str, Any] | None = None,
     ) -> None:
         """Register a viewer, and send the viewer all changes between `after` and the channel's position.
 
         `after`: the viewer's position; None for a viewer that needs no earlier changes. If the channel never had this
         position, the viewer gets a `reset`. `older`: the changes after `after` that the channel's memory has forgotten.
-        The caller has read them from the store. `desk`: further fields of `hello` for an editor's desk; None for
+        The caller has read them from the store. `desk_fields`: further fields of `hello` for a desk stream; None for
         other viewers.
         """
-        if desk is not None:
-            self.desks[viewer] = desk
+        if desk_fields is not None:
+            self.desk_streams[viewer] = desk_fields
         if after is None:
             hello = self._hello(self.position, resumed=False, viewer=viewer)
             self._enter(viewer, [hello, *self._gone()], self.position, now)
@@ -230,7 +230,7 @@ class Channel:
     def leave(self, viewer: Viewer) -> bool:
         """Forget a viewer. Returns False if the channel didn't have the viewer."""
         was_known = viewer in self.viewers or viewer in self.lagging
-        self.desks.pop(viewer, None)
+        self.desk_streams.pop(viewer, None)
         self.viewers.discard(viewer)
         self.fanout_queue.left(viewer)
         self.lagging.pop(viewer, None)
@@ -249,10 +249,12 @@ class Channel:
         return [viewer for viewer, lag in self.lagging.items() if lag.since < before]
 
     def _hello(self, position: Position, *, resumed: bool, viewer: Viewer | None = None) -> Frame:
-        if viewer is not None and (viewer.reply_id or viewer in self.desks):
-            reply_id, desk = viewer.reply_id, self.desks.get(viewer)
+        if viewer is not None and (viewer.reply_id or viewer in self.desk_streams):
+            more = self.desk_streams.get(viewer)
             return Frame(
-                messages.hello(position, resumed=resumed, heartbeat=self._heartbeat, viewer=reply_id, desk=desk)
+                messages.hello(
+                    position, resumed=resumed, heartbeat=self._heartbeat, viewer=viewer.reply_id, desk_fields=more
+                )
             )
         # All viewers that come while the position stays the same get the same bytes.
         last_hello = self._hellos.get(resumed)

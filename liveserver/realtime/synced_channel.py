@@ -154,17 +154,17 @@ class SyncedChannel:
         after: Position | None,
         older: Iterable[ChangeFrame],
         *,
-        desk: Mapping[str, Any] | None = None,
+        desk_fields: Mapping[str, Any] | None = None,
     ) -> None:
-        """Register a viewer, send it the changes that it missed, and notify the observer, unless it is a desk.
+        """Register a viewer, send it the changes that it missed, and notify the observer, unless it is a desk stream.
 
         `after` and `older`: the two values that `bridge` returns for the viewer's position. If the viewer has no
-        position, `after` is None, `older` is empty, and no earlier changes are sent. `desk`: further fields of `hello`
-        for an editor's desk; None for other viewers.
+        position, `after` is None, `older` is empty, and no earlier changes are sent. `desk_fields`: further fields of
+        `hello` for a desk stream; None for other viewers.
         """
         self.idle_since = None
-        self.channel.join(viewer, after, now(), older, desk=desk)
-        if desk is None:
+        self.channel.join(viewer, after, now(), older, desk_fields=desk_fields)
+        if desk_fields is None:
             self._observer.came(self.liveblog, viewer)
 
     def resume(self, viewer: Viewer) -> None:
@@ -182,14 +182,14 @@ class SyncedChannel:
             self._tasks.spawn(self._catch_up(viewer, lag))
 
     def leave(self, viewer: Viewer) -> None:
-        """Forget a viewer, and notify the observer, unless it is a desk.
+        """Forget a viewer, and notify the observer, unless it is a desk stream.
 
         Does nothing if the channel doesn't have the viewer.
         """
-        is_desk = viewer in self.channel.desks
+        is_desk_stream = viewer in self.channel.desk_streams
         if not self.channel.leave(viewer):
             return
-        if not is_desk:
+        if not is_desk_stream:
             self._observer.left(self.liveblog, viewer)
         self._progress.set()
         if self.channel.count == 0 and self.idle_since is None:

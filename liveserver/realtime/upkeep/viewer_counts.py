@@ -38,7 +38,7 @@ class ViewerCounts:
     def here(self, slug: str) -> int:
         """Return how many viewers of a live blog and of its editions are connected to this process.
 
-        Editors' desks aren't counted.
+        Desk streams aren't counted.
         """
         return sum(synced_channel.channel.readers for synced_channel in self._registry.of(slug))
 
