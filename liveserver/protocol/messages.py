@@ -74,7 +74,7 @@ def gone_answer(entry_id: str, *, had: bool) -> bytes:
     return dumps({"type": "gone", "id": entry_id, "had": had})
 
 
-def withdrawal_message(entry_id: str, *, within: int | None = None) -> bytes:
+def gone_message(entry_id: str, *, within: int | None = None) -> bytes:
     """Return the message that tells viewers of a late topic to remove an entry at once.
 
     (A late topic delays changes.) The message `delete` for this entry is sent later, when the delay is over. `within`:

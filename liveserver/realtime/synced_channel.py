@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from liveserver.domain.change import VOID_POSITION, Position, Withdrawal
+from liveserver.domain.change import VOID_POSITION, GoneNotice, Position
 from liveserver.domain.errors import NotFound, StoreUnavailable
 from liveserver.protocol import close_codes
 from liveserver.protocol.frames import ChangeFrame
@@ -118,8 +118,8 @@ class SyncedChannel:
         reached. It is also read if the message is a change of another epoch than the channel's, or if changes before
         the message's change are missing and don't arrive within GAP_GRACE seconds.
         """
-        if isinstance(message, Withdrawal):
-            self.channel.withdraw([message], now())
+        if isinstance(message, GoneNotice):
+            self.channel.tell_gone([message], now())
             self.pump_soon()
             return
         position = message.position if isinstance(message, ChangeFrame) else message

@@ -192,16 +192,16 @@ class Changes(QueryGroup):
     """
 
     after_as_of = Read(entry_queries.changes_then)
-    """Return the changes of a live blog after a seq, as they were at a past moment, and withdrawals of entries.
+    """Return the changes of a live blog after a seq, as they were at a past moment, and gone notices.
 
-    The withdrawals name the entries that were published at the moment, and have been deleted or withdrawn since. For
+    The notices name the entries that were published at the moment, and have been deleted or withdrawn since. For
     each of these entries, the changes already have a deletion in place of the entry.
     """
 
     since = Read(past.pending)
-    """Return the seq and the time of each change of a live blog since a moment, and withdrawals of entries.
+    """Return the seq and the time of each change of a live blog since a moment, and gone notices.
 
-    The withdrawals name the entries that were published at the moment, and have been deleted or withdrawn since.
+    The notices name the entries that were published at the moment, and have been deleted or withdrawn since.
     """
 
     positions = Read(liveblogs.positions)
