@@ -60,7 +60,7 @@ class SyncedChannel:
 
         Before the first viewer comes, it is the time when the channel was opened. `stay` sets a later time.
         """
-        self.refresh = FreshFlight(self._refresh)
+        self.read_missing = FreshFlight(self._read_missing)
         """The function that reads the changes after the channel's position from the store, and delivers them.
 
         Calls during a run all wait for one more run. Raises NotFound if the live blog doesn't exist, and
@@ -80,7 +80,7 @@ class SyncedChannel:
 
     def cancel(self) -> list[asyncio.Task[Any]]:
         """Cancel the reads of the store that are under way. Returns their tasks, which the caller can await."""
-        return [*self.refresh.cancel(), *self._replays.cancel()]
+        return [*self.read_missing.cancel(), *self._replays.cancel()]
 
     # Positions
 
@@ -213,14 +213,14 @@ class SyncedChannel:
         if after.epoch != channel.position.epoch or after.seq > channel.position.seq:
             # The viewer may come from another node, which may have got later changes than this node. Only a read of the
             # store shows whether the viewer's position is void.
-            await self.refresh()
+            await self.read_missing()
         while after.epoch == channel.position.epoch and after.seq < channel.floor:
             replay = await self._replays.read(after, channel.position)
             if replay.position.epoch == channel.position.epoch and replay.position.seq >= channel.floor:
                 return (after if after.seq >= replay.floor else VOID_POSITION), replay.frames
             # Since the replay was read, the channel's memory has forgotten changes that came after the replay.
             self._replays.drop()
-            await self.refresh()
+            await self.read_missing()
         return after, []
 
     async def _catch_up(self, viewer: Viewer, lag: Lag) -> None:
@@ -247,13 +247,13 @@ class SyncedChannel:
         return position.epoch != delivered.epoch or position.seq > delivered.seq
 
     def _repair(self) -> None:
-        if not self.refresh.pending:
+        if not self.read_missing.pending:
             self._tasks.spawn(self._repair_now())
 
     async def _repair_now(self) -> None:
         # If the read fails, the changes are still missing. The next poll will notice that.
         with suppress(StoreUnavailable, NotFound):
-            await self.refresh()
+            await self.read_missing()
 
     async def _repair_unless_closed(self) -> None:
         await asyncio.sleep(GAP_GRACE)
@@ -261,7 +261,7 @@ class SyncedChannel:
         if self.channel.ahead:
             await self._repair_now()
 
-    async def _refresh(self) -> None:
+    async def _read_missing(self) -> None:
         channel = self.channel
         while True:
             before = channel.position
