@@ -52,7 +52,9 @@ twice `PAUSE`: with two hundred people it changes all the time, and each new lis
 seen everywhere within a second."""
 
 _MARK = b'{"desk":'
-"""The beginning of each announcement to desk streams. An announcement without it needn't be parsed."""
+"""The beginning of each announcement to desk streams. An announcement without it needn't be parsed.
+
+The words of announcements stay as they are: in a rolling update, nodes of the former release read them, too."""
 
 
 class Room:
