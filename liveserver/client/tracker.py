@@ -10,8 +10,8 @@ from liveserver.protocol.json_encoding import JSON
 Message = JSON
 """A message of the stream, or an answer of the API, as a JSON object."""
 GONE_MAX = 10_000
-"""How many withdrawn entries a follower remembers, so that it handles only the first message `gone` for each entry.
-Beyond this number, it forgets the entries that were withdrawn first."""
+"""How many entries that are gone a follower remembers, so that it handles only the first message `gone` for each.
+Beyond this number, it forgets the entries that went first."""
 
 
 class Step(Enum):
@@ -43,7 +43,7 @@ class Tracker:
         """The seq at which the stream's latest replay ends; -1 if there is none. Up to this seq, the seqs of messages
         may have gaps, as a replay has only the latest state of each entry."""
         self._gone: dict[str, None] = {}
-        """The ids of the last `GONE_MAX` entries that a message `gone` has withdrawn, in the order of withdrawal. In a
+        """The ids of the last `GONE_MAX` entries that a message `gone` has named, in the order of these messages. In a
         stream with a delay, the message `gone` comes before the message `delete` of the same entry."""
 
     def step(self, message: Message) -> Step:
@@ -66,7 +66,7 @@ class Tracker:
             case "entry" | "delete" | "liveblog":
                 step = self._change(message["seq"])
                 if step is Step.APPLY and message["type"] == "delete":
-                    # From here on, the entry may be published again, and withdrawn again.
+                    # From here on, the entry may be published again, and be gone again.
                     self._gone.pop(message["id"], None)
                 return step
             case "gone":

@@ -70,13 +70,15 @@ position that can't be parsed, or that is too old for a replay. Such a viewer is
 `reset` that no viewer may ignore has this position, too."""
 
 
-class Withdrawal(NamedTuple):
-    """The notice that an entry was deleted, for the viewers of a topic that delays changes. They get the notice at
-    once; the deletion itself is delayed like every change."""
+class GoneNotice(NamedTuple):
+    """The notice that an entry is gone, for the viewers of a topic that delays changes: on the stream, `gone`.
+
+    They get the notice at once. The change by which the entry was deleted or withdrawn is delayed like every change.
+    """
 
     id: str
     seq: int
-    """The seq of the change that deleted the entry."""
+    """The seq of the change that took the entry down."""
     within: int | None = None
     """Milliseconds in which a viewer that gets the notice is to confirm it; None if viewers aren't asked to confirm."""
 

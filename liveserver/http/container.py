@@ -71,7 +71,7 @@ class Container:
     partner_directory: PartnerDirectory
     takedowns: Takedowns
     reach: Reach
-    desks: DeskRooms
+    desk_rooms: DeskRooms
     widgets: WidgetRenderer
     syndication: SyndicationCoordinator
     limits: RequestLimits

@@ -53,12 +53,12 @@ class Metrics:
         page_cache: PageCache,
         sign_in: SignIn,
         desk_sessions: DeskSessions,
-        desks: DeskRooms,
+        desk_rooms: DeskRooms,
     ) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
-        self.registry.register(_Readings(hub, bus, page_cache, desks))
+        self.registry.register(_Readings(hub, bus, page_cache, desk_rooms))
         self.registry.register(_DeskReadings(sign_in, desk_sessions))
         self._requests = Counter(
             "liveserver_http_requests_total",
@@ -96,11 +96,11 @@ class Metrics:
 
 
 class _Readings(Collector):
-    def __init__(self, hub: Hub, bus: Bus, page_cache: PageCache, desks: DeskRooms) -> None:
+    def __init__(self, hub: Hub, bus: Bus, page_cache: PageCache, desk_rooms: DeskRooms) -> None:
         self._hub = hub
         self._bus = bus
         self._renditions = page_cache
-        self._desks = desks
+        self._desk_rooms = desk_rooms
 
     def collect(self) -> Iterator[Metric]:
         channels: dict[str, list[Channel]] = {}
@@ -126,10 +126,10 @@ class _Readings(Collector):
         yield viewers
         yield everywhere
         yield lagging
-        desks = GaugeMetricFamily("liveserver_desks", "Editors' desks connected here", labels=["liveblog"])
-        for slug, count in self._desks.counts().items():
-            desks.add_metric([slug], count)
-        yield desks
+        desk_streams = GaugeMetricFamily("liveserver_desk_streams", "Desk streams open here", labels=["liveblog"])
+        for slug, count in self._desk_rooms.counts().items():
+            desk_streams.add_metric([slug], count)
+        yield desk_streams
         refused = CounterMetricFamily("liveserver_refused", "What was turned away", labels=["reason"])
         for reason, count in refusals.counts.items():
             refused.add_metric([str(reason)], count)

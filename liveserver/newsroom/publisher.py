@@ -68,7 +68,7 @@ class Publisher:
         self._presenter = presenter
         self._takedowns = takedowns
         self.hints = hints
-        """Tells desks of unpublished work that was written, and of notes."""
+        """Tells desk streams of unpublished work that was written, and of notes."""
         self._sanitising = SanitiserPool()
         self._clock = clock
         self._commit = AfterCommit()
@@ -237,9 +237,10 @@ class Publisher:
         return await self.take_down(deletion, by, confirm=confirm)
 
     async def take_down(self, writing: Coroutine[Any, Any, Written], by: Principal, *, confirm: bool) -> Removed:
-        """Run `writing`, which takes an entry down, and tell viewers and desks of it. Raises the errors of `writing`.
+        """Run `writing`, which takes an entry down, and tell viewers and desk streams of it.
 
         `by`: the principal that takes the entry down. `confirm`: True to ask viewers to confirm that the entry is gone.
+        Raises the errors of `writing`.
         """
         takedown: Takedown | None = None
 
@@ -348,7 +349,7 @@ class Publisher:
         return await self._sanitising.run(partial(safe, markup=markup), body, owner=by.ref)
 
     async def write(self, writing: Coroutine[Any, Any, Written], by: Principal) -> Written:
-        """Run `writing`, which stores an entry's change, and tell viewers, desks and the scheduler of the change.
+        """Run `writing`, which stores an entry's change, and tell viewers, desk streams and the scheduler of it.
 
         `by`: the principal that makes the change. Raises the errors of `writing`.
         """

@@ -1,8 +1,8 @@
 """Reach: for each partner, a live blog's present number of viewers, and its views and watch time in each hour.
 
 Nothing is kept about any single viewer. Each node counts its viewers when they come and leave
-(`newsroom/watch_time.py`). It announces the present numbers to the other nodes (`realtime/upkeep/presence.py`), and
-adds its counts of views and watch time to the store every minute.
+(`newsroom/watch_time.py`). It announces the present numbers to the other nodes
+(`realtime/upkeep/announced_counts.py`), and adds its counts of views and watch time to the store every minute.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import structlog
 from liveserver.domain.errors import FieldError, InvalidInput, StoreUnavailable
 from liveserver.domain.reach_report import PartnerReach, ReachDay, ReachReport
 from liveserver.newsroom.watch_time import Key, WatchTimeMeter
-from liveserver.realtime.upkeep import presence
+from liveserver.realtime.upkeep import announced_counts
 from liveserver.utils.background import Periodic
 
 if TYPE_CHECKING:
@@ -50,14 +50,16 @@ class Reach:
         self._bus = bus
         self._clock = clock
         self._meter = WatchTimeMeter()
-        self._presence = presence.Presence(hub.node, "reach")
+        self._announced = announced_counts.AnnouncedCounts(hub.node, "reach")
         self._flushed_at = 0.0
         """The event loop's time at which the last write to the store began, or `run` was started."""
 
     async def run(self) -> None:
-        """Until cancelled, call `announce` every `presence.INTERVAL` seconds, and `flush` every FLUSH seconds."""
+        """Announce every `announced_counts.INTERVAL` seconds, and flush every FLUSH seconds, until cancelled."""
         self._flushed_at = asyncio.get_running_loop().time()
-        await Periodic(self._announce_and_flush, lambda: presence.INTERVAL, log=log, failure_event="reach.broken").run()
+        await Periodic(
+            self._announce_and_flush, lambda: announced_counts.INTERVAL, log=log, failure_event="reach.broken"
+        ).run()
 
     async def _announce_and_flush(self) -> None:
         self.announce()
@@ -69,8 +71,8 @@ class Reach:
     def announce(self) -> None:
         """Announce the numbers of this node's viewers to the other nodes. Does nothing if the bus isn't up."""
         if self._bus.up:
-            self._presence.forget(self._clock() - presence.LIFETIME)
-            for message in self._presence.announcements(
+            self._announced.forget(self._clock() - announced_counts.LIFETIME)
+            for message in self._announced.announcements(
                 {_announced_name(key): count for key, count in self._meter.viewers().items()}
             ):
                 self._bus.announce(message)
@@ -92,7 +94,7 @@ class Reach:
     def came(self, slug: str, viewer: Viewer, /) -> None:
         """Count a viewer that the hub has registered for this live blog."""
         key = Key(slug, viewer.partner)
-        self._meter.came(key, self._clock(), self._presence.elsewhere(_announced_name(key)))
+        self._meter.came(key, self._clock(), self._announced.elsewhere(_announced_name(key)))
 
     def left(self, slug: str, viewer: Viewer, /) -> None:
         """Stop counting a viewer that has left this live blog."""
@@ -110,7 +112,7 @@ class Reach:
 
         Ignores this node's own announcements, and announcements without numbers of reach.
         """
-        self._presence.take(message, self._clock())
+        self._announced.take(message, self._clock())
 
     async def report(
         self, slug: str, since: date | None = None, until: date | None = None, *, partner: str | None = None
@@ -152,10 +154,10 @@ class Reach:
 
         The other nodes' numbers may be some seconds old.
         """
-        keys = {Key(*name.split(" ", 1)) for name in self._presence.slugs() if " " in name}
+        keys = {Key(*name.split(" ", 1)) for name in self._announced.slugs() if " " in name}
         viewers_here = self._meter.viewers()
         return {
-            key.partner: viewers_here.get(key, 0) + self._presence.elsewhere(_announced_name(key))
+            key.partner: viewers_here.get(key, 0) + self._announced.elsewhere(_announced_name(key))
             for key in keys | viewers_here.keys()
             if key.slug == slug
         }

@@ -19,6 +19,6 @@ CLOSE_TRY_AGAIN = 1013
 CLOSE_TOO_SLOW = 4000
 CLOSE_NO_PONG = 4001
 CLOSE_SESSION_ENDED = 4501
-"""The session of a desk has ended, or its user was disabled. Only somebody who signs in again can come back."""
+"""The session of a desk stream has ended, or its user was disabled. Only somebody who signs in again can come back."""
 CLOSE_NOT_ADMITTED = 4503
 CLOSE_NO_SUCH_LIVEBLOG = 4504

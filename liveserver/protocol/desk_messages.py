@@ -31,7 +31,7 @@ class DeskState(StrEnum):
 
 
 class Word(NamedTuple):
-    """The message by which a desk says where its editor is."""
+    """The message by which an editor's page says where the editor is."""
 
     entry: str | None
     """The id of the entry; None for the live blog as a whole. There may be no such entry: nobody looks it up."""
@@ -49,7 +49,7 @@ class Person(NamedTuple):
 
 
 def read_word(message: bytes) -> Word | None:
-    """Return what a desk has said; None if the message isn't one that a desk may send."""
+    """Return the word in a message of an editor's page; None if it isn't one that such a page may send."""
     try:
         content: Any = orjson.loads(message)
     except orjson.JSONDecodeError:
@@ -63,26 +63,26 @@ def read_word(message: bytes) -> Word | None:
 
 
 def hello_fields(by: Principal, slug: str, board: str) -> JSON:
-    """Return the fields that `hello` has for a desk, beside those that it has for readers.
+    """Return the fields that `hello` has on a desk stream, beside those that it has for readers.
 
-    `by`: the user at the desk. `board`: the tag of the live blog's board.
+    `by`: the user who is signed in. `board`: the tag of the live blog's board.
     """
     return {"you": {"user": by.id, "name": by.name}, "liveblog": slug, "board": board}
 
 
 def board(tag: str) -> bytes:
-    """Return the message with the board's tag. A desk whose board has another tag fetches the board."""
+    """Return the message with the board's tag. A page whose board has another tag fetches the board."""
     return dumps({"type": "board", "board": tag})
 
 
 def work(entry: Entry, by: Principal) -> bytes:
-    """Return the hint that an unpublished entry was written. A desk then fetches the entry."""
+    """Return the hint that an unpublished entry was written. The page then fetches the entry."""
     message: JSON = {"type": "work", "id": entry.id, "version": entry.version, "status": entry.status}
     return dumps({**message, "by": _by(by)})
 
 
 def note(entry_id: str, note_id: str, by: Principal) -> bytes:
-    """Return the hint that a note was added to an entry. A desk fetches the entry's notes."""
+    """Return the hint that a note was added to an entry. The page then fetches the entry's notes."""
     return dumps({"type": "note", "id": entry_id, "note": note_id, "by": _by(by)})
 
 

@@ -114,12 +114,12 @@ class ChangeFrame(Frame):
         """True if the change deletes an entry."""
         return self.message.startswith(b'{"type":"delete",')
 
-    def withdrawn(self) -> ChangeFrame:
+    def as_deletion(self) -> ChangeFrame:
         """Return a deletion of this change's entry, to send to viewers in place of this change.
 
         The new deletion has the same position as this change. It doesn't ask viewers to confirm. Use it if viewers may
         not see the entry. In a delayed edition, also use it if this change is itself a deletion: there, an earlier
-        message, the Withdrawal, asks viewers to confirm.
+        message, the GoneNotice, asks viewers to confirm.
         """
         return ChangeFrame(self.position, self.key, messages.delete_message(self.seq, self.key), ChangeDetails())
 

@@ -28,18 +28,18 @@ def hello(
     resumed: bool,
     heartbeat: int,
     viewer: str = "",
-    desk: Mapping[str, Any] | None = None,
+    desk_fields: Mapping[str, Any] | None = None,
 ) -> bytes:
     """Return the message `hello`, which comes first on a stream, and before each replay within the stream.
 
     `position`: the live blog's present position, at which a replay ends. `resumed`: True if a replay follows; its seqs
     may have gaps. False if nothing is replayed; a viewer that isn't at `position` then loads a snapshot. `heartbeat`:
     seconds between heartbeats. `viewer`: an id for a viewer that can't answer on its stream (SSE). Such a viewer posts
-    its answers with this id. `desk`: the further fields for an editor's desk; None for other viewers.
+    its answers with this id. `desk_fields`: the further fields for a desk stream; None for other viewers.
     """
     message: JSON = {
         "type": "hello",
-        **(desk or {}),
+        **(desk_fields or {}),
         "epoch": position.epoch,
         "seq": position.seq,
         "resumed": resumed,
@@ -74,7 +74,7 @@ def gone_answer(entry_id: str, *, had: bool) -> bytes:
     return dumps({"type": "gone", "id": entry_id, "had": had})
 
 
-def withdrawal_message(entry_id: str, *, within: int | None = None) -> bytes:
+def gone_message(entry_id: str, *, within: int | None = None) -> bytes:
     """Return the message that tells viewers of a late topic to remove an entry at once.
 
     (A late topic delays changes.) The message `delete` for this entry is sent later, when the delay is over. `within`:

@@ -1,1 +1,1 @@
-"""Delivery of changes to viewers: the hub with its channels, history, fan-out and presence, and the transports."""
+"""Delivery of changes to viewers: the hub with its channels, history, fan-out and viewer counts, and the transports."""

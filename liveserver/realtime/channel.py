@@ -20,7 +20,7 @@ from liveserver.realtime.viewer import BATCH_SIZE, ViewerSet
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from liveserver.domain.change import Withdrawal
+    from liveserver.domain.change import GoneNotice
     from liveserver.domain.topic import Topic
     from liveserver.realtime.viewer import Viewer
 
@@ -49,8 +49,8 @@ class Replay(NamedTuple):
     floor: int
     """The seq after which the replay has everything that changed."""
     frames: list[ChangeFrame]
-    withdrawn: tuple[Withdrawal, ...] = ()
-    """Withdrawals of deleted entries whose deletions the topic doesn't show yet. () if the topic isn't delayed."""
+    gone: tuple[GoneNotice, ...] = ()
+    """Notices of entries that are gone before the topic shows their deletions. () if the topic isn't delayed."""
 
 
 class Offer(Enum):
@@ -86,10 +86,10 @@ class Channel:
         self.recent: deque[ChangeFrame] = deque()
         self.viewers = ViewerSet()
         self.lagging: dict[Viewer, Lag] = {}
-        self.desks: dict[Viewer, Mapping[str, Any]] = {}
-        """The editors' desks among the viewers, including lagging desks, each with further fields of its `hello`.
+        self.desk_streams: dict[Viewer, Mapping[str, Any]] = {}
+        """The desk streams among the viewers, including lagging ones, each with further fields of its `hello`.
 
-        A desk gets all messages, but `readers` doesn't count it.
+        A desk stream gets all messages, but `readers` doesn't count it.
         """
         self.ahead: dict[int, ChangeFrame] = {}
         self.fanout_queue = FanoutQueue()
@@ -101,12 +101,12 @@ class Channel:
         self._recent_bytes = 0
         self._recent_max = recent_max
         self._heartbeat = heartbeat
-        self._withdrawn: dict[str, tuple[int, Frame]] = {}
-        """The withdrawn entries, by id: the seq of the entry's deletion, and the message `gone` for viewers.
+        self._gone: dict[str, tuple[int, Frame]] = {}
+        """The entries that are gone, by id: the seq of the entry's deletion, and the message `gone` for viewers.
 
         An entry is removed from this dictionary when the channel's position reaches the deletion's seq.
         """
-        self._note(start.withdrawn)
+        self._note(start.gone)
         for frame in start.frames:
             self._remember(self._shown(frame))
 
@@ -117,13 +117,13 @@ class Channel:
 
     @property
     def readers(self) -> int:
-        """The number of connected viewers that aren't editors' desks, including lagging viewers."""
-        return self.count - len(self.desks)
+        """The number of connected viewers that aren't desk streams, including lagging viewers."""
+        return self.count - len(self.desk_streams)
 
     @property
     def lagging_readers(self) -> int:
-        """The number of lagging viewers that aren't editors' desks."""
-        return len(self.lagging.keys() - self.desks.keys())
+        """The number of lagging viewers that aren't desk streams."""
+        return len(self.lagging.keys() - self.desk_streams.keys())
 
     def everyone(self) -> list[Viewer]:
         """Return all viewers, including lagging viewers."""
@@ -160,7 +160,7 @@ class Channel:
         if replay.position.epoch != self.position.epoch:
             self._replace(replay, now)
             return True
-        self.withdraw(replay.withdrawn, now)
+        self.tell_gone(replay.gone, now)
         if replay.floor > self.position.seq:
             return False
         frames = [frame for frame in replay.frames if frame.seq > self.position.seq]
@@ -173,12 +173,12 @@ class Channel:
         self._deliver_ahead(now)
         return True
 
-    def withdraw(self, withdrawals: Iterable[Withdrawal], now: float) -> None:
+    def tell_gone(self, notices: Iterable[GoneNotice], now: float) -> None:
         """Tell viewers at once that entries are gone. From now on no viewer gets the content of these entries.
 
-        A withdrawal is ignored if it was noted before, or if the channel's position has reached the entry's deletion.
+        A notice is ignored if it was noted before, or if the channel's position has reached the entry's deletion.
         """
-        for frame in self._note(withdrawals):
+        for frame in self._note(notices):
             self._write(frame, self.position, now)
 
     def covers(self, after: Position) -> bool:
@@ -195,20 +195,20 @@ class Channel:
         now: float,
         older: Iterable[ChangeFrame] = (),
         *,
-        desk: Mapping[str, Any] | None = None,
+        desk_fields: Mapping[str, Any] | None = None,
     ) -> None:
         """Register a viewer, and send the viewer all changes between `after` and the channel's position.
 
         `after`: the viewer's position; None for a viewer that needs no earlier changes. If the channel never had this
         position, the viewer gets a `reset`. `older`: the changes after `after` that the channel's memory has forgotten.
-        The caller has read them from the store. `desk`: further fields of `hello` for an editor's desk; None for
+        The caller has read them from the store. `desk_fields`: further fields of `hello` for a desk stream; None for
         other viewers.
         """
-        if desk is not None:
-            self.desks[viewer] = desk
+        if desk_fields is not None:
+            self.desk_streams[viewer] = desk_fields
         if after is None:
             hello = self._hello(self.position, resumed=False, viewer=viewer)
-            self._enter(viewer, [hello, *self._gone()], self.position, now)
+            self._enter(viewer, [hello, *self._gone_messages()], self.position, now)
         elif after.epoch != self.position.epoch or after.seq > self.position.seq:
             hello = self._hello(self.position, resumed=False, viewer=viewer)
             frames = [hello, Frame(messages.reset(self.position))]
@@ -217,7 +217,7 @@ class Channel:
             hello = self._hello(self.position, resumed=True, viewer=viewer)
             before = [self._shown(frame) for frame in older if frame.seq <= self.floor]
             replay = latest([*before, *self.recent], after.seq)
-            self._enter(viewer, [hello, *replay, *self._gone()], after, now)
+            self._enter(viewer, [hello, *replay, *self._gone_messages()], after, now)
 
     def resume(self, viewer: Viewer, after: Position, now: float, older: Iterable[ChangeFrame] = ()) -> None:
         """Send a lagging viewer the changes after `after`, and end its lag. Does nothing if the viewer doesn't lag.
@@ -230,7 +230,7 @@ class Channel:
     def leave(self, viewer: Viewer) -> bool:
         """Forget a viewer. Returns False if the channel didn't have the viewer."""
         was_known = viewer in self.viewers or viewer in self.lagging
-        self.desks.pop(viewer, None)
+        self.desk_streams.pop(viewer, None)
         self.viewers.discard(viewer)
         self.fanout_queue.left(viewer)
         self.lagging.pop(viewer, None)
@@ -249,10 +249,12 @@ class Channel:
         return [viewer for viewer, lag in self.lagging.items() if lag.since < before]
 
     def _hello(self, position: Position, *, resumed: bool, viewer: Viewer | None = None) -> Frame:
-        if viewer is not None and (viewer.reply_id or viewer in self.desks):
-            reply_id, desk = viewer.reply_id, self.desks.get(viewer)
+        if viewer is not None and (viewer.reply_id or viewer in self.desk_streams):
+            more = self.desk_streams.get(viewer)
             return Frame(
-                messages.hello(position, resumed=resumed, heartbeat=self._heartbeat, viewer=reply_id, desk=desk)
+                messages.hello(
+                    position, resumed=resumed, heartbeat=self._heartbeat, viewer=viewer.reply_id, desk_fields=more
+                )
             )
         # All viewers that come while the position stays the same get the same bytes.
         last_hello = self._hellos.get(resumed)
@@ -270,38 +272,38 @@ class Channel:
         self.viewers.add(viewer)
         self.fanout_queue.joined(viewer)
 
-    def _gone(self) -> list[Frame]:
-        return [frame for _, frame in self._withdrawn.values()]
+    def _gone_messages(self) -> list[Frame]:
+        return [frame for _, frame in self._gone.values()]
 
     def _shown(self, frame: ChangeFrame) -> ChangeFrame:
-        """Return a change as viewers may see it: a deletion if the entry is withdrawn, else the change itself.
+        """Return a change as viewers may see it: a deletion if the entry is gone, else the change itself.
 
-        A change after the withdrawal is shown: the entry was published again.
+        A change after the entry's deletion is shown: the entry was published again.
         """
-        seq, _ = self._withdrawn.get(frame.key, (-1, None))
-        return frame.withdrawn() if frame.position.seq < seq and not frame.deletes else frame
+        seq, _ = self._gone.get(frame.key, (-1, None))
+        return frame.as_deletion() if frame.position.seq < seq and not frame.deletes else frame
 
-    def _note(self, withdrawals: Iterable[Withdrawal]) -> list[Frame]:
-        """Remember withdrawn entries. Returns the message `gone` for each entry that wasn't known as withdrawn before.
+    def _note(self, notices: Iterable[GoneNotice]) -> list[Frame]:
+        """Remember entries that are gone. Returns the message `gone` for each one that wasn't known as gone before.
 
         An entry is ignored if the channel's position has reached the entry's deletion already.
         """
-        new_withdrawals = {
-            entry_id: (seq, Frame(messages.withdrawal_message(entry_id, within=within)))
-            for entry_id, seq, within in withdrawals
-            if seq > max(self.position.seq, self._withdrawn.get(entry_id, (-1, None))[0])
+        new_notices = {
+            entry_id: (seq, Frame(messages.gone_message(entry_id, within=within)))
+            for entry_id, seq, within in notices
+            if seq > max(self.position.seq, self._gone.get(entry_id, (-1, None))[0])
         }
-        if new_withdrawals:
-            self._withdrawn.update(new_withdrawals)
+        if new_notices:
+            self._gone.update(new_notices)
             self.recent = deque(map(self._shown, self.recent))
             self._recent_bytes = sum(len(frame.message) for frame in self.recent)
-        return [frame for _, frame in new_withdrawals.values()]
+        return [frame for _, frame in new_notices.values()]
 
-    def _forget_withdrawn(self) -> None:
-        """Forget the withdrawn entries whose deletions the channel's position has reached."""
-        if self._withdrawn:
-            waiting = self._withdrawn.items()
-            self._withdrawn = {key: value for key, value in waiting if value[0] > self.position.seq}
+    def _forget_gone(self) -> None:
+        """Forget the gone entries whose deletions the channel's position has reached."""
+        if self._gone:
+            waiting = self._gone.items()
+            self._gone = {key: value for key, value in waiting if value[0] > self.position.seq}
 
     def _deliver(self, frame: ChangeFrame, now: float) -> None:
         frame = self._shown(frame)
@@ -309,7 +311,7 @@ class Channel:
         self.position = frame.position
         self._remember(frame)
         self._write(frame, before, now)
-        self._forget_withdrawn()
+        self._forget_gone()
 
     def _deliver_ahead(self, now: float) -> None:
         while (frame := self.ahead.pop(self.position.seq + 1, None)) is not None:
@@ -325,7 +327,7 @@ class Channel:
             self._remember(frame)
             self._write(frame, before, now)
             before = frame.position
-        self._forget_withdrawn()
+        self._forget_gone()
 
     def _replace(self, start: Replay, now: float) -> None:
         before = self.position
@@ -334,8 +336,8 @@ class Channel:
         self.recent.clear()
         self._recent_bytes = 0
         self.ahead.clear()
-        self._withdrawn.clear()
-        self._note(start.withdrawn)
+        self._gone.clear()
+        self._note(start.gone)
         for frame in start.frames:
             self._remember(self._shown(frame))
         reset = Frame(messages.reset(self.position))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from datetime import datetime
 
-    from liveserver.domain.change import Change, Changes, Withdrawal
+    from liveserver.domain.change import Change, Changes, GoneNotice
     from liveserver.domain.snapshot import Snapshot
     from liveserver.domain.topic import Topic
     from liveserver.protocol.frames import ChangeFrame
@@ -40,8 +40,8 @@ class PendingChanges(NamedTuple):
     """The live blog's present position, without the topic's delay."""
     changes: list[PendingChange]
     """The changes, in ascending order of their seqs."""
-    withdrawals: list[Withdrawal]
-    """Withdrawals of deleted entries whose deletions the topic doesn't show yet."""
+    gone: list[GoneNotice]
+    """Notices of entries that are gone before the topic shows their deletions."""
 
 
 class StoreHistory:
@@ -70,7 +70,7 @@ class StoreHistory:
         frames: list[ChangeFrame] = []
         seq = position.seq
         while True:
-            changes, withdrawn = await self.changes(topic, seq, limit=BATCH)
+            changes, notices = await self.changes(topic, seq, limit=BATCH)
             store_position = Position(changes.liveblog.epoch, changes.liveblog.seq)
             if store_position.epoch != position.epoch:
                 # A backup may have been restored since the last batch. Changes of the two histories must not be mixed.
@@ -80,7 +80,7 @@ class StoreHistory:
                 # An entry that changed again between two batches is in both. Only its later state is kept.
                 newest = {frame.key: frame for frame in frames}
                 ascending = sorted(newest.values(), key=lambda frame: frame.seq)
-                return Replay(store_position, position.seq, ascending, tuple(withdrawn))
+                return Replay(store_position, position.seq, ascending, tuple(notices))
             seq = changes.items[-1].seq
 
     async def recent(self, topic: Topic, position: Position, count: int) -> Replay:
@@ -109,24 +109,24 @@ class StoreHistory:
     async def pending(self, topic: Topic) -> PendingChanges:
         """Return the changes that a delayed topic doesn't show yet. Raises NotFound and StoreUnavailable."""
         moment = self.moment(topic)
-        position, changes, withdrawn = await self._store.changes.since(topic.slug, moment)
+        position, changes, notices = await self._store.changes.since(topic.slug, moment)
         waiting = [PendingChange(seq, (at - moment).total_seconds()) for seq, at in changes]
-        return PendingChanges(position, waiting, self._with_confirmation(withdrawn))
+        return PendingChanges(position, waiting, self._with_confirmation(notices))
 
-    async def changes(self, topic: Topic, after: int, *, limit: int) -> tuple[Changes, list[Withdrawal]]:
-        """Return a topic's first changes after a seq, at most `limit`, and its withdrawals.
+    async def changes(self, topic: Topic, after: int, *, limit: int) -> tuple[Changes, list[GoneNotice]]:
+        """Return a topic's first changes after a seq, at most `limit`, and its gone notices.
 
-        The withdrawals are of deleted entries whose deletions the topic doesn't show yet. Only a delayed topic has any.
+        The notices are of entries that are gone before the topic shows their deletions. Only a delayed topic has any.
 
         If the topic doesn't show entries with an entry's tags, a change of this entry becomes a deletion. The reason is
         that readers may still have the entry from a time when its tags were different. Raises NotFound and
         StoreUnavailable.
         """
-        withdrawn: list[Withdrawal] = []
+        notices: list[GoneNotice] = []
         if topic.delay:
             moment = self.moment(topic)
-            changes, withdrawals = await self._store.changes.after_as_of(topic.slug, after, limit=limit, moment=moment)
-            withdrawn = self._with_confirmation(withdrawals)
+            changes, notices = await self._store.changes.after_as_of(topic.slug, after, limit=limit, moment=moment)
+            notices = self._with_confirmation(notices)
         else:
             changes = await self._store.changes.after(topic.slug, after, limit=limit)
         if topic.tags:
@@ -137,14 +137,14 @@ class StoreHistory:
                 for change in changes.items
             ]
             changes = changes._replace(items=items)
-        return changes, withdrawn
+        return changes, notices
 
-    def _with_confirmation(self, withdrawals: Iterable[Withdrawal]) -> list[Withdrawal]:
-        """Return copies of withdrawals, with the field `within` taken from the pending confirmations.
+    def _with_confirmation(self, notices: Iterable[GoneNotice]) -> list[GoneNotice]:
+        """Return copies of gone notices, with the field `within` taken from the pending confirmations.
 
         The field is None if viewers aren't asked to confirm.
         """
-        return [withdrawal._replace(within=self._confirmations.within(withdrawal.id)) for withdrawal in withdrawals]
+        return [notice._replace(within=self._confirmations.within(notice.id)) for notice in notices]
 
     async def snapshot(self, topic: Topic, *, limit: int) -> Snapshot:
         """Return the snapshot that a page of a topic starts with.

@@ -124,9 +124,9 @@ class Hub:
         return [viewer for channel in self.channels() for viewer in channel.everyone()]
 
     def viewers_of(self, slug: str) -> list[Viewer]:
-        """Return all viewers in this process that follow a live blog or one of its editions, without editors' desks."""
+        """Return all viewers in this process that follow a live blog or one of its editions, without desk streams."""
         channels = (synced_channel.channel for synced_channel in self._registry.of(slug))
-        return [viewer for channel in channels for viewer in channel.everyone() if viewer not in channel.desks]
+        return [viewer for channel in channels for viewer in channel.everyone() if viewer not in channel.desk_streams]
 
     def count(self, slug: str) -> int:
         """Return how many viewers in this process follow a live blog or one of its editions."""
@@ -170,7 +170,7 @@ class Hub:
         self._observers.add(observer)
 
     async def join(
-        self, topic: Topic, viewer: Viewer, after: Position | None, *, desk: Mapping[str, Any] | None = None
+        self, topic: Topic, viewer: Viewer, after: Position | None, *, desk_fields: Mapping[str, Any] | None = None
     ) -> None:
         """Register a viewer. The viewer gets `hello`, then the changes that it missed, and then all new changes.
 
@@ -179,7 +179,7 @@ class Hub:
         the viewer isn't registered. Raises Draining if the process is about to end, NotFound if the live blog doesn't
         exist, and StoreUnavailable if the store must be read but can't be.
 
-        `desk`: further fields of `hello` for an editor's desk, which no figure counts; None for other viewers.
+        `desk_fields`: further fields of `hello` for a desk stream, which no figure counts; None for other viewers.
         """
         self._joining[viewer] = topic
         try:
@@ -190,7 +190,7 @@ class Hub:
             if self._draining:
                 raise Draining
             if viewer in self._joining:
-                synced_channel.join(viewer, after, older, desk=desk)
+                synced_channel.join(viewer, after, older, desk_fields=desk_fields)
         finally:
             self._joining.pop(viewer, None)
 

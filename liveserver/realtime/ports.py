@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from liveserver.domain.change import Position, Withdrawal
+from liveserver.domain.change import GoneNotice, Position
 from liveserver.protocol.frames import ChangeFrame
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from liveserver.realtime.channel import Replay
     from liveserver.realtime.viewer import Viewer
 
-TopicMessage: TypeAlias = ChangeFrame | Position | Withdrawal | None
-"""A message for a topic: a change, the position of a change, or a withdrawal. None is a message that can't be read.
+TopicMessage: TypeAlias = ChangeFrame | Position | GoneNotice | None
+"""A message for a topic: a change, the position of a change, or a gone notice. None is a message that can't be read.
 
 If the message is only a position, the change must be read from the store."""
 

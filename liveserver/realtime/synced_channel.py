@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from liveserver.domain.change import VOID_POSITION, Position, Withdrawal
+from liveserver.domain.change import VOID_POSITION, GoneNotice, Position
 from liveserver.domain.errors import NotFound, StoreUnavailable
 from liveserver.protocol import close_codes
 from liveserver.protocol.frames import ChangeFrame
@@ -60,7 +60,7 @@ class SyncedChannel:
 
         Before the first viewer comes, it is the time when the channel was opened. `stay` sets a later time.
         """
-        self.refresh = FreshFlight(self._refresh)
+        self.read_missing = FreshFlight(self._read_missing)
         """The function that reads the changes after the channel's position from the store, and delivers them.
 
         Calls during a run all wait for one more run. Raises NotFound if the live blog doesn't exist, and
@@ -80,7 +80,7 @@ class SyncedChannel:
 
     def cancel(self) -> list[asyncio.Task[Any]]:
         """Cancel the reads of the store that are under way. Returns their tasks, which the caller can await."""
-        return [*self.refresh.cancel(), *self._replays.cancel()]
+        return [*self.read_missing.cancel(), *self._replays.cancel()]
 
     # Positions
 
@@ -118,8 +118,8 @@ class SyncedChannel:
         reached. It is also read if the message is a change of another epoch than the channel's, or if changes before
         the message's change are missing and don't arrive within GAP_GRACE seconds.
         """
-        if isinstance(message, Withdrawal):
-            self.channel.withdraw([message], now())
+        if isinstance(message, GoneNotice):
+            self.channel.tell_gone([message], now())
             self.pump_soon()
             return
         position = message.position if isinstance(message, ChangeFrame) else message
@@ -154,17 +154,17 @@ class SyncedChannel:
         after: Position | None,
         older: Iterable[ChangeFrame],
         *,
-        desk: Mapping[str, Any] | None = None,
+        desk_fields: Mapping[str, Any] | None = None,
     ) -> None:
-        """Register a viewer, send it the changes that it missed, and notify the observer, unless it is a desk.
+        """Register a viewer, send it the changes that it missed, and notify the observer, unless it is a desk stream.
 
         `after` and `older`: the two values that `bridge` returns for the viewer's position. If the viewer has no
-        position, `after` is None, `older` is empty, and no earlier changes are sent. `desk`: further fields of `hello`
-        for an editor's desk; None for other viewers.
+        position, `after` is None, `older` is empty, and no earlier changes are sent. `desk_fields`: further fields of
+        `hello` for a desk stream; None for other viewers.
         """
         self.idle_since = None
-        self.channel.join(viewer, after, now(), older, desk=desk)
-        if desk is None:
+        self.channel.join(viewer, after, now(), older, desk_fields=desk_fields)
+        if desk_fields is None:
             self._observer.came(self.liveblog, viewer)
 
     def resume(self, viewer: Viewer) -> None:
@@ -182,14 +182,14 @@ class SyncedChannel:
             self._tasks.spawn(self._catch_up(viewer, lag))
 
     def leave(self, viewer: Viewer) -> None:
-        """Forget a viewer, and notify the observer, unless it is a desk.
+        """Forget a viewer, and notify the observer, unless it is a desk stream.
 
         Does nothing if the channel doesn't have the viewer.
         """
-        is_desk = viewer in self.channel.desks
+        is_desk_stream = viewer in self.channel.desk_streams
         if not self.channel.leave(viewer):
             return
-        if not is_desk:
+        if not is_desk_stream:
             self._observer.left(self.liveblog, viewer)
         self._progress.set()
         if self.channel.count == 0 and self.idle_since is None:
@@ -213,14 +213,14 @@ class SyncedChannel:
         if after.epoch != channel.position.epoch or after.seq > channel.position.seq:
             # The viewer may come from another node, which may have got later changes than this node. Only a read of the
             # store shows whether the viewer's position is void.
-            await self.refresh()
+            await self.read_missing()
         while after.epoch == channel.position.epoch and after.seq < channel.floor:
             replay = await self._replays.read(after, channel.position)
             if replay.position.epoch == channel.position.epoch and replay.position.seq >= channel.floor:
                 return (after if after.seq >= replay.floor else VOID_POSITION), replay.frames
             # Since the replay was read, the channel's memory has forgotten changes that came after the replay.
             self._replays.drop()
-            await self.refresh()
+            await self.read_missing()
         return after, []
 
     async def _catch_up(self, viewer: Viewer, lag: Lag) -> None:
@@ -247,13 +247,13 @@ class SyncedChannel:
         return position.epoch != delivered.epoch or position.seq > delivered.seq
 
     def _repair(self) -> None:
-        if not self.refresh.pending:
+        if not self.read_missing.pending:
             self._tasks.spawn(self._repair_now())
 
     async def _repair_now(self) -> None:
         # If the read fails, the changes are still missing. The next poll will notice that.
         with suppress(StoreUnavailable, NotFound):
-            await self.refresh()
+            await self.read_missing()
 
     async def _repair_unless_closed(self) -> None:
         await asyncio.sleep(GAP_GRACE)
@@ -261,7 +261,7 @@ class SyncedChannel:
         if self.channel.ahead:
             await self._repair_now()
 
-    async def _refresh(self) -> None:
+    async def _read_missing(self) -> None:
         channel = self.channel
         while True:
             before = channel.position

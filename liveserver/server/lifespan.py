@@ -122,10 +122,10 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
         provider = provider_of(settings, store, sign_in)
         if provider is not None:
             parts.push_async_callback(provider.close)
-        desks = DeskRooms(store, hub, bus, reach, takedowns)
-        hub.observe(desks)
-        parts.push_async_callback(desks.close)
-        publisher = Publisher(store, hub, presenter, takedowns, WorkHints(desks.tell))
+        desk_rooms = DeskRooms(store, hub, bus, reach, takedowns)
+        hub.observe(desk_rooms)
+        parts.push_async_callback(desk_rooms.close)
+        publisher = Publisher(store, hub, presenter, takedowns, WorkHints(desk_rooms.tell))
         syndication = SyndicationCoordinator(store, publisher, library, settings, node=hub.node)
         parts.push_async_callback(syndication.close)
 
@@ -134,7 +134,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
         for name, work in (
             ("syndication", syndication.run()),
             ("reach", reach.run()),
-            ("desks", DeskUpkeep(store, desks).run()),
+            ("desk streams", DeskUpkeep(store, desk_rooms).run()),
             ("scheduler", Scheduler(store, publisher).run()),
         ):
             parts.push_async_callback(_ended, asyncio.create_task(work, name=name))
@@ -162,13 +162,13 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             ),
             page_cache=page_cache,
             index=index,
-            metrics=Metrics(hub, bus, page_cache, sign_in, desk_sessions, desks),
+            metrics=Metrics(hub, bus, page_cache, sign_in, desk_sessions, desk_rooms),
             library=library,
             partners=partners,
             partner_directory=PartnerDirectory(store, partners),
             takedowns=takedowns,
             reach=reach,
-            desks=desks,
+            desk_rooms=desk_rooms,
             widgets=WidgetRenderer(pages),
             syndication=syndication,
             limits=limits,

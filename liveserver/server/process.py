@@ -13,7 +13,7 @@ import uvicorn
 from liveserver.realtime.transport import batch_send
 from liveserver.server.app import create_app
 from liveserver.server.certificates import configured_certificate
-from liveserver.server.connection_limit import capacity, descriptors
+from liveserver.server.connection_capacity import capacity, descriptors
 from liveserver.server.listener import BACKLOG, address_of
 from liveserver.server.protocols.connection_room import ConnectionLimits
 from liveserver.server.protocols.encrypted_http_protocol import limited

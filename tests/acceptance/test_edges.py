@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from liveserver.client import Client
-from liveserver.server.connection_limit import capacity
+from liveserver.server.connection_capacity import capacity
 from tests.acceptance.serving import LiveServer, eventually, serving, started
 from tests.acceptance.test_slow import EVENTS, LARGE, WEBSOCKET, sockets_to, stalled
 

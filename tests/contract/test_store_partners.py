@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.domain.change import EntryChanged, EntryDeleted, Position, Withdrawal
+from liveserver.domain.change import EntryChanged, EntryDeleted, GoneNotice, Position
 from liveserver.domain.errors import Conflict, InvalidInput, NotFound, VersionConflict
 from liveserver.domain.ids import EntityVersion, now
 from liveserver.domain.liveblog import EmbedPolicy
@@ -114,11 +114,11 @@ async def test_what_it_was(store: Store, hands: Hands) -> None:
     assert (await store.entries.page("match", limit=9, moment=then, tag="mer")).items == [old]
     assert (await store.entries.page("match", limit=9, moment=then, key_events=True)).items == []
 
-    found, withdrawn = await store.changes.after_as_of("match", 0, limit=9, moment=then)
+    found, notices = await store.changes.after_as_of("match", 0, limit=9, moment=then)
     assert found.items == [EntryChanged(1, old), EntryDeleted(2, gone.id)]
-    assert (found.more, withdrawn) == (False, [Withdrawal(gone.id, 5)])
-    found, withdrawn = await store.changes.after_as_of("match", 2, limit=9, moment=then)
-    assert (found.items, withdrawn) == ([], [Withdrawal(gone.id, 5)])
+    assert (found.more, notices) == (False, [GoneNotice(gone.id, 5)])
+    found, notices = await store.changes.after_as_of("match", 2, limit=9, moment=then)
+    assert (found.items, notices) == ([], [GoneNotice(gone.id, 5)])
     assert (await store.changes.after_as_of("match", 0, limit=9, moment=now))[0] == await store.changes.after(
         "match", 0, limit=9
     )
@@ -127,7 +127,7 @@ async def test_what_it_was(store: Store, hands: Hands) -> None:
         ("match", now): Position(epoch, 6),
     }
     pending = await store.changes.since("match", then)
-    assert pending == (Position(epoch, 6), [(seq, now) for seq in (3, 4, 5, 6)], [Withdrawal(gone.id, 5)])
+    assert pending == (Position(epoch, 6), [(seq, now) for seq in (3, 4, 5, 6)], [GoneNotice(gone.id, 5)])
     with pytest.raises(NotFound):
         await store.changes.since("rien", then)
     with pytest.raises(NotFound):

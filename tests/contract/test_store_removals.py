@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.domain.change import EntryChanged, EntryDeleted, Withdrawal
+from liveserver.domain.change import EntryChanged, EntryDeleted, GoneNotice
 from liveserver.domain.entry import EntryStatus, Note
 from liveserver.domain.errors import Gone, NotFound, VersionConflict
 from liveserver.domain.ids import new_id
@@ -108,13 +108,13 @@ async def test_late_readers_never_see_what_was_withdrawn(store: Store, monkeypat
     for moment in (at(5), at(15)):
         assert (await store.entries.page("match", limit=9, moment=moment)).items == []
         assert (await store.liveblogs.snapshot("match", limit=9, moment=moment)).entries == []
-    changes, withdrawals = await store.changes.after_as_of("match", 0, limit=9, moment=at(5))
-    assert (changes.items, withdrawals) == ([EntryDeleted(1, entry.id)], [Withdrawal(entry.id, 2)])
+    changes, notices = await store.changes.after_as_of("match", 0, limit=9, moment=at(5))
+    assert (changes.items, notices) == ([EntryDeleted(1, entry.id)], [GoneNotice(entry.id, 2)])
     # Between the two, somebody who comes back learns of the withdrawal.
-    changes, withdrawals = await store.changes.after_as_of("match", 1, limit=9, moment=at(15))
-    assert (changes.items, withdrawals) == ([EntryDeleted(2, entry.id)], [])
-    assert (await store.changes.since("match", at(5))).withdrawn == [Withdrawal(entry.id, 2)]
-    assert (await store.changes.since("match", at(15))).withdrawn == []
+    changes, notices = await store.changes.after_as_of("match", 1, limit=9, moment=at(15))
+    assert (changes.items, notices) == ([EntryDeleted(2, entry.id)], [])
+    assert (await store.changes.since("match", at(5))).gone == [GoneNotice(entry.id, 2)]
+    assert (await store.changes.since("match", at(15))).gone == []
     changes, _ = await store.changes.after_as_of("match", 2, limit=9, moment=at(20))
     assert [change.seq for change in changes.items] == [3]
 

@@ -10,9 +10,9 @@ from liveserver.domain.change import (
     Changes,
     EntryChanged,
     EntryDeleted,
+    GoneNotice,
     LiveblogChanged,
     Position,
-    Withdrawal,
 )
 from liveserver.domain.errors import NotFound, StoreUnavailable
 from liveserver.protocol import messages
@@ -88,11 +88,11 @@ class MemoryStore:
         """The latest state of each thing, up to a change."""
         return {key: change for _, key, change in self.log[:seq]}
 
-    def withdrawn(self, seq: int) -> list[tuple[int, Withdrawal]]:
+    def gone(self, seq: int) -> list[tuple[int, GoneNotice]]:
         """The entries that were there at a change, and are deleted by now."""
         now = self.latest(len(self.log))
         return [
-            (change.seq, Withdrawal(key, now[key].seq))
+            (change.seq, GoneNotice(key, now[key].seq))
             for key, change in self.latest(seq).items()
             if isinstance(change, EntryChanged) and isinstance(now[key], EntryDeleted)
         ]
@@ -110,23 +110,23 @@ class MemoryStore:
 
     async def after_as_of(
         self, slug: str, after: int, *, limit: int, moment: datetime
-    ) -> tuple[Changes, list[Withdrawal]]:
+    ) -> tuple[Changes, list[GoneNotice]]:
         seq = self.seq_then(moment)
-        found, withdrawn = self._changes(slug, after, seq, limit), self.withdrawn(seq)
-        gone = {each.id: then for then, each in withdrawn}
+        found, notices = self._changes(slug, after, seq, limit), self.gone(seq)
+        gone = {each.id: then for then, each in notices}
         items: list[Change] = [
             EntryDeleted(change.seq, change.entry.id)
             if isinstance(change, EntryChanged) and change.entry.id in gone
             else change
             for change in found.items
         ]
-        return found._replace(items=items), [each for _, each in withdrawn]
+        return found._replace(items=items), [each for _, each in notices]
 
     async def since(self, slug: str, moment: datetime) -> Pending:
         self._answer(slug)
         seq = self.seq_then(moment)
         changes = [(change.seq, at) for at, _, change in self.log[seq:]]
-        return Pending(Position(EPOCH, len(self.log)), changes, [each for _, each in self.withdrawn(seq)])
+        return Pending(Position(EPOCH, len(self.log)), changes, [each for _, each in self.gone(seq)])
 
     def _changes(self, slug: str, after: int, seq: int, limit: int) -> Changes:
         self._answer(slug)

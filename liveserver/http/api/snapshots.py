@@ -64,14 +64,14 @@ async def changes(request: Request) -> Response:
 
 
 async def _changes(parts: Container, admitted: Admission, after: Position | None, limit: int) -> CachedPage:
-    changes, withdrawals = await parts.history.changes(admitted.topic, after.seq if after else 0, limit=limit)
+    changes, notices = await parts.history.changes(admitted.topic, after.seq if after else 0, limit=limit)
     current = Position(changes.liveblog.epoch, changes.liveblog.seq)
     headers = headers_for(admitted, POLL_CACHE)
     if after is None or after.epoch != current.epoch or after.seq > current.seq:
         return CachedPage(current, public_representation(messages.changes_reset(current), headers))
     frames = await parts.presenter.frames(changes)
     reached = frames[-1].position if changes.more else current
-    events = [messages.withdrawal_message(withdrawal.id, within=withdrawal.within) for withdrawal in withdrawals]
+    events = [messages.gone_message(notice.id, within=notice.within) for notice in notices]
     events += [frame.message for frame in frames]
 
     def encode() -> Representation:

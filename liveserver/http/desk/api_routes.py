@@ -46,8 +46,8 @@ def _route(path: str, all_operations: Sequence[Operation]) -> Route:
         request.scope[DESK] = found
         response = await operation.endpoint(request)
         if request.method not in SAFE and operation in DESK_OPERATIONS:
-            # It may have ended a session, or taken a role. The streams of desks here needn't go on for a second more.
-            parts.desks.check_sessions.set()
+            # It may have ended a session, or taken a role. Desk streams here needn't go on for a second more.
+            parts.desk_rooms.check_sessions.set()
         return _private(response)
 
     return Route(path, endpoint, methods=list(operations))

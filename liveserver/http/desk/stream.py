@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from liveserver.http.container import Container
-    from liveserver.newsroom.desk.desk import Desk
+    from liveserver.newsroom.desk.desk_stream import DeskStream
 
 
-class DeskStream:
+class DeskStreamEndpoint:
     """The endpoint of the desk's stream, as an ASGI application.
 
     With `?after=POSITION`, the editor is sent the changes after that position, as readers are.
@@ -39,7 +39,7 @@ class DeskStream:
         """Hand the connection over to the hub, or stream until one side ends the stream.
 
         The handshake is refused with a 503 if the process is about to end, or accepts no more streams. It is refused
-        for each error of `_desk`, too.
+        for each error of `_opened`, too.
         """
         parts: Container = scope["state"]["services"]
         if parts.hub.draining or no_room(scope):
@@ -48,26 +48,26 @@ class DeskStream:
             return
         websocket = WebSocket(scope, receive, send)
         try:
-            desk = await _desk(parts, websocket)
+            desk_stream = await _opened(parts, websocket)
         except LiveserverError as error:
             await deny(scope, receive, send, _refusal(scope, error))
             return
         after = position_of(QueryParams(scope["query_string"]).get("after"))
         hand_over = hand_over_of(scope)
         if hand_over is None:
-            await stream(desk, after, websocket)
+            await stream(desk_stream, after, websocket)
             return
         # `hand_over` raises OSError if the editor has left already. There is nothing to do then.
         with suppress(OSError):
-            await register(desk, hand_over(desk), after)
+            await register(desk_stream, hand_over(desk_stream), after)
 
 
-async def _desk(parts: Container, websocket: WebSocket) -> Desk:
-    """Return the desk that a handshake asks for.
+async def _opened(parts: Container, websocket: WebSocket) -> DeskStream:
+    """Return a new desk stream, as a handshake asks for it.
 
-    Raises TooManyRequests for too many requests, or too many desks of the user or the live blog. Raises OtherSite if a
-    page of another site asks, and Unauthorized if nobody is signed in. Raises Forbidden if the user may not see the
-    live blog's unpublished work. Also raises StoreUnavailable.
+    Raises TooManyRequests for too many requests, or too many desk streams of the user or the live blog. Raises
+    OtherSite if a page of another site asks, and Unauthorized if nobody is signed in. Raises Forbidden if the user may
+    not see the live blog's unpublished work. Also raises StoreUnavailable.
     """
     cookies, slug = websocket.headers.get("cookie"), websocket.path_params["slug"]
     if (ref := parts.desk_sessions.recall(cookies)) is not None:
@@ -79,7 +79,7 @@ async def _desk(parts: Container, websocket: WebSocket) -> Desk:
     found = await parts.desk_sessions.authenticate(cookies, slug)
     if found is None:
         raise Unauthorized("this needs somebody who is signed in at the desk")
-    return parts.desks.open(slug, require(found.actor, Verb.SEE, slug).principal)
+    return parts.desk_rooms.open(slug, require(found.actor, Verb.SEE, slug).principal)
 
 
 def _refusal(scope: Scope, error: LiveserverError) -> Response:
@@ -100,6 +100,6 @@ async def needs_upgrade(request: Request) -> Response:
 
 DESK_STREAM_ROUTES = [
     Route(f"/liveblogs/{SLUG}/stream", needs_upgrade, methods=["GET"]),
-    WebSocketRoute(f"/liveblogs/{SLUG}/stream", DeskStream()),
+    WebSocketRoute(f"/liveblogs/{SLUG}/stream", DeskStreamEndpoint()),
 ]
 """The routes of the desk's stream, relative to `/desk/api/v1`."""

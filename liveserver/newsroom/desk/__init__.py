@@ -1,1 +1,1 @@
-"""The desk's streams: who is at work on a live blog, hints of unpublished work, readers' figures, and takedowns."""
+"""Desk streams: who is at work on a live blog, hints of unpublished work, readers' figures, and takedowns."""

@@ -1,9 +1,9 @@
 """Presence at the desk: who is at work on each live blog, here and on the other nodes. This module does no I/O.
 
-Nothing of this is stored. Each node announces the people at its own desks when something changes, and every INTERVAL
-seconds. For each person, it says how many seconds ago their desk sent its last word. LIFETIME seconds after that word,
-the person is gone, even if the desk's machine or its node has died. So the effect of a lost message doesn't last, and
-the nodes' clocks needn't agree.
+Nothing of this is stored. Each node announces the people of its own desk streams when something changes, and every
+INTERVAL seconds. For each person, it says how many seconds ago their stream sent its last word. LIFETIME seconds after
+that word, the person is gone, even if their machine or its node has died. So the effect of a lost message doesn't last,
+and the nodes' clocks needn't agree.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from liveserver.protocol.json_encoding import JSON
 
 LIFETIME = 30.0
-"""Seconds after the last word of a desk until its editor is gone from the list. A desk repeats its word more often."""
+"""Seconds after an editor's last word until the editor is gone from the list. Their page repeats it more often."""
 INTERVAL = 2.0
 """Seconds after which a node announces the same people again. So the effect of a lost announcement is short."""
 PEOPLE_MAX = 300
@@ -36,37 +36,37 @@ class _Seat(NamedTuple):
 
 
 class DeskPresence:
-    """The people at the desks of all nodes, by live blog. `now` is always the present time, by any steady clock."""
+    """The people at the desk, on all nodes, by live blog. `now` is always the present time, by any steady clock."""
 
     def __init__(self, lifetime: float = LIFETIME) -> None:
         """`lifetime`: seconds after a person's last word until the person is gone."""
         self._lifetime = lifetime
         self._here: dict[str, dict[Hashable, _Seat]] = {}
-        """The people at this node's desks, by slug, and then by desk (the `desk` of `said`)."""
+        """The people at this node, by slug, and then by desk stream (the `stream` of `said`)."""
         self._elsewhere: dict[str, dict[str, list[_Seat]]] = {}
-        """The people at the other nodes' desks, by slug and node."""
+        """The people at the other nodes, by slug and node."""
 
-    def said(self, slug: str, desk: Hashable, person: Person, now: float) -> bool:
-        """Note the person at a desk of this node, with entry and state.
+    def said(self, slug: str, stream: Hashable, person: Person, now: float) -> bool:
+        """Note the person of a desk stream of this node, with entry and state.
 
-        Returns False if the desk had the same person, entry and state before, and the person wasn't gone.
+        Returns False if the stream had the same person, entry and state before, and the person wasn't gone.
         """
         seats = self._here.setdefault(slug, {})
-        before = seats.get(desk)
-        seats[desk] = _Seat(person, now)
+        before = seats.get(stream)
+        seats[stream] = _Seat(person, now)
         return before is None or before.person != person or self._is_gone(before, now)
 
-    def left(self, slug: str, desk: Hashable) -> None:
-        """Forget a desk of this node. Does nothing if it isn't known."""
+    def left(self, slug: str, stream: Hashable) -> None:
+        """Forget a desk stream of this node. Does nothing if it isn't known."""
         seats = self._here.get(slug, {})
-        seats.pop(desk, None)
+        seats.pop(stream, None)
         if not seats:
             self._here.pop(slug, None)
 
     def people(self, slug: str, now: float) -> list[Person]:
         """Return the people at work on a live blog, ordered by name: at most PEOPLE_MAX of them.
 
-        A person with several desks is listed once for each entry and state.
+        A person with several streams is listed once for each entry and state.
         """
         nodes = [self._here.get(slug, {}).values(), *self._elsewhere.get(slug, {}).values()]
         present = {seat.person for seats in nodes for seat in seats if not self._is_gone(seat, now)}
@@ -75,7 +75,7 @@ class DeskPresence:
         ]
 
     def announcement(self, slug: str, now: float) -> list[JSON]:
-        """Return the people at this node's desks of a live blog, as JSON for the other nodes.
+        """Return the people at work on a live blog at this node, as JSON for the other nodes.
 
         At most PEOPLE_MAX people, the latest word first. `age`: seconds since the person's last word.
         """

@@ -1,8 +1,8 @@
-"""The rooms: the desks of this node by live blog, and the messages that only desks are sent.
+"""The rooms: the desk streams of this node by live blog, and the messages that only desk streams are sent.
 
-A message for the desks of a live blog is encoded once, and written to all of them in one step. The other nodes get it
-by the bus, which may lose it. So a desk is sent the board's tag when it comes, after it lagged, and every
-BOARD_SECONDS. A desk whose board has another tag fetches the board.
+A message for the desk streams of a live blog is encoded once, and written to all of them in one step. The other nodes
+get it by the bus, which may lose it. So a stream is sent the board's tag when it comes, after it lagged, and every
+BOARD_SECONDS. An editor's page whose board has another tag fetches the board.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from liveserver.domain.errors import LiveserverError, NotFound, Quota, StoreUnavailable, TooManyRequests
-from liveserver.newsroom.desk.desk import Desk
+from liveserver.newsroom.desk.desk_stream import DeskStream
 from liveserver.newsroom.desk.presence import LIFETIME, DeskPresence
 from liveserver.protocol import desk_messages, json_encoding
 from liveserver.protocol.frames import Frame
@@ -35,51 +35,53 @@ if TYPE_CHECKING:
     from liveserver.realtime.viewer import Viewer
     from liveserver.store import Store
 
-DESKS_MAX = 300
-"""The greatest number of desks of a live blog in one process. A desk costs as much as a reader. The list of people has
-this limit, too (`presence.PEOPLE_MAX`)."""
-DESKS_OF_USER_MAX = 20
-"""The greatest number of desks of one user in one process. That is enough for each tab that somebody could look at.
+STREAMS_MAX = 300
+"""The greatest number of desk streams of a live blog in one process. Each costs as much as a reader. The list of people
+has this limit, too (`presence.PEOPLE_MAX`)."""
+STREAMS_OF_USER_MAX = 20
+"""The greatest number of desk streams of one user in one process. Nobody looks at more tabs than that.
 
-Desks aren't limited by address: a newsroom has one address for all its editors."""
-DESKS_AGAIN = 10
-"""Seconds of `Retry-After` if too many desks are open. It is a guess: nobody knows when one of them is closed."""
+Desk streams aren't limited by address: a newsroom has one address for all its editors."""
+STREAMS_AGAIN = 10
+"""Seconds of `Retry-After` if too many desk streams are open. It is a guess: nobody knows when one is closed."""
 PAUSE = 0.25
-"""Seconds for which changes of presence are gathered before desks and the other nodes are told of them."""
+"""Seconds for which changes of presence are gathered before desk streams and the other nodes are told of them."""
 CROWD = 20
-"""The greatest number of people for which desks are sent a new list after `PAUSE`. A longer list is sent after twice
-`PAUSE`: with two hundred people it changes all the time, and each new list goes to all desks. A change is still seen
-everywhere within a second."""
+"""The greatest number of people for which desk streams are sent a new list after `PAUSE`. A longer list is sent after
+twice `PAUSE`: with two hundred people it changes all the time, and each new list goes to all streams. A change is still
+seen everywhere within a second."""
 
 _MARK = b'{"desk":'
-"""The beginning of each announcement to desks. An announcement without it needn't be parsed."""
+"""The beginning of each announcement to desk streams. An announcement without it needn't be parsed.
+
+The words of announcements stay as they are: in a rolling update, nodes of the former release read them, too."""
 
 
 class Room:
-    """The desks of one live blog on this node, and what they were last sent."""
+    """The desk streams of one live blog on this node, and what they were last sent."""
 
     def __init__(self) -> None:
-        self.desks: set[Desk] = set()
+        self.streams: set[DeskStream] = set()
         self.people: list[Person] | None = None
         self.figures: dict[str, int] = {}
         self.takedowns: dict[str, Takedown] = {}
 
     def send(self, message: bytes) -> None:
-        """Write a message to all desks. If a desk lags, or hasn't had its `hello`, its `missed` becomes True."""
+        """Write a message to all streams. If one lags, or hasn't had its `hello`, its `missed` becomes True."""
         frame = Frame(message)
-        by_class: dict[type[Viewer], dict[Viewer, Desk]] = {}
-        for desk in self.desks:
-            if desk.viewer is None:
-                desk.missed = True
+        by_class: dict[type[Viewer], dict[Viewer, DeskStream]] = {}
+        for stream in self.streams:
+            if stream.viewer is None:
+                stream.missed = True
             else:
-                by_class.setdefault(type(desk.viewer), {})[desk.viewer] = desk
+                by_class.setdefault(type(stream.viewer), {})[stream.viewer] = stream
         for viewer_class, viewers in by_class.items():
             for laggard, _ in viewer_class.write_all(list(viewers), [frame]):
                 viewers[laggard].missed = True
 
 
 class DeskRooms:
-    """The desks of one process. Implements `ViewerObserver`, for announcements of the other nodes."""
+    """The desk streams of one process. Implements `ViewerObserver`, for announcements of the other nodes."""
 
     def __init__(
         self, store: Store, hub: Hub, bus: Bus, reach: Reach, takedowns: Takedowns, *, lifetime: float = LIFETIME
@@ -96,79 +98,81 @@ class DeskRooms:
         """The slugs of the live blogs for which the next query is to read the board's tag."""
         self._tags = FreshFlight(self._read_tags)
         self._announcing: dict[str, asyncio.TimerHandle] = {}
-        """By slug: the timer after which the other nodes are told of changes of the people at this node's desks."""
+        """By slug: the timer after which the other nodes are told of changes of the people at this node."""
         self._telling: dict[str, asyncio.TimerHandle] = {}
-        """By slug: the timer after which this node's desks are told of changes of the people at all nodes' desks."""
+        """By slug: the timer after which this node's desk streams are told of changes of the people at all nodes."""
         self._tasks = BackgroundTasks()
         self.check_sessions = asyncio.Event()
-        """Set this when sessions may have ended, or roles may have changed: desks are then checked at once."""
+        """Set this when sessions may have ended, or roles may have changed: desk streams are then checked at once."""
 
     def __iter__(self) -> Iterator[tuple[str, Room]]:
         return iter(list(self._rooms.items()))
 
-    def desks(self) -> list[Desk]:
-        """Return all desks of this process."""
-        return [desk for _, room in self for desk in room.desks]
+    def streams(self) -> list[DeskStream]:
+        """Return all desk streams of this process."""
+        return [stream for _, room in self for stream in room.streams]
 
     def counts(self) -> dict[str, int]:
-        """Return how many desks each live blog has in this process."""
-        return {slug: len(room.desks) for slug, room in self}
+        """Return how many desk streams each live blog has in this process."""
+        return {slug: len(room.streams) for slug, room in self}
 
-    def open(self, slug: str, by: Principal) -> Desk:
-        """Return a new desk. The transport then calls its `join`.
+    def open(self, slug: str, by: Principal) -> DeskStream:
+        """Return a new desk stream. The transport then calls its `join`.
 
-        Raises TooManyRequests if the user, or the live blog, has too many desks already.
+        Raises TooManyRequests if the user, or the live blog, has too many desk streams already.
         """
-        of_user = Counter(desk.by.id for desk in self.desks())[by.id]
-        if of_user >= DESKS_OF_USER_MAX:
-            quota = Quota("streams-held", DESKS_OF_USER_MAX, unit="concurrent-requests")
-            raise TooManyRequests(f"{by.name} has {of_user} desks open, as many as one person may", quota, DESKS_AGAIN)
-        if (room := self._rooms.get(slug)) is not None and len(room.desks) >= DESKS_MAX:
-            quota = Quota("streams-held", DESKS_MAX, unit="concurrent-requests")
-            raise TooManyRequests(f"{DESKS_MAX} desks are open on this live blog, as many as may", quota, DESKS_AGAIN)
-        return Desk(self._hub, self, slug, by)
+        of_user = Counter(stream.by.id for stream in self.streams())[by.id]
+        if of_user >= STREAMS_OF_USER_MAX:
+            quota = Quota("streams-held", STREAMS_OF_USER_MAX, unit="concurrent-requests")
+            detail = f"{by.name} has {of_user} desk streams open, as many as one person may"
+            raise TooManyRequests(detail, quota, STREAMS_AGAIN)
+        if (room := self._rooms.get(slug)) is not None and len(room.streams) >= STREAMS_MAX:
+            quota = Quota("streams-held", STREAMS_MAX, unit="concurrent-requests")
+            detail = f"{STREAMS_MAX} desk streams are open on this live blog, as many as may"
+            raise TooManyRequests(detail, quota, STREAMS_AGAIN)
+        return DeskStream(self._hub, self, slug, by)
 
-    # What desks do
+    # What desk streams do
 
-    def enter(self, desk: Desk) -> None:
-        """Add a desk to its live blog's room, and its editor to the list of people."""
-        self._rooms.setdefault(desk.slug, Room()).desks.add(desk)
-        self._note(desk, None)
+    def enter(self, stream: DeskStream) -> None:
+        """Add a stream to its live blog's room, and its editor to the list of people."""
+        self._rooms.setdefault(stream.slug, Room()).streams.add(stream)
+        self._note(stream, None)
 
-    def leave(self, desk: Desk) -> None:
-        """Forget a desk. Does nothing if it isn't known."""
-        room = self._rooms.get(desk.slug)
-        if room is None or desk not in room.desks:
+    def leave(self, stream: DeskStream) -> None:
+        """Forget a stream. Does nothing if it isn't known."""
+        room = self._rooms.get(stream.slug)
+        if room is None or stream not in room.streams:
             return
-        room.desks.discard(desk)
-        if not room.desks:
-            del self._rooms[desk.slug]
-        self._presence.left(desk.slug, desk)
-        self._people_changed(desk.slug)
+        room.streams.discard(stream)
+        if not room.streams:
+            del self._rooms[stream.slug]
+        self._presence.left(stream.slug, stream)
+        self._people_changed(stream.slug)
 
-    def heard(self, desk: Desk, word: Word) -> None:
-        """Note the entry and state that a desk has sent. Does nothing if the desk has left."""
-        room = self._rooms.get(desk.slug)
-        if room is not None and desk in room.desks:
-            self._note(desk, word)
+    def heard(self, stream: DeskStream, word: Word) -> None:
+        """Note the entry and state that an editor has sent. Does nothing if the stream has left."""
+        room = self._rooms.get(stream.slug)
+        if room is not None and stream in room.streams:
+            self._note(stream, word)
 
-    def greet(self, desk: Desk) -> None:
-        """Send a desk the present people, figures and takedowns.
+    def greet(self, stream: DeskStream) -> None:
+        """Send a stream the present people, figures and takedowns.
 
-        If the desk has missed a message (`Desk.missed`), the board's tag follows.
+        If the stream has missed a message (`DeskStream.missed`), the board's tag follows.
         """
-        room, viewer = self._rooms.get(desk.slug), desk.viewer
+        room, viewer = self._rooms.get(stream.slug), stream.viewer
         if room is None or viewer is None:
             return
-        if desk.missed:
-            desk.missed = False
-            self._tasks.spawn(self._tell_board(desk))
+        if stream.missed:
+            stream.missed = False
+            self._tasks.spawn(self._tell_board(stream))
         messages = [
-            desk_messages.presence(self._presence.people(desk.slug, _now())),
-            desk_messages.figures(self._reach.viewers_now(desk.slug)),
-            *map(desk_messages.takedown, self._takedowns.under_way(desk.slug)),
+            desk_messages.presence(self._presence.people(stream.slug, _now())),
+            desk_messages.figures(self._reach.viewers_now(stream.slug)),
+            *map(desk_messages.takedown, self._takedowns.under_way(stream.slug)),
         ]
-        desk.missed = not all(viewer.write(Frame(message)) for message in messages)
+        stream.missed = not all(viewer.write(Frame(message)) for message in messages)
 
     async def board_tag(self, slug: str) -> str:
         """Return the tag of a live blog's board, read by a query that begins after this call.
@@ -182,16 +186,16 @@ class DeskRooms:
             raise NotFound(f"there is no live blog {slug!r}")
         return tag
 
-    # What desks are told
+    # What desk streams are told
 
     def tell(self, slug: str, message: bytes) -> None:
-        """Send a message to the desks of a live blog, on all nodes. If the bus loses it, other nodes' desks miss it."""
+        """Send a message to the desk streams of a live blog, on all nodes. If the bus loses it, the others miss it."""
         if (room := self._rooms.get(slug)) is not None:
             room.send(message)
         self._announce("message", slug, message=orjson.Fragment(message))
 
     def refresh(self, slug: str, room: Room) -> None:
-        """Send the desks of a live blog the list of people, the figures and the takedowns, if these have changed."""
+        """Send a live blog's desk streams the list of people, the figures and the takedowns, if these have changed."""
         self._refresh_people(slug, room)
         if (figures := self._reach.viewers_now(slug)) != room.figures:
             room.figures = figures
@@ -205,13 +209,13 @@ class DeskRooms:
         room.takedowns = takedowns
 
     def announce_people(self) -> None:
-        """Announce the people at this node's desks to the other nodes, and free the memory of people who are gone."""
+        """Announce the people at this node to the other nodes, and free the memory of people who are gone."""
         self._presence.forget(_now())
         for slug in self._rooms:
             self._announce_people(slug)
 
     async def tell_boards(self) -> None:
-        """Send all desks the tags of their boards. Raises StoreUnavailable."""
+        """Send all desk streams the tags of their boards. Raises StoreUnavailable."""
         tags = await self._store.liveblogs.board_tags(list(self._rooms))
         for slug, room in self:
             if (tag := tags.get(slug)) is not None:
@@ -228,7 +232,7 @@ class DeskRooms:
     # The hub's calls
 
     def announced(self, message: bytes, /) -> None:
-        """Handle another node's announcement to desks. Ignores this node's own, and announcements of another kind."""
+        """Handle another node's announcement to desk streams. Ignores this node's own, and those of another kind."""
         if not message.startswith(_MARK):
             return
         try:
@@ -238,9 +242,9 @@ class DeskRooms:
         match content:
             case {"node": str(node)} if node == self._hub.node:
                 return
-            case {"desk": "message", "liveblog": str(slug), "message": dict(for_desks)}:
+            case {"desk": "message", "liveblog": str(slug), "message": dict(for_streams)}:
                 if (room := self._rooms.get(slug)) is not None:
-                    room.send(json_encoding.dumps(for_desks))
+                    room.send(json_encoding.dumps(for_streams))
             case {"desk": "people", "liveblog": str(slug), "node": str(node), "people": list(people)}:
                 before = self._presence.people(slug, _now())
                 self._presence.take(slug, node, people, _now())
@@ -254,7 +258,7 @@ class DeskRooms:
         """Do nothing: `refresh` reads the number of viewers every second."""
 
     def said(self, slug: str, viewer: Viewer, message: bytes, /) -> None:
-        """Do nothing: readers say nothing to desks."""
+        """Do nothing: readers say nothing to editors."""
 
     def asked(self, slug: str, /) -> int:
         """Return 0: readers are asked for nothing here."""
@@ -262,12 +266,12 @@ class DeskRooms:
 
     # Within
 
-    def _note(self, desk: Desk, word: Word | None) -> None:
-        if self._presence.said(desk.slug, desk, desk.person(word), _now()):
-            self._people_changed(desk.slug)
+    def _note(self, stream: DeskStream, word: Word | None) -> None:
+        if self._presence.said(stream.slug, stream, stream.person(word), _now()):
+            self._people_changed(stream.slug)
 
     def _people_changed(self, slug: str) -> None:
-        """Start the timers after which the other nodes, and this node's desks, are told of a change at a desk here."""
+        """Start the timers after which the other nodes, and this node's desk streams, are told of a change here."""
         if slug not in self._announcing:
             self._announcing[slug] = asyncio.get_running_loop().call_later(PAUSE, self._announce_people, slug)
         self._tell_soon(slug)
@@ -302,15 +306,15 @@ class DeskRooms:
         slugs, self._to_read = self._to_read, set()
         return await self._store.liveblogs.board_tags(sorted(slugs))
 
-    async def _tell_board(self, desk: Desk) -> None:
-        # If the store is away, all desks are sent the tag a few seconds later anyway.
+    async def _tell_board(self, stream: DeskStream) -> None:
+        # If the store is away, all desk streams are sent the tag a few seconds later anyway.
         with suppress(NotFound, StoreUnavailable):
-            tag = await self.board_tag(desk.slug)
-            if desk.viewer is not None and not desk.viewer.write(Frame(desk_messages.board(tag))):
-                desk.missed = True
+            tag = await self.board_tag(stream.slug)
+            if stream.viewer is not None and not stream.viewer.write(Frame(desk_messages.board(tag))):
+                stream.missed = True
 
     async def _tell_end(self, slug: str, entry_id: str) -> None:
-        """Send the desks the stored result of a takedown whose counting has ended. Sends nothing if the read fails."""
+        """Send desk streams the stored result of a takedown whose counting ended. Sends nothing if the read fails."""
         with suppress(LiveserverError):
             takedown = await self._takedowns.find(slug, entry_id)
             if (room := self._rooms.get(slug)) is not None:

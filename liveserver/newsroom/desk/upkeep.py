@@ -1,4 +1,4 @@
-"""The upkeep of desks: their sessions are checked, and they are sent what has changed since they were last told."""
+"""The upkeep of desk streams: their sessions are checked, and they are sent what has changed since the last time."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 CHECK_SECONDS = 1.0
-"""Seconds between two checks of the desks' sessions. A desk ends within two seconds after its session does."""
+"""Seconds between two checks of the sessions of desk streams. A stream ends within two seconds after its session."""
 REFRESH_SECONDS = 1.0
-"""Seconds between two refreshes: desks are sent the figures, takedowns and list of people, if these have changed."""
+"""Seconds between two refreshes: desk streams are sent figures, takedowns and people, if these have changed."""
 BOARD_SECONDS = 30.0
 """Seconds between two messages with the board's tag. If the bus loses a hint, the next tag shows the change."""
 
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 
 class DeskUpkeep:
-    """The periodic work for the desks of one process."""
+    """The periodic work for the desk streams of one process."""
 
     def __init__(self, store: Store, rooms: DeskRooms, *, board_seconds: float = BOARD_SECONDS) -> None:
         """`board_seconds`: see BOARD_SECONDS."""
@@ -37,14 +37,14 @@ class DeskUpkeep:
         self._announce_at = 0.0
 
     async def run(self) -> None:
-        """Check sessions, send desks what has changed, and send boards' tags, each at its interval, until cancelled."""
+        """Check sessions, refresh desk streams, and send boards' tags, each at its interval, until cancelled."""
         checks = Periodic(
             self.check,
             lambda: CHECK_SECONDS,
             log=log,
             failure_event="desk.check_broken",
-            # An outage says nothing of any session, and while the store is away none can be ended there. If desks were
-            # ended for it, all editors would lose their streams, and would come back at once when the store is back.
+            # An outage says nothing of any session, and while the store is away none can be ended there. If it ended
+            # streams, all editors would lose theirs, and would come back at once when the store is back.
             expected=(StoreUnavailable,),
             wake=self._rooms.check_sessions,
         )
@@ -60,20 +60,20 @@ class DeskUpkeep:
         await asyncio.gather(checks.run(), refreshes.run(), boards.run())
 
     async def check(self) -> None:
-        """End the desks whose session has ended, or whose user was disabled or may not see the live blog any more.
+        """End the streams whose session has ended, or whose user was disabled or may not see the live blog any more.
 
-        One read of the store checks all desks of the process. Raises StoreUnavailable; no desk is ended then.
+        One read of the store checks all desk streams of the process. Raises StoreUnavailable; no stream is ended then.
         """
-        desks = self._rooms.desks()
-        if not desks:
+        streams = self._rooms.streams()
+        if not streams:
             return
-        seeing = await self._store.permissions.seeing({(desk.session, desk.slug) for desk in desks})
-        for desk in desks:
-            may_see = seeing.get((desk.session, desk.slug))
+        seeing = await self._store.permissions.seeing({(stream.session, stream.slug) for stream in streams})
+        for stream in streams:
+            may_see = seeing.get((stream.session, stream.slug))
             if may_see is None:
-                desk.end(close_codes.CLOSE_SESSION_ENDED)
+                stream.end(close_codes.CLOSE_SESSION_ENDED)
             elif not may_see:
-                desk.end(close_codes.CLOSE_NOT_ADMITTED)
+                stream.end(close_codes.CLOSE_NOT_ADMITTED)
 
     async def _refresh(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -87,7 +87,7 @@ class DelayQueue:
         self._released = max([self._released, *seqs])
         return changes
 
-    def withdraw(self, entry_id: str, until: int) -> None:
+    def delete(self, entry_id: str, until: int) -> None:
         """Turn the waiting changes of an entry into deletions. Positions in the queue stay as they are.
 
         `until`: the seq of the change that took the entry down. Later changes stay: the entry was published again.
@@ -96,6 +96,6 @@ class DelayQueue:
             if seq > until:
                 continue
             if isinstance(change, ChangeFrame) and change.key == entry_id and not change.deletes:
-                deletion = change.withdrawn()
+                deletion = change.as_deletion()
                 self._size += len(deletion.message) - len(change.message)
                 self._waiting[seq] = deletion

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from liveserver.domain.change import Position, Withdrawal
+from liveserver.domain.change import GoneNotice, Position
 from liveserver.domain.errors import NotFound, StoreUnavailable
 from liveserver.domain.topic import Topic
 from liveserver.protocol.frames import ChangeFrame
@@ -124,13 +124,13 @@ class PartnerEditions:
             if isinstance(change, ChangeFrame) and topic.tags:
                 tags = change.details.tags
                 if tags is not None and not topic.shows(tags):
-                    shown = deletion = deletion or change.withdrawn()
+                    shown = deletion = deletion or change.as_deletion()
             if topic.delay:
                 self._queue(self._delayed[topic], change, shown)
             else:
                 self._deliver(topic, shown)
 
-    def _deliver(self, topic: Topic, message: ChangeFrame | Position | Withdrawal) -> None:
+    def _deliver(self, topic: Topic, message: ChangeFrame | Position | GoneNotice) -> None:
         if self._receiver is not None:
             self._receiver.received(topic, message)
 
@@ -155,16 +155,16 @@ class PartnerEditions:
             delayed.queue.note_position(position)
         deletes = isinstance(change, ChangeFrame) and change.deletes
         if isinstance(change, ChangeFrame) and deletes:
-            # Viewers confirm the withdrawal, which they get now. They must not be asked again when the deletion comes.
-            shown = change.withdrawn()
+            # Viewers confirm the gone notice, which they get now. They must not be asked again when the deletion comes.
+            shown = change.as_deletion()
         delayed.queue.put(position.seq, shown, self._now() + delayed.topic.delay)
         self._wind(delayed)
         if isinstance(change, ChangeFrame) and deletes:
-            self._withdraw(delayed, Withdrawal(change.key, position.seq, change.details.confirm_within))
+            self._tell_gone(delayed, GoneNotice(change.key, position.seq, change.details.confirm_within))
 
-    def _withdraw(self, delayed: DelayedTopic, withdrawal: Withdrawal) -> None:
-        delayed.queue.withdraw(withdrawal.id, withdrawal.seq)
-        self._deliver(delayed.topic, withdrawal)
+    def _tell_gone(self, delayed: DelayedTopic, notice: GoneNotice) -> None:
+        delayed.queue.delete(notice.id, notice.seq)
+        self._deliver(delayed.topic, notice)
 
     def _wind(self, delayed: DelayedTopic) -> None:
         """Set the topic's timer to the time when the next change is due. Does nothing if no change waits."""
@@ -200,7 +200,7 @@ class PartnerEditions:
         if delayed is None:
             return
         queue, start = delayed.queue, self._now()
-        position, changes, withdrawals = await self._history.pending(topic)
+        position, changes, notices = await self._history.pending(topic)
         if self._delayed.get(topic) is not delayed:
             return
         if queue.position is None or queue.position.epoch != position.epoch:
@@ -210,8 +210,8 @@ class PartnerEditions:
         for change in changes:
             queue.put(change.seq, Position(position.epoch, change.seq), start + change.seconds + MARGIN)
         self._wind(delayed)
-        for withdrawal in withdrawals:
-            self._withdraw(delayed, withdrawal)
+        for notice in notices:
+            self._tell_gone(delayed, notice)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

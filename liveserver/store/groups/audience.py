@@ -43,7 +43,6 @@ class Reach(QueryGroup):
         )
 
     find_link = Read(reach.find_link)
-    """Return the link whose secret has this hash, even if the link has expired. None if there is no such link."""
 
 
 class Takedowns(QueryGroup):

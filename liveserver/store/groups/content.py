@@ -16,23 +16,14 @@ class Liveblogs(QueryGroup):
     """The queries of live blogs, and of the content of pages, feeds and sitemaps."""
 
     create = Write(liveblogs.create)
-    """Insert a live blog, with version 1 and seq 0, and return it. Raises Conflict if the slug is taken."""
 
     async def find(self, slug: str) -> Liveblog:
         """Return the live blog with this slug. Raises NotFound if there is none."""
         return (await self._database.read(liveblogs.find, slug)).liveblog
 
     page = Read(liveblogs.page)
-    """Return a page of live blogs, and the cursor of the next page (None: no next page).
-
-    The live blog that was created last comes first. Raises InvalidInput for a bad cursor.
-    """
 
     named = Read(liveblogs.named)
-    """Return the live blogs with these slugs. The live blog that was created last comes first.
-
-    A slug that no live blog has is left out.
-    """
 
     edit = Write(liveblogs.edit)
     """Replace the live blog's own fields by the result of a function.
@@ -70,10 +61,8 @@ class Liveblogs(QueryGroup):
     """
 
     board_tag = Read(liveblogs.board_tag)
-    """Return the tag of a live blog's board (see `board_tags`). Raises NotFound if there is no such live blog."""
 
     highest_number = Read(liveblogs.highest_number)
-    """Return the greatest number that any live blog has; 0 if there is no live blog."""
 
     snapshot = Read(entry_queries.snapshot)
     """Return the content that a page starts with, all as of one moment.
@@ -110,17 +99,8 @@ class Entries(QueryGroup):
     """
 
     find = Read(entries.find_in)
-    """Return the live blog, and an entry that isn't deleted. A draft or a scheduled entry is returned, too.
-
-    Raises NotFound if there is no such entry. Raises Gone if the entry was deleted after readers could see it, and
-    NeverSeen (a kind of Gone) if the entry was deleted before readers could see it.
-    """
 
     find_published = Read(entry_queries.published)
-    """Return the live blog, and a published entry.
-
-    Raises NotFound if no published entry has this id. Instead raises Gone if the entry was published and then deleted.
-    """
 
     edit = Write(entries.edit)
     """Replace the entry by the result of a function. If the result is published, the entry takes the next seq.
@@ -166,20 +146,10 @@ class Entries(QueryGroup):
     """
 
     revisions = Read(entries.revisions)
-    """Return a page of an entry's revisions, oldest first, and the cursor of the next page (None: no next page).
-
-    The entry may be deleted. Large revisions make a page shorter than `limit`. Raises NotFound if there is no
-    such entry, and InvalidInput for a bad cursor.
-    """
 
     scheduled = Read(entry_queries.scheduled)
-    """Return at most `limit` scheduled entries of all live blogs: the slug, the entry's id and its due time.
-
-    The entry that is due next comes first.
-    """
 
     forget_idempotency = Write(idempotency.forget)
-    """Delete the idempotency keys that were first used before a moment. Returns the number of deleted keys."""
 
 
 class Changes(QueryGroup):
@@ -192,26 +162,21 @@ class Changes(QueryGroup):
     """
 
     after_as_of = Read(entry_queries.changes_then)
-    """Return the changes of a live blog after a seq, as they were at a past moment, and withdrawals of entries.
+    """Return the changes of a live blog after a seq, as they were at a past moment, and gone notices.
 
-    The withdrawals name the entries that were published at the moment, and have been deleted or withdrawn since. For
+    The notices name the entries that were published at the moment, and have been deleted or withdrawn since. For
     each of these entries, the changes already have a deletion in place of the entry.
     """
 
     since = Read(past.pending)
-    """Return the seq and the time of each change of a live blog since a moment, and withdrawals of entries.
+    """Return the seq and the time of each change of a live blog since a moment, and gone notices.
 
-    The withdrawals name the entries that were published at the moment, and have been deleted or withdrawn since.
+    The notices name the entries that were published at the moment, and have been deleted or withdrawn since.
     """
 
     positions = Read(liveblogs.positions)
-    """Return the positions (epoch and seq) of live blogs, by slug. A slug that no live blog has is left out."""
 
     positions_as_of = Read(past.positions)
-    """Return the positions that live blogs had at past moments, by slug and moment.
-
-    The argument has pairs of a slug and a moment. A slug that no live blog has is left out.
-    """
 
 
 class Media(QueryGroup):
@@ -234,22 +199,13 @@ class Media(QueryGroup):
     """
 
     find = Read(media.find)
-    """Return the picture with this id. Raises NotFound if there is no such picture, and Gone if it was deleted."""
 
     page = Read(media.page)
-    """Return a page of pictures, newest first, and the cursor of the next page (None: no next page).
-
-    Raises InvalidInput for a bad cursor.
-    """
 
     deleted = Read(media.deleted)
     """Filter digests: return the digests of deleted pictures."""
 
     size = Read(media.size)
-    """Return the total size, in bytes, of the pictures that aren't deleted.
-
-    Only the largest file of each picture is counted.
-    """
 
     edit = Write(media.edit)
     """Replace the picture's texts by the result of a function, as `Entries.edit` does, and return the picture.

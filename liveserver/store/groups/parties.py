@@ -34,19 +34,10 @@ class Partners(QueryGroup):
         )
 
     find = Read(partners.find)
-    """Return the partner with this id. Raises NotFound if there is none."""
 
     find_for = Read(partners.find_for)
-    """Return the partner with this id, if the principal `by` may change it now. Raises NotFound if there is none.
-
-    Raises Unauthorized or Forbidden if the principal may not change it.
-    """
 
     page = Read(partners.page)
-    """Return a page of partners, newest first, and the cursor of the next page (None: no next page).
-
-    Raises InvalidInput for a bad cursor.
-    """
 
     page_for = Read(partners.page_for)
     """Return a page as `page` does, of the partners that the principal `by` may change now.
@@ -84,7 +75,6 @@ class Partners(QueryGroup):
         )
 
     rules = Read(partners.rules)
-    """Return all partners, and, by slug, the embed policies of the live blogs with restricted embedding."""
 
 
 class Sources(QueryGroup):
@@ -94,16 +84,8 @@ class Sources(QueryGroup):
     """
 
     add = Write(sources.add)
-    """Insert the source that a live blog follows, and return it.
-
-    Raises NotFound if there is no such live blog, and Conflict if the live blog follows a source already.
-    """
 
     find = Read(sources.find)
-    """Return the source that a live blog follows. Its state is `waiting` if no process holds it at the given moment.
-
-    Raises NotFound if there is no such live blog, or if the live blog follows no source.
-    """
 
     remove = Write(sources.remove)
     """Delete the source of a live blog. The entries that were copied from the source stay.
@@ -126,20 +108,8 @@ class Sources(QueryGroup):
             await self._database.write(sources.release, holder)
 
     note = Write(sources.note)
-    """Record the state of a source, its last error, its last known seq, and the time when it last sent anything.
-
-    Writes nothing if the calling process doesn't hold the source any more.
-    """
 
     take_over = Write(sources.take)
-    """Apply a source's change of an entry to our copy of the entry: create, edit or delete the copy.
-
-    The same transaction records `reached` as the position up to which the source's changes are in our store (None: the
-    recorded position stays). Returns the result of the write; None if no entry of ours is written. A copy that our
-    newsroom has deleted stays deleted. Raises NotHeld if the process doesn't hold the source any more. With `reached`,
-    also raises NotHeld if the recorded position isn't the position that the process expects. Raises Conflict if an
-    eleventh entry would be pinned.
-    """
 
     move = Write(sources.move)
     """Record a new position up to which the source's changes are in our store. No entry is written.
@@ -148,7 +118,6 @@ class Sources(QueryGroup):
     """
 
     copies = Read(sources.copies)
-    """Return our entries that were copied from the source and aren't deleted, by their ids at the source."""
 
 
 class ApiKeys(QueryGroup):
@@ -167,22 +136,12 @@ class ApiKeys(QueryGroup):
         )
 
     all = Read(api_keys.every)
-    """Return all API keys, oldest first, including revoked and expired keys."""
 
     page = Read(api_keys.page)
-    """Return a page of API keys, newest first, including revoked and expired keys, and the cursor of the next page.
-
-    The cursor is None on the last page. Raises InvalidInput for a bad cursor.
-    """
 
     find = Read(api_keys.find)
-    """Return the API key with this id, even if it was revoked or has expired. None if there is no such key."""
 
     find_many = Read(api_keys.find_any)
-    """Return the API keys with these ids, by id, even if they were revoked or have expired.
-
-    An id that no key has is left out.
-    """
 
     async def revoke(self, key_id: str, at: datetime, by: Principal) -> None:
         """Mark an API key as revoked at the time `at`. Raises NotFound.

@@ -20,19 +20,12 @@ class Users(QueryGroup):
     """
 
     find = Read(users.find)
-    """Return the user with this id, with the memberships. Raises NotFound if there is none."""
 
     find_by_name = Read(users.find_by_name)
-    """Return the user with this name, with the memberships. Raises NotFound if there is none."""
 
     page = Read(users.page)
-    """Return a page of users with their memberships, newest first, and the next page's cursor (None: the last page).
-
-    Raises InvalidInput for a bad cursor.
-    """
 
     all = Read(users.every)
-    """Return all users with their memberships, oldest first."""
 
     edit = Write(users.edit)
     """Change a user's name or role, or disable or enable the user. Return the user, and the sessions that ended.
@@ -49,7 +42,6 @@ class Users(QueryGroup):
     """
 
     members = Read(users.members)
-    """Return the members of a live blog with their roles there, by name. Raises NotFound."""
 
 
 class Credentials(QueryGroup):
@@ -106,10 +98,8 @@ class Credentials(QueryGroup):
     """
 
     passkeys = Read(credentials.passkeys)
-    """Return a user's passkeys, oldest first."""
 
     passkey = Read(credentials.passkey)
-    """Return the passkey with this id; None if there is none."""
 
     used_passkey = Write(credentials.used_passkey)
     """Record the use of a passkey: the time of the use, and the new value of the passkey's signature counter.
@@ -151,13 +141,11 @@ class Sessions(QueryGroup):
     """Set the time at which a session's user last confirmed their identity, and record it in the audit log."""
 
     of_user = Read(sessions.of_user)
-    """Return a user's sessions that aren't over. The one that was used last comes first."""
 
     last_seen = Read(sessions.last_seen)
     """Return the times when the users were last seen, by user id. A user who was never seen is left out."""
 
     end = Write(sessions.end)
-    """End one session of a user. Raises NotFound if the user has no such session."""
 
     end_all = Write(sessions.end_all_by)
     """End all sessions of the acting user, and return the ended sessions.
@@ -190,10 +178,6 @@ class Permissions(QueryGroup):
     """
 
     rights_on = Read(permissions.rights_on)
-    """Return a user's rights on each of several live blogs, by slug.
-
-    Raises Unauthorized if there is no such user, or the user was disabled.
-    """
 
     of_principal = Read(permissions.of_principal)
     """Return the rights of a user, on the whole site and on one live blog, or the rights of an API key.

@@ -1,8 +1,10 @@
 """Queries as methods. Each method calls one function of `store/repositories` in a transaction of its own.
 
 A new query is a function in `store/repositories` and a line in a group. The function's first parameter is the
-transaction's connection; the method has the function's other parameters. The docstrings in the groups are the contract
-that callers may rely on.
+transaction's connection; the method has the function's other parameters.
+
+Callers may rely on the docstring below the line in the group, and on the group's own docstring. Where a line has none,
+the method does what its function's docstring says, in a transaction of its own.
 """
 
 from __future__ import annotations

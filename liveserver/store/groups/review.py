@@ -24,11 +24,6 @@ class Reviews(QueryGroup):
     """
 
     approve = Write(steps.approve)
-    """Publish an entry that was handed in, or schedule it if it was handed in for a later time.
-
-    Raises Conflict if the entry doesn't wait for review, if it is breaking news that a second person has to approve,
-    or if an eleventh entry would be pinned.
-    """
 
     give_back = Write(steps.give_back)
     """Turn a handed-in entry into a draft again, with a reason. Raises Conflict if it doesn't wait for review."""
@@ -53,7 +48,6 @@ class Notes(QueryGroup):
     """The queries of notes on entries."""
 
     of_entry = Read(notes.of_entry)
-    """Return an entry's notes, oldest first. The entry may be deleted. Raises NotFound if it never existed."""
 
     add = Write(notes.add)
     """Insert a note on an entry that isn't deleted. Raises Conflict if the entry has too many notes."""

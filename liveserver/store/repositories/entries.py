@@ -85,7 +85,7 @@ def find(connection: Connection, liveblog_id: int, entry_id: str, *, lock: bool 
 
 
 def find_in(connection: Connection, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
-    """Return the live blog with this slug, and one of its entries, which isn't deleted.
+    """Return the live blog with this slug, and one of its entries, which isn't deleted. It may be unpublished.
 
     Raises NotFound if there is no such live blog or entry. Raises Gone if the entry was deleted after readers could see
     it, and NeverSeen (a kind of Gone) if the entry was deleted before readers could see it.

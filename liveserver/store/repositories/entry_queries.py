@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from sqlalchemy import Text, bindparam, cast, func, literal, literal_column, or_, select, tuple_
 
-from liveserver.domain.change import Change, Changes, EntryChanged, EntryDeleted, LiveblogChanged, Withdrawal
+from liveserver.domain.change import Change, Changes, EntryChanged, EntryDeleted, GoneNotice, LiveblogChanged
 from liveserver.domain.entry import Entry, EntryStatus, Verification
 from liveserver.domain.errors import FieldError, InvalidInput, NeverSeen, NotFound
 from liveserver.domain.snapshot import Around, Deletion, EntryPage, Feed, Snapshot
@@ -197,23 +197,23 @@ def changes(connection: Connection, slug: str, after: int, *, limit: int) -> Cha
 
 def changes_then(
     connection: Connection, slug: str, after: int, *, limit: int, moment: datetime
-) -> tuple[Changes, list[Withdrawal]]:
-    """Return at most `limit` changes after a seq, as they were at a past moment, and a list of later withdrawals.
+) -> tuple[Changes, list[GoneNotice]]:
+    """Return at most `limit` changes after a seq, as they were at a past moment, and a list of gone notices.
 
-    The list has a Withdrawal for each entry that was published at the moment, and has been deleted or withdrawn since.
+    The list has a notice for each entry that was published at the moment, and has been deleted or withdrawn since.
     The text of such an entry isn't returned: instead, the changes contain an EntryDeleted with the seq that the entry
     had at the moment. Raises NotFound.
     """
     liveblog_id, current = liveblogs.find(connection, slug)
-    liveblog, changed, withdrawn, hidden = past.past(connection, liveblog_id, current, moment)
+    liveblog, changed, gone, hidden = past.past(connection, liveblog_id, current, moment)
     query = select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.seq > after, _t.c.seq <= liveblog.seq)
     besides: list[Change] = [
         *map(_change, changed),
-        *(EntryDeleted(seq, entry.id) for seq, entry in withdrawn),
+        *(EntryDeleted(seq, notice.id) for seq, notice in gone),
         *hidden,
         LiveblogChanged(liveblog.changed_seq, liveblog),
     ]
-    return _changes(connection, query, liveblog, after, besides, limit=limit), [entry for _, entry in withdrawn]
+    return _changes(connection, query, liveblog, after, besides, limit=limit), [notice for _, notice in gone]
 
 
 def _changes(

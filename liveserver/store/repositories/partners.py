@@ -50,7 +50,7 @@ class Rules(NamedTuple):
 
 
 def rules(connection: Connection) -> Rules:
-    """Return all partners, and the embed policies of all live blogs that not everyone may embed."""
+    """Return all partners, and, by slug, the embed policies of all live blogs that not everyone may embed."""
     partners = [_partner(row) for row in connection.execute(_EVERY).mappings()]
     restricted = {slug: embedding_from(document) for slug, document in connection.execute(_RESTRICTED)}
     return Rules({partner.id: partner for partner in partners}, restricted)

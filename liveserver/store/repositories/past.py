@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import bindparam, func, select, tuple_
 
-from liveserver.domain.change import EntryDeleted, Position, Withdrawal
+from liveserver.domain.change import EntryDeleted, GoneNotice, Position
 from liveserver.domain.entry import LEAVING, Entry, EntryStatus
 from liveserver.domain.errors import NotFound
 from liveserver.store import tables
@@ -49,11 +49,11 @@ class Past(NamedTuple):
     changed: list[Entry]
     """The entries that were published at the requested moment, have changed since, and haven't been deleted or
     withdrawn since. Each is as it was at that moment."""
-    withdrawn: list[tuple[int, Withdrawal]]
+    gone: list[tuple[int, GoneNotice]]
     """The entries that were published at the requested moment, and have been deleted or withdrawn since, even if they
-    were published again after that. Each is a pair: the seq that the entry had at that moment, and its withdrawal."""
+    were published again after that. Each is a pair: the seq that the entry had at that moment, and its notice."""
     hidden: list[EntryDeleted]
-    """The withdrawals of the entries that were withdrawn before the requested moment, and published again after it."""
+    """The deletions of the entries that were withdrawn before the requested moment, and published again after it."""
 
 
 class Pending(NamedTuple):
@@ -63,7 +63,7 @@ class Pending(NamedTuple):
     """The live blog's present position."""
     changes: list[tuple[int, datetime]]
     """The changes, each as a pair of its seq and the time when it was made; ascending by seq."""
-    withdrawn: list[Withdrawal]
+    gone: list[GoneNotice]
     """The entries that were published at the requested moment, and have been deleted or withdrawn since."""
 
 
@@ -116,7 +116,7 @@ def past(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: d
     return Past(
         replace(past_liveblog or liveblog, seq=seq),
         [entry for entry in entries if entry.id not in deleted],
-        [(entry.seq or 0, Withdrawal(entry.id, deleted[entry.id])) for entry in entries if entry.id in deleted],
+        [(entry.seq or 0, GoneNotice(entry.id, deleted[entry.id])) for entry in entries if entry.id in deleted],
         hidden,
     )
 
@@ -130,8 +130,8 @@ def pending(connection: Connection, slug: str, moment: datetime) -> Pending:
     seq = seq_then(connection, liveblog_id, liveblog, moment)
     rows = connection.execute(_SINCE, {"blog": liveblog_id, "seq": seq + 1}).mappings()
     changes = [(row["seq"], row["at"]) for row in rows]
-    withdrawn = past(connection, liveblog_id, liveblog, moment).withdrawn if changes else []
-    return Pending(Position(liveblog.epoch, liveblog.seq), changes, [withdrawal for _, withdrawal in withdrawn])
+    gone = past(connection, liveblog_id, liveblog, moment).gone if changes else []
+    return Pending(Position(liveblog.epoch, liveblog.seq), changes, [notice for _, notice in gone])
 
 
 def positions(

@@ -143,7 +143,7 @@ def test_the_memory_of_what_is_gone_is_bounded(monkeypatch: pytest.MonkeyPatch) 
     assert len(tracker._gone) == 3
 
 
-def test_an_entry_that_came_back_is_withdrawn_once_more() -> None:
+def test_an_entry_that_came_back_is_gone_once_more() -> None:
     """After its deletion had its turn, `gone` is news again."""
     tracker = Tracker(at(2))
     tracker.step(hello(2))

@@ -387,7 +387,7 @@ async def test_what_makes_too_much_work_is_refused(newsroom: Newsroom, piece: st
         await newsroom.create(body="![" * 50_000, format="markdown")
 
 
-async def test_desks_are_told_of_every_write_of_unpublished_work(newsroom: Newsroom) -> None:
+async def test_desk_streams_are_told_of_every_write_of_unpublished_work(newsroom: Newsroom) -> None:
     """After the commit; by whom; of nothing that was refused."""
     draft = (await newsroom.create(status="draft")).entry
     await newsroom.edit(draft.id, heading="Autre")

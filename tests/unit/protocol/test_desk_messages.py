@@ -1,4 +1,4 @@
-"""What desks say and are told, as JSON."""
+"""What editors say and are told on desk streams, as JSON."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def test_the_details_of_a_change_that_came_over_the_bus(message: bytes, details:
 def test_details_that_are_told_are_not_read() -> None:
     frame = ChangeFrame(HERE, "a", b"not JSON", ChangeDetails(("sea",)))
     assert frame.details == ChangeDetails(("sea",))
-    assert frame.withdrawn().details == ChangeDetails()
+    assert frame.as_deletion().details == ChangeDetails()
 
 
 @pytest.mark.parametrize(

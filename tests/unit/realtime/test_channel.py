@@ -190,10 +190,10 @@ def test_another_history_resets_everyone_and_voids_the_memory() -> None:
     viewer, slow = world.join(), world.join(room=1)
     world.publish("c")
     assert slow in world.channel.lagging
-    assert (world.channel.lagging_readers, world.channel.desks) == (1, {})
-    world.channel.desks[slow] = {}
+    assert (world.channel.lagging_readers, world.channel.desk_streams) == (1, {})
+    world.channel.desk_streams[slow] = {}
     assert world.channel.lagging_readers == 0
-    del world.channel.desks[slow]
+    del world.channel.desk_streams[slow]
     world.history.restart(MATCH, "bbbbbbbb", 5)
     assert world.repair(after=0)
     assert viewer.messages[-1] == {"type": "reset", "epoch": "bbbbbbbb", "seq": 5}

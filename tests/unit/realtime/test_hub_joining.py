@@ -346,20 +346,20 @@ async def test_a_hub_subscribes_before_it_reads() -> None:
         assert at_subscribing == [[]]
 
 
-async def test_a_desk_gets_what_viewers_get_and_is_counted_nowhere() -> None:
+async def test_a_desk_stream_gets_what_viewers_get_and_is_counted_nowhere() -> None:
     """It has more fields in its `hello`; no observer is told of it."""
     async with cluster() as [node]:
         observer = Seen()
         node.hub.observe(observer)
-        viewer, desk = await node.join(), ListSink()
-        await node.hub.join(WHOLE, desk, None, desk={"you": "Ada"})
-        assert desk.messages[0]["you"] == "Ada"
+        viewer, editor = await node.join(), ListSink()
+        await node.hub.join(WHOLE, editor, None, desk_fields={"you": "Ada"})
+        assert editor.messages[0]["you"] == "Ada"
         assert "you" not in viewer.messages[0]
         node.publish("a")
-        assert desk.frames[-1] is viewer.frames[-1]
+        assert editor.frames[-1] is viewer.frames[-1]
         assert (node.hub.count(MATCH), node.hub.viewers_of(MATCH)) == (1, [viewer])
-        assert set(node.hub.viewers()) == {viewer, desk}
-        node.hub.leave(WHOLE, desk)
+        assert set(node.hub.viewers()) == {viewer, editor}
+        node.hub.leave(WHOLE, editor)
         assert observer.seen == [("came", viewer)]
         assert (node.hub.count(MATCH), node.hub.viewers()) == (1, [viewer])
 

@@ -19,8 +19,8 @@ from starlette.applications import Starlette
 from structlog.testing import capture_logs
 from uvicorn.server import ServerState
 
-from liveserver.server import connection_limit, process, uvicorn_server
-from liveserver.server.connection_limit import UNLIMITED
+from liveserver.server import connection_capacity, process, uvicorn_server
+from liveserver.server.connection_capacity import UNLIMITED
 from liveserver.utils import heap
 from liveserver.utils.limits.refusals import Reason, refusals
 from tests.support.viewers import PATIENCE
@@ -189,6 +189,6 @@ async def test_memory_is_given_back_when_many_have_left(monkeypatch: pytest.Monk
 
 
 def test_the_limit_is_the_one_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert connection_limit.descriptors() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    assert connection_capacity.descriptors() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    assert connection_limit.descriptors() == UNLIMITED
+    assert connection_capacity.descriptors() == UNLIMITED

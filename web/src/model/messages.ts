@@ -54,7 +54,7 @@ export interface Deletion {
 }
 
 /** A deletion on a delayed stream, which doesn't wait for its turn and moves no position. */
-export type Withdrawal = Deletion & { type: "gone" };
+export type GoneNotice = Deletion & { type: "gone" };
 
 /** The answer to a deletion that asks for one: the entry isn't shown; `had`: it was. */
 export interface Confirmation {
@@ -65,14 +65,14 @@ export interface Confirmation {
 export type Message =
   | Hello
   | Change
-  | Withdrawal
+  | GoneNotice
   | { type: "heartbeat"; seq: number; viewers: number }
   | { type: "reset"; epoch: string; seq: number }
   | { type: "reconnect"; after_ms: number };
 
 export type Batch =
   | { reset: true; epoch: string; seq: number }
-  | { reset?: false; epoch: string; seq: number; events: (Change | Withdrawal)[]; more: boolean };
+  | { reset?: false; epoch: string; seq: number; events: (Change | GoneNotice)[]; more: boolean };
 
 export interface Snapshot {
   epoch: string;

@@ -114,7 +114,7 @@ export class Timeline {
           this.#check();
           break;
         case "gone":
-          this.#withdraw(message);
+          this.#removeAtOnce(message);
           break;
         case "reconnect":
           break;
@@ -139,7 +139,7 @@ export class Timeline {
       if (batch.epoch === this.epoch && this.#streamEpoch === this.epoch) {
         for (const change of batch.events) {
           if (change.type === "gone") {
-            this.#withdraw(change);
+            this.#removeAtOnce(change);
           } else if (change.seq > this.seq) {
             this.#apply(change);
           }
@@ -252,7 +252,7 @@ export class Timeline {
     }
     if (change.type === "delete") {
       // Its turn may be long in coming, and what is gone doesn't wait for it.
-      this.#withdraw(change);
+      this.#removeAtOnce(change);
     }
     this.#ask("resync");
   }
@@ -278,7 +278,7 @@ export class Timeline {
   }
 
   /** Removes an entry at once, whatever is pending: the server doesn't tell it again. */
-  #withdraw(deletion: Deletion): void {
+  #removeAtOnce(deletion: Deletion): void {
     if (!this.#gone.has(deletion.id)) {
       this.#gone.add(deletion.id);
       this.#remove(deletion);

@@ -52,7 +52,7 @@ export class Mentions {
     const latest = new Map(entries.map((entry) => [entry.id, entry]));
     const lost = new Set(gone.map(({ id }) => id));
     lost.forEach((id) => this.#gone.add(id));
-    // One that was withdrawn may be published again.
+    // One that is gone may be published again.
     latest.forEach((_, id) => this.#gone.delete(id));
     const shown = shownArticles();
     for (const mention of [...this.#mentions]) {

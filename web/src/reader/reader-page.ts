@@ -34,7 +34,7 @@ export class ReaderPage {
   #deferred: Deferred | undefined;
   #offline: typeof import("./offline-copy.js") | undefined;
   /** Kept once what was deleted or changed has gone from whatever isn't in the document. */
-  #withdrawn: Promise<unknown> = Promise.resolve();
+  #cleared: Promise<unknown> = Promise.resolve();
 
   constructor(page: PageData) {
     const { api, filter, start } = page;
@@ -130,7 +130,7 @@ export class ReaderPage {
     this.#deferred?.tell(outcome);
     if (replaced || edited || gone.length > 0) {
       dropQuotes(start.focus);
-      this.#withdrawn = Promise.all([this.#withdrawn, this.#deferred?.settled(), this.#offline?.dropCopies(url)]);
+      this.#cleared = Promise.all([this.#cleared, this.#deferred?.settled(), this.#offline?.dropCopies(url)]);
     }
     if (changed) {
       this.#look();
@@ -142,7 +142,7 @@ export class ReaderPage {
 
   /** Return once nothing says a word of the entry, here or in a copy. */
   async #hidden(id: string): Promise<void> {
-    await this.#withdrawn;
+    await this.#cleared;
     while (isShown(id)) {
       await new Promise((resolve) => window.setTimeout(resolve, RECHECK_MS));
     }

@@ -53,7 +53,7 @@ worker.addEventListener("message", (event) => {
   } else if ("drop" in message) {
     event.waitUntil(forget(message.drop).then(() => event.ports[0]?.postMessage("dropped")));
   } else {
-    event.waitUntil(withdraw(message.alerts, message.holder).catch(() => undefined));
+    event.waitUntil(takeBack(message.alerts, message.holder).catch(() => undefined));
   }
 });
 worker.addEventListener("notificationclick", (event) => {
@@ -183,7 +183,7 @@ function reaches(html: string, position: string): boolean {
 }
 
 /** Takes back the notifications of the live blog at the URL that one page raised, else those of pages that are no more. */
-async function withdraw(url: string, holder?: string): Promise<void> {
+async function takeBack(url: string, holder?: string): Promise<void> {
   const { held = [] } = holder === undefined ? await navigator.locks.query() : {};
   const living = new Set(held.map(({ name }) => name));
   for (const notification of await worker.registration.getNotifications()) {

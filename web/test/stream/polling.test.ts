@@ -45,7 +45,7 @@ it("goes on from each answer, at once while there is more, and ends at the first
   expect(ends).toEqual([null]);
 });
 
-it("takes a withdrawal for no place in the history", async () => {
+it("takes a gone notice for no place in the history", async () => {
   const event = { type: "delete", seq: 3, id: "x" };
   answers = [{ ...empty, events: [event, { type: "gone", id: "y" }], more: true }, empty];
   openPolling(API, () => "abc-2", handlers);

@@ -50,8 +50,8 @@ def desk_page(endpoint: Endpoint) -> Endpoint:
             check_origin(request, services(request).settings.base_url, request.method)
             response = await endpoint(request)
             if request.method not in SAFE:
-                # It may have ended a session. The streams of desks here needn't go on for a second more.
-                services(request).desks.check_sessions.set()
+                # It may have ended a session. Desk streams here needn't go on for a second more.
+                services(request).desk_rooms.check_sessions.set()
             return response
         except Unauthorized:
             return to_sign_in(request)

@@ -172,8 +172,8 @@ def seeing(connection: Connection, pairs: Collection[tuple[str, str]]) -> dict[t
     """Return, for each pair, whether the session's user may see the unpublished work of the live blog.
 
     `pairs`: each is the hash of a session's token, and the slug of a live blog. A pair is left out if there is no such
-    session, if the session is over, or if the user was disabled. Each process asks once a second for all streams of
-    desks, which takes two statements for up to `chunks.AT_ONCE` sessions.
+    session, if the session is over, or if the user was disabled. Each process asks once a second for all its
+    desk streams, which takes two statements for up to `chunks.AT_ONCE` sessions.
     """
     at = now()
     users: dict[str, RowMapping] = {}

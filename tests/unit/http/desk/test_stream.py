@@ -22,7 +22,7 @@ from liveserver.protocol import close_codes
 from liveserver.store.repositories.people.users import UserChange
 from tests.support.api.site import BASE, ENTRIES, OURS, SLUG, STOCK, Stack, database_away, serving, settled
 from tests.support.api.streams import websocket
-from tests.support.desks import Desk, Editor, desk, signed_in
+from tests.support.desk_streams import DeskStreamClient, Editor, desk_stream, signed_in
 from tests.support.principals import NEWSROOM
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ OVER = 2.0
 
 @pytest.fixture(params=[OURS, STOCK], ids=["ours", "stock"])
 def stack(request: pytest.FixtureRequest) -> Stack:
-    """Desks that were handed over, and desks behind ASGI's `send`: they get the same."""
+    """Streams that were handed over, and streams behind ASGI's `send`: they get the same."""
     chosen: Stack = request.param
     return chosen
 
@@ -51,9 +51,11 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upkeep, "REFRESH_SECONDS", 0.05)
 
 
-def at_desk(site: LiveSite, editor: Editor, *, slug: str = SLUG, **more: Any) -> AbstractAsyncContextManager[Desk]:
-    """A desk of the site."""
-    return desk(site.url("", "ws"), editor, slug, **{"origin": BASE, **more})
+def at_desk(
+    site: LiveSite, editor: Editor, *, slug: str = SLUG, **more: Any
+) -> AbstractAsyncContextManager[DeskStreamClient]:
+    """A desk stream of the site."""
+    return desk_stream(site.url("", "ws"), editor, slug, **{"origin": BASE, **more})
 
 
 async def refused(site: LiveSite, editor: Editor, **more: Any) -> int:
@@ -64,7 +66,7 @@ async def refused(site: LiveSite, editor: Editor, **more: Any) -> int:
     return error.value.response.status_code
 
 
-# What a desk is told
+# What a stream is told
 
 
 async def test_hello_says_who_and_where(live_site: LiveSite) -> None:
@@ -88,7 +90,7 @@ async def test_hello_says_who_and_where(live_site: LiveSite) -> None:
         assert await stream.until("entry") == {"type": "entry", "seq": 1, "entry": entry}
 
 
-async def test_a_desk_goes_on_from_its_position(live_site: LiveSite) -> None:
+async def test_a_stream_goes_on_from_its_position(live_site: LiveSite) -> None:
     ada = await signed_in(live_site.parts.store, "Ada")
     position = await live_site.position()
     entry = await live_site.publish()
@@ -101,7 +103,7 @@ async def test_hints_tell_of_unpublished_work_without_its_text(live_site: LiveSi
     """Created, edited, scheduled, deleted; what readers see comes as they see it, and not twice."""
     ada = await signed_in(live_site.parts.store, "Ada")
     async with at_desk(live_site, ada) as stream:
-        # Before its `hello` a desk isn't told of work, but of the board's tag afterwards.
+        # Before its `hello` a stream isn't told of work, but of the board's tag afterwards.
         await stream.next()
         draft = await live_site.publish(status="draft")
         hint = await stream.until("work")
@@ -147,7 +149,7 @@ async def test_the_boards_tag_is_told_again_and_again(live_site: LiveSite) -> No
     async with at_desk(live_site, ada) as stream:
         await stream.next()
         running = asyncio.create_task(
-            DeskUpkeep(live_site.parts.store, live_site.parts.desks, board_seconds=0.01).run()
+            DeskUpkeep(live_site.parts.store, live_site.parts.desk_rooms, board_seconds=0.01).run()
         )
         tag = await live_site.parts.store.liveblogs.board_tag(SLUG)
         assert await stream.until("board") == {"type": "board", "board": tag}
@@ -177,12 +179,12 @@ async def test_figures_count_readers_only(live_site: LiveSite) -> None:
             assert live_site.parts.hub.count(SLUG) == live_site.parts.hub.count_everywhere(SLUG) == 1
             metrics = (await live_site.reader.get("/metrics")).text
             assert f'liveserver_viewers{{liveblog="{SLUG}"}} 1.0' in metrics
-            assert f'liveserver_desks{{liveblog="{SLUG}"}} 1.0' in metrics
+            assert f'liveserver_desk_streams{{liveblog="{SLUG}"}} 1.0' in metrics
         assert (await stream.until("figures"))["viewers"] == 0
 
 
 async def test_a_takedown_is_told_as_it_goes_on(live_site: LiveSite) -> None:
-    """Readers are asked, and desks are not."""
+    """Readers are asked, and editors are not."""
     ada = await signed_in(live_site.parts.store, "Ada")
     entry = await live_site.publish()
     async with at_desk(live_site, ada) as stream, websocket(live_site) as reader:
@@ -231,7 +233,7 @@ async def test_only_editors_of_the_live_blog_get_it(live_site: LiveSite) -> None
         assert (await stream.next())["liveblog"] == "port"
 
 
-async def test_an_api_key_opens_no_desk(live_site: LiveSite) -> None:
+async def test_an_api_key_opens_no_desk_stream(live_site: LiveSite) -> None:
     key = await live_site.key("Rédaction", ["publish", "manage"])
     with pytest.raises(InvalidStatus) as error:
         await connect(
@@ -241,12 +243,12 @@ async def test_an_api_key_opens_no_desk(live_site: LiveSite) -> None:
     assert error.value.response.status_code == 401
 
 
-async def test_there_is_no_desk_of_an_unknown_live_blog(live_site: LiveSite) -> None:
+async def test_there_is_no_stream_of_an_unknown_live_blog(live_site: LiveSite) -> None:
     """And nothing is kept of it."""
     ada = await signed_in(live_site.parts.store, "Ada")
     async with at_desk(live_site, ada, slug="rien") as stream:
         assert await stream.end() == close_codes.CLOSE_NO_SUCH_LIVEBLOG
-    await settled(lambda: _true(live_site.parts.desks.counts() == {}))
+    await settled(lambda: _true(live_site.parts.desk_rooms.counts() == {}))
 
 
 async def _true(value: bool) -> bool:
@@ -259,16 +261,16 @@ async def test_a_get_without_an_upgrade_is_told_so(live_site: LiveSite) -> None:
     assert response.status_code == 426
 
 
-async def test_one_person_has_only_so_many_desks(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rooms, "DESKS_OF_USER_MAX", 2)
-    monkeypatch.setattr(rooms, "DESKS_MAX", 3)
+async def test_one_person_has_only_so_many_streams(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms, "STREAMS_OF_USER_MAX", 2)
+    monkeypatch.setattr(rooms, "STREAMS_MAX", 3)
     ada, bo, cy = [await signed_in(live_site.parts.store, name) for name in ("Ada", "Bo", "Cy")]
-    async with AsyncExitStack() as desks:
+    async with AsyncExitStack() as streams:
         for editor in (ada, ada, bo):
-            await (await desks.enter_async_context(at_desk(live_site, editor))).next()
+            await (await streams.enter_async_context(at_desk(live_site, editor))).next()
         assert await refused(live_site, ada) == 429
         assert await refused(live_site, cy) == 429
-    await settled(lambda: _true(live_site.parts.desks.counts() == {}))
+    await settled(lambda: _true(live_site.parts.desk_rooms.counts() == {}))
     async with at_desk(live_site, cy) as stream:
         await stream.next()
 
@@ -276,7 +278,7 @@ async def test_one_person_has_only_so_many_desks(live_site: LiveSite, monkeypatc
 # When it ends
 
 
-async def ended(stream: Desk) -> int:
+async def ended(stream: DeskStreamClient) -> int:
     """The code with which a stream ends, and in time."""
     return await stream.end(seconds=OVER)
 
@@ -332,15 +334,15 @@ async def test_nothing_ends_while_the_store_is_away(live_site: LiveSite, monkeyp
         await store.sessions.end(ada.by.id, ada.session_id, ada.by, now())
         with database_away(monkeypatch):
             with pytest.raises(StoreUnavailable):
-                await DeskUpkeep(store, parts.desks).check()
-            parts.desks.tell(SLUG, b'{"type":"note"}')
+                await DeskUpkeep(store, parts.desk_rooms).check()
+            parts.desk_rooms.tell(SLUG, b'{"type":"note"}')
             await stream.until("note")
-            assert len(parts.desks.desks()) == 1
+            assert len(parts.desk_rooms.streams()) == 1
         assert await ended(stream) == close_codes.CLOSE_SESSION_ENDED
 
 
 @pytest.mark.parametrize("word", ["presence", '{"type":"presence","entry":null,"state":"asleep"}'])
-async def test_a_desk_that_says_something_else_is_ended(live_site: LiveSite, word: str) -> None:
+async def test_a_stream_on_which_something_else_is_said_is_ended(live_site: LiveSite, word: str) -> None:
     ada = await signed_in(live_site.parts.store, "Ada")
     async with at_desk(live_site, ada) as stream:
         await stream.next()
@@ -348,7 +350,7 @@ async def test_a_desk_that_says_something_else_is_ended(live_site: LiveSite, wor
         assert await stream.end() == close_codes.CLOSE_TOO_TALKATIVE
 
 
-async def test_a_desk_that_says_too_much_is_ended(live_site: LiveSite) -> None:
+async def test_a_stream_on_which_too_much_is_said_is_ended(live_site: LiveSite) -> None:
     """As a viewer is."""
     ada = await signed_in(live_site.parts.store, "Ada")
     async with at_desk(live_site, ada) as stream:
@@ -362,7 +364,7 @@ async def test_a_desk_that_says_too_much_is_ended(live_site: LiveSite) -> None:
         assert await stream.end() == close_codes.CLOSE_TOO_BIG
 
 
-async def test_desks_leave_when_the_server_ends(live_site: LiveSite) -> None:
+async def test_desk_streams_leave_when_the_server_ends(live_site: LiveSite) -> None:
     """As viewers do: told before, and then closed."""
     ada = await signed_in(live_site.parts.store, "Ada")
     async with at_desk(live_site, ada) as stream:
@@ -372,24 +374,24 @@ async def test_desks_leave_when_the_server_ends(live_site: LiveSite) -> None:
         assert await stream.end() == close_codes.CLOSE_RESTART
 
 
-# Slow desks
+# Slow editors
 
 
 async def fill(site: LiveSite, enough: Callable[[], bool]) -> None:
-    """Tell the desks, which don't read, more and more until it is enough; of what hardly shrinks when deflated."""
+    """Tell the streams, which nobody reads, more and more until it is enough; of what hardly shrinks when deflated."""
     noise = secrets.token_hex(50_000).encode()
     async with asyncio.timeout(30):
         while not enough():
-            site.parts.desks.tell(SLUG, b'{"type":"note","padding":"%s"}' % noise)
+            site.parts.desk_rooms.tell(SLUG, b'{"type":"note","padding":"%s"}' % noise)
             await asyncio.sleep(0)
 
 
-async def test_a_desk_that_lagged_is_told_of_the_board(live_site: LiveSite) -> None:
+async def test_a_stream_that_lagged_is_told_of_the_board(live_site: LiveSite) -> None:
     """It missed hints; the tag tells whether it has to fetch anything."""
     ada = await signed_in(live_site.parts.store, "Ada")
     async with at_desk(live_site, ada, max_size=None) as stream:
         await stream.until("figures")
-        [slow] = live_site.parts.desks.desks()
+        [slow] = live_site.parts.desk_rooms.streams()
         await fill(live_site, lambda: slow.missed)
         tag = await live_site.parts.store.liveblogs.board_tag(SLUG)
         assert await stream.until("board") == {"type": "board", "board": tag}
@@ -398,15 +400,15 @@ async def test_a_desk_that_lagged_is_told_of_the_board(live_site: LiveSite) -> N
 
 
 @pytest.mark.slow
-async def test_a_desk_that_never_reads_is_closed(settings: Settings, stack: Stack) -> None:
+async def test_a_stream_that_is_never_read_is_closed(settings: Settings, stack: Stack) -> None:
     """As a viewer is; others see the editor go, and readers notice nothing."""
     quick = settings.model_copy(update={"poll": 0.1, "lag_timeout": 0.2, "heartbeat": 1})
     async with serving(quick, stack) as site:
         ada, bo = [await signed_in(site.parts.store, name) for name in ("Ada", "Bo")]
         async with at_desk(site, ada, max_size=None, close_timeout=0), websocket(site, max_size=None) as reader:
             await reader.next()
-            await settled(lambda: _true(bool(site.parts.desks.desks())))
-            await fill(site, lambda: site.parts.desks.counts() == {})
+            await settled(lambda: _true(bool(site.parts.desk_rooms.streams())))
+            await fill(site, lambda: site.parts.desk_rooms.counts() == {})
             async with at_desk(site, bo) as other:
                 await other.people(("Bo", None, "here"))
             await site.publish()

@@ -38,14 +38,14 @@ def test_a_word_that_says_nothing_new_is_only_remembered() -> None:
     assert presence.said("match", 1, here("Ada"), 3 * LIFETIME)
 
 
-def test_two_desks_of_a_person_are_two_lines_only_if_they_differ() -> None:
+def test_two_streams_of_a_person_are_two_lines_only_if_they_differ() -> None:
     presence = DeskPresence()
-    for desk, person in enumerate([here("Ada"), here("Ada"), writing("Ada")]):
-        presence.said("match", desk, person, 0)
+    for stream, person in enumerate([here("Ada"), here("Ada"), writing("Ada")]):
+        presence.said("match", stream, person, 0)
     assert presence.people("match", 0) == [here("Ada"), writing("Ada")]
 
 
-def test_a_person_is_gone_when_the_desk_leaves_or_says_nothing_more() -> None:
+def test_a_person_is_gone_when_the_stream_leaves_or_says_nothing_more() -> None:
     presence = DeskPresence()
     presence.said("match", 1, here("Ada"), 0)
     presence.said("match", 2, here("Bo"), 5)

@@ -1,4 +1,4 @@
-"""Which writes desks are told of, beside what the public stream tells."""
+"""Which writes desk streams are told of, beside what the public stream tells."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_proposal_to_take_a_published_entry_down_is_told() -> None:
     assert told(EntryStatus.PUBLISHED, seen=False, proposed=True) == ["match published"]
 
 
-def test_a_withdrawn_entry_is_told_to_desks_as_a_draft() -> None:
+def test_a_withdrawn_entry_is_told_to_desk_streams_as_a_draft() -> None:
     """Readers see a deletion."""
     assert told(EntryStatus.DRAFT, seen=True) == ["match draft"]
 

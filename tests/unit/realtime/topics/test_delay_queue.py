@@ -65,21 +65,21 @@ def test_what_waits_keeps_its_time() -> None:
     assert line.due is None, "it has had its time"
 
 
-def test_what_is_withdrawn_loses_its_words() -> None:
+def test_what_is_gone_loses_its_words() -> None:
     """All that waits of the entry, and nothing else: not what was published again after that."""
     line = started()
     line.put(1, change(1, "a"), 1.0)
     line.put(2, change(2, "b"), 2.0)
     line.put(3, change(3, "a"), 3.0)
     line.put(5, change(5, "a"), 5.0)
-    line.withdraw("a", 4)
+    line.delete("a", 4)
     taken = line.take(9.0)
     assert [isinstance(each, ChangeFrame) and each.deletes for each in taken] == [True, False, True, False]
     assert [isinstance(each, ChangeFrame) and b"mer" in each.message for each in taken] == [False, True, False, True]
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond, only the position waits; what was taken or withdrawn makes room."""
+    """Beyond, only the position waits; what was taken or is gone makes room."""
     monkeypatch.setattr(delay_queue_module, "QUEUE_BYTES", 2 * len(change(1).message) + 10)
     line = started()
     for seq in (1, 2, 3):

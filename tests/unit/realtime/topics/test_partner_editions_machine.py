@@ -76,7 +76,7 @@ class Reader(StrictReader):
 
     def deleted(self) -> set[str]:
         """The entries that are deleted by now, and were there then."""
-        return {each.id for _, each in self._store.withdrawn(self.moment())}
+        return {each.id for _, each in self._store.gone(self.moment())}
 
     def moment(self) -> int:
         """How far the live blog had got, as long ago as the view is late."""

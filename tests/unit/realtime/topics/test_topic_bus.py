@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from liveserver.domain.change import Position, Withdrawal
+from liveserver.domain.change import GoneNotice, Position
 from liveserver.domain.topic import Topic
 from liveserver.protocol import messages
 from liveserver.protocol.frames import BUS_MESSAGE_MAX, ChangeDetails, ChangeFrame, pack
@@ -195,10 +195,10 @@ async def test_a_deletion_does_not_wait() -> None:
     here.topic_bus.publish("match", entry(1, "sea"))
     assert (here.take(), there.take()) == ([], [])
     here.topic_bus.publish("match", deletion(2, 5_000))
-    assert here.take() == [(LATE, Withdrawal("a", 2, 5_000)), (LATE_SEA, Withdrawal("a", 2, 5_000))]
-    assert there.take() == [(LATE, Withdrawal("a", 2, 5_000))], "from the message as well as from the frame"
+    assert here.take() == [(LATE, GoneNotice("a", 2, 5_000)), (LATE_SEA, GoneNotice("a", 2, 5_000))]
+    assert there.take() == [(LATE, GoneNotice("a", 2, 5_000))], "from the message as well as from the frame"
     here.topic_bus.publish("match", deletion(3))
-    assert here.take() == [(LATE, Withdrawal("a", 3)), (LATE_SEA, Withdrawal("a", 3))]
+    assert here.take() == [(LATE, GoneNotice("a", 3)), (LATE_SEA, GoneNotice("a", 3))]
     for end in (here, there):
         await end.topic_bus.close()
 

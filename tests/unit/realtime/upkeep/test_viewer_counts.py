@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from liveserver.realtime.upkeep import presence
+from liveserver.realtime.upkeep import announced_counts
 from tests.support.api.site import settled
 from tests.support.hub_cluster import MATCH, SOON, WHOLE, Node, cluster
 
@@ -42,7 +42,7 @@ async def test_heartbeats_count_the_viewers_of_all_nodes() -> None:
 
 
 async def test_every_node_says_by_itself_how_many_viewers_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(presence, "INTERVAL", SOON)
+    monkeypatch.setattr(announced_counts, "INTERVAL", SOON)
     async with cluster(nodes=2) as [node, elsewhere]:
         viewers = [await elsewhere.join(), await elsewhere.join()]
         await count_everywhere(node, 2)
@@ -51,8 +51,8 @@ async def test_every_node_says_by_itself_how_many_viewers_it_has(monkeypatch: py
 
 
 async def test_a_node_that_says_nothing_any_more_is_counted_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(presence, "INTERVAL", SOON)
-    monkeypatch.setattr(presence, "LIFETIME", 5 * SOON)
+    monkeypatch.setattr(announced_counts, "INTERVAL", SOON)
+    monkeypatch.setattr(announced_counts, "LIFETIME", 5 * SOON)
     async with cluster(nodes=2) as [node, elsewhere]:
         await elsewhere.join()
         await count_everywhere(node, 1)
@@ -62,7 +62,7 @@ async def test_a_node_that_says_nothing_any_more_is_counted_no_more(monkeypatch:
 
 async def test_while_the_bus_is_down_the_count_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody can be heard, which says nothing of who is there."""
-    monkeypatch.setattr(presence, "LIFETIME", 0.05)
+    monkeypatch.setattr(announced_counts, "LIFETIME", 0.05)
     async with cluster(nodes=2) as [node, elsewhere]:
         await elsewhere.join()
         elsewhere.hub.announce()

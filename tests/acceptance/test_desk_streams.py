@@ -1,4 +1,4 @@
-"""Desks on three nodes with one database and one Redis: hints, people and ends of sessions reach all of them."""
+"""Desk streams on three nodes with one database and one Redis: hints, people and ends of sessions reach all of them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from liveserver.newsroom.desk.presence import LIFETIME
 from liveserver.protocol import close_codes
 from liveserver.store import Store
 from tests.acceptance.serving import ForkedServer, LiveServer, started
-from tests.support.desks import Desk, desk, signed_in
+from tests.support.desk_streams import DeskStreamClient, desk_stream, signed_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.support.desks import Editor
+    from tests.support.desk_streams import Editor
     from tests.support.services import RedisServer
 
 PUBLIC = "http://live.example.org"
@@ -47,13 +47,13 @@ class Newsroom(NamedTuple):
         return slug
 
     @asynccontextmanager
-    async def desks(self, slug: str, *editors: Editor) -> AsyncIterator[list[Desk]]:
-        """A desk at each node, one after the other; each has had its `hello`."""
+    async def desk_streams(self, slug: str, *editors: Editor) -> AsyncIterator[list[DeskStreamClient]]:
+        """A desk stream at each node, one after the other; each has had its `hello`."""
         async with AsyncExitStack() as stack:
             found = []
             for node, editor in zip(self.nodes, editors, strict=False):
                 url = f"ws://127.0.0.1:{node.port}"
-                found.append(await stack.enter_async_context(desk(url, editor, slug, origin=PUBLIC)))
+                found.append(await stack.enter_async_context(desk_stream(url, editor, slug, origin=PUBLIC)))
                 await found[-1].next()
             yield found
 
@@ -77,26 +77,26 @@ async def newsroom(tmp_path: Path, redis_server: RedisServer) -> AsyncIterator[N
         yield Newsroom(nodes, store, await nodes[0].key())
 
 
-async def test_hints_and_people_reach_the_desks_of_all_nodes(newsroom: Newsroom) -> None:
+async def test_hints_and_people_reach_the_desk_streams_of_all_nodes(newsroom: Newsroom) -> None:
     """Whichever node somebody writes at."""
     slug = await newsroom.liveblog()
     ada, bo, cy = [await signed_in(newsroom.store, name) for name in ("Ada", "Bo", "Cy")]
-    async with newsroom.desks(slug, ada, bo, cy) as desks:
+    async with newsroom.desk_streams(slug, ada, bo, cy) as streams:
         everybody = [("Ada", None, "here"), ("Bo", None, "here"), ("Cy", None, "here")]
-        await asyncio.gather(*(one.people(*everybody) for one in desks))
+        await asyncio.gather(*(one.people(*everybody) for one in streams))
         for node in newsroom.nodes:
             async with Client(node.url, newsroom.key) as client:
                 draft = await client.publish(slug, {"body": "<p>Secret</p>", "status": "draft"})
-            hints = await asyncio.gather(*(one.until("work") for one in desks))
+            hints = await asyncio.gather(*(one.until("work") for one in streams))
             assert [(hint["id"], hint["version"], hint["status"]) for hint in hints] == [(draft["id"], 1, "draft")] * 3
-        await desks[0].say(ENTRY, "writing")
-        await asyncio.gather(*(one.people(("Ada", ENTRY, "writing"), *everybody[1:]) for one in desks))
+        await streams[0].say(ENTRY, "writing")
+        await asyncio.gather(*(one.people(("Ada", ENTRY, "writing"), *everybody[1:]) for one in streams))
 
 
 async def test_a_session_that_ends_ends_its_streams_on_all_nodes(newsroom: Newsroom) -> None:
     slug = await newsroom.liveblog()
     ada, bo = [await signed_in(newsroom.store, name) for name in ("Ada", "Bo")]
-    async with newsroom.desks(slug, ada, ada, bo) as [one, two, other]:
+    async with newsroom.desk_streams(slug, ada, ada, bo) as [one, two, other]:
         await newsroom.store.sessions.end(ada.by.id, ada.session_id, ada.by, now())
         codes = await asyncio.gather(*(stream.end(seconds=2.0) for stream in (one, two)))
         assert codes == [close_codes.CLOSE_SESSION_ENDED] * 2
@@ -111,7 +111,7 @@ async def test_the_people_of_a_node_that_was_killed_are_gone_in_time(newsroom: N
     """
     slug = await newsroom.liveblog()
     ada, bo = [await signed_in(newsroom.store, name) for name in ("Ada", "Bo")]
-    async with newsroom.desks(slug, ada, bo) as [one, two]:
+    async with newsroom.desk_streams(slug, ada, bo) as [one, two]:
         await one.people(("Ada", None, "here"), ("Bo", None, "here"))
         await two.say(ENTRY)
         said = monotonic()

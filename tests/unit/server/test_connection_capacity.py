@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from liveserver.server.connection_limit import OWN, RESERVE_MAX, UNLIMITED, capacity
+from liveserver.server.connection_capacity import OWN, RESERVE_MAX, UNLIMITED, capacity
 
 
 @pytest.mark.parametrize("limit", [0, 1, OWN, OWN + 1, 256, 1024, 20_000, UNLIMITED])

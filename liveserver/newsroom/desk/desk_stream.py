@@ -1,6 +1,6 @@
-"""One desk: the stream of an editor who is signed in, and has one live blog open.
+"""A desk stream: the open stream of an editor who is signed in at the desk, and works on one live blog.
 
-To the hub, a desk is a viewer of the live blog, so that it gets the same changes in the same bytes as readers do.
+To the hub, a desk stream is a viewer of the live blog. So it gets the same changes in the same bytes as readers do.
 """
 
 from __future__ import annotations
@@ -22,55 +22,55 @@ if TYPE_CHECKING:
     from liveserver.realtime.viewer import Viewer
 
 
-class Desk:
-    """An editor's desk. Implements the transports' `ViewerEvents`, as a reader's `Subscription` does."""
+class DeskStream:
+    """An editor's open stream. Implements the transports' `ViewerEvents`, as a reader's `Subscription` does."""
 
     def __init__(self, hub: Hub, rooms: DeskRooms, slug: str, by: Principal) -> None:
-        """`by`: the user at the desk, with the session from which the stream was opened."""
+        """`by`: the user who is signed in, with the session from which the stream was opened."""
         self._hub = hub
         self._rooms = rooms
         self._topic = Topic(slug)
         self.by = by
         self.slug = slug
         self.viewer: Viewer | None = None
-        """The viewer to write to; None until the desk has had its `hello`, and after its end."""
+        """The viewer to write to; None until the stream has had its `hello`, and after its end."""
         self.missed = False
-        """True if a message wasn't written to the desk, because the desk lagged or had no `hello` yet."""
+        """True if a message wasn't written to the stream, because it lagged or had no `hello` yet."""
         self._connection: Viewer | None = None
         self._ended = False
 
     @property
     def session(self) -> str:
-        """The hash of the token of the desk's session."""
+        """The hash of the token of the session from which the stream was opened."""
         return self.by.session or ""
 
     def person(self, word: Word | None = None) -> Person:
-        """Return the editor as other editors see them. `word`: the desk's last word; None if it has sent none yet."""
+        """Return the editor as other editors see them. `word`: the stream's last word; None if it has sent none yet."""
         entry, state = word or (None, DeskState.HERE)
         return Person(self.by.id, self.by.name, entry, state)
 
     async def join(self, viewer: Viewer, after: Position | None, /) -> None:
-        """Register the desk. Send it `hello`, then the changes after a position; no changes if `after` is None.
+        """Register the stream. Send it `hello`, then the changes after a position; no changes if `after` is None.
 
         Raises Draining if the process is about to end, NotFound if the live blog doesn't exist, and StoreUnavailable.
         """
         self._connection = viewer
-        # From here on the desk notes what it isn't sent. So no hint is lost between reading the tag and `hello`.
+        # From here on the stream notes what it isn't sent. So no hint is lost between reading the tag and `hello`.
         self._rooms.enter(self)
         tag = await self._rooms.board_tag(self.slug)
         if self._ended:
             return
         fields = desk_messages.hello_fields(self.by, self.slug, tag)
-        await self._hub.join(self._topic, viewer, after, desk=fields)
+        await self._hub.join(self._topic, viewer, after, desk_fields=fields)
         if self._ended:
             return
-        # Should the desk lag, `hello` comes again, without the tag, which is old by then. The message `board` follows.
+        # If the stream lags, `hello` comes again, without the tag, which is old by then. The message `board` follows.
         del fields["board"]
         self.viewer = viewer
         self._rooms.greet(self)
 
     def writable(self, viewer: Viewer, /) -> None:
-        """Send the desk, which lagged, the changes that it missed, and then the present state (`DeskRooms.greet`).
+        """Send the stream, which lagged, the changes that it missed, and then the present state (`DeskRooms.greet`).
 
         Called by the viewer when it can be written to again.
         """
@@ -79,7 +79,7 @@ class Desk:
             self._rooms.greet(self)
 
     def said(self, viewer: Viewer, message: bytes, /) -> None:
-        """Note the word in a message of the desk. For any other message, end the desk with CLOSE_TOO_TALKATIVE."""
+        """Note the word in a message of the editor. For any other message, end the stream with CLOSE_TOO_TALKATIVE."""
         word = desk_messages.read_word(message)
         if word is not None:
             self._rooms.heard(self, word)
@@ -89,17 +89,17 @@ class Desk:
             asyncio.get_running_loop().call_soon(self.end, close_codes.CLOSE_TOO_TALKATIVE)
 
     def asked(self) -> int:
-        """Return 0: the server asks desks for no answers, such as confirmations."""
+        """Return 0: the server asks editors for no answers, such as confirmations."""
         return 0
 
     def gone(self, viewer: Viewer, /) -> None:
-        """Note that the desk's connection has ended."""
+        """Note that the stream's connection has ended."""
         self._ended, self.viewer = True, None
         self._hub.leave(self._topic, viewer)
         self._rooms.leave(self)
 
     def end(self, code: int) -> None:
-        """End the desk's connection with a close code. Nothing is sent to it from now on."""
+        """End the stream's connection with a close code. Nothing is sent to it from now on."""
         connection = self._connection
         if connection is not None and not self._ended:
             self.gone(connection)

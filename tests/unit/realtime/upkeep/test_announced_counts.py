@@ -5,14 +5,14 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from liveserver.realtime.upkeep.presence import SLUGS_MAX, Presence
+from liveserver.realtime.upkeep.announced_counts import SLUGS_MAX, AnnouncedCounts
 
 
-def two() -> tuple[Presence, Presence]:
-    return Presence("here"), Presence("there")
+def two() -> tuple[AnnouncedCounts, AnnouncedCounts]:
+    return AnnouncedCounts("here"), AnnouncedCounts("there")
 
 
-def tell(speaker: Presence, listener: Presence, now: float = 0, **here: int) -> None:
+def tell(speaker: AnnouncedCounts, listener: AnnouncedCounts, now: float = 0, **here: int) -> None:
     """One says how many viewers it has, and the other hears it."""
     for message in speaker.announcements(here):
         listener.take(message, now)
@@ -28,7 +28,7 @@ def test_what_a_node_says_replaces_what_it_said() -> None:
 def test_nodes_add_up() -> None:
     here, there = two()
     tell(there, here, match=3)
-    tell(Presence("yonder"), here, match=4)
+    tell(AnnouncedCounts("yonder"), here, match=4)
     assert here.elsewhere("match") == 7
 
 
@@ -51,7 +51,7 @@ def test_the_last_viewer_to_leave_is_told_of_once() -> None:
 def test_a_node_that_says_nothing_is_forgotten() -> None:
     here, there = two()
     tell(there, here, now=1, match=3)
-    tell(Presence("yonder"), here, now=4, match=4)
+    tell(AnnouncedCounts("yonder"), here, now=4, match=4)
     here.forget(1)
     assert here.elsewhere("match") == 7
     here.forget(4)

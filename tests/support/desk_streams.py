@@ -1,4 +1,4 @@
-"""Editors who are signed in, and the streams of their desks, as they read them."""
+"""Editors who are signed in, and the desk streams that they read."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ async def signed_in(store: Store, name: str, role: Role | None = Role.EDITOR, *m
 
 
 @asynccontextmanager
-async def desk(
+async def desk_stream(
     url: str, editor: Editor, slug: str, *, origin: str, query: str = "", **more: Any
-) -> AsyncIterator[Desk]:
-    """The stream of an editor's desk. `url`: the server's, with the scheme ws."""
+) -> AsyncIterator[DeskStreamClient]:
+    """A desk stream of an editor. `url`: the server's, with the scheme ws."""
     path = f"{url}/desk/api/v1/liveblogs/{slug}/stream{query}"
     async with connect(path, additional_headers=editor.headers(origin), **more) as connection:
-        yield Desk(connection)
+        yield DeskStreamClient(connection)
 
 
-class Desk:
-    """What a desk hears, and says."""
+class DeskStreamClient:
+    """The editor's end of a desk stream."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection

@@ -1,11 +1,11 @@
-"""A benchmark of editors: what many desks on a live blog cost its readers.
+"""A benchmark of editors: what many desk streams of a live blog cost its readers.
 
-    python -m benchmarks.desks --desks 200 --viewers 2000 --rounds 5
+    python -m benchmarks.desk_streams --streams 200 --viewers 2000 --rounds 5
 
 Starts a liveserver with a new database. `liveserver bench` measures readers of one live blog: in turn alone, with more
-readers, and with desks of as many editors. The further readers and the desks are held by this process,
-which takes a part of the machine, too. Each desk says every ten seconds where its editor is; every third time that is
-another entry. Prints the medians.
+readers, and with the desk streams of as many editors. The further readers and the desk streams are held by this
+process, which takes a part of the machine, too. Each editor says every ten seconds where they are; every third time
+that is another entry. Prints the medians.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from benchmarks.takedown import _key
 from liveserver.client import Client
 from liveserver.domain.ids import new_id
 from liveserver.store import Store
-from tests.support.desks import Editor, signed_in
+from tests.support.desk_streams import Editor, signed_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-SLUG = "desks"
+SLUG = "desk"
 SAYS = 10.0
 """Seconds between two words of an editor."""
 STAYS = 3
@@ -46,8 +46,8 @@ HANDSHAKE = (
 )
 
 
-class Desk(asyncio.Protocol):
-    """An editor's desk, which throws away what it is told, so that it costs this machine little."""
+class DeskStreamClient(asyncio.Protocol):
+    """The editor's end of a desk stream, which throws away what it is told, so that it costs this machine little."""
 
     def __init__(self, editor: Editor, origin: str, path: str) -> None:
         self._path = path
@@ -82,19 +82,19 @@ class Desk(asyncio.Protocol):
 
 @asynccontextmanager
 async def _connected(editors: list[Editor], port: int, path: str) -> AsyncIterator[None]:
-    desks = [Desk(editor, f"http://127.0.0.1:{port}", path) for editor in editors]
-    for desk in desks:
-        await asyncio.get_running_loop().create_connection(partial(_same, desk), "127.0.0.1", port)
-        await desk.opened
+    clients = [DeskStreamClient(editor, f"http://127.0.0.1:{port}", path) for editor in editors]
+    for client in clients:
+        await asyncio.get_running_loop().create_connection(partial(_same, client), "127.0.0.1", port)
+        await client.opened
     yield
-    for desk in desks:
-        assert not desk.transport.is_closing(), "the server has ended a desk"
-        desk.transport.abort()
+    for client in clients:
+        assert not client.transport.is_closing(), "the server has ended a stream"
+        client.transport.abort()
     await asyncio.sleep(1)
 
 
-def _same(desk: Desk) -> Desk:
-    return desk
+def _same(client: DeskStreamClient) -> DeskStreamClient:
+    return client
 
 
 async def _bench(port: int, key: str, pid: int, viewers: int, directory: str) -> dict[str, Any]:
@@ -114,8 +114,8 @@ async def _bench(port: int, key: str, pid: int, viewers: int, directory: str) ->
 async def measure(count: int, viewers: int, rounds: int, port: int) -> None:
     """Start a server, measure, and print the figures.
 
-    `count`: the number of desks. `viewers`: the number of readers. `rounds`: how often both are measured. `port`: the
-    server's port.
+    `count`: the number of desk streams. `viewers`: the number of readers. `rounds`: how often both are measured.
+    `port`: the server's port.
     """
     with tempfile.TemporaryDirectory() as directory:
         database = f"sqlite:///{directory}/live.db"
@@ -127,20 +127,20 @@ async def measure(count: int, viewers: int, rounds: int, port: int) -> None:
         )
         try:
             async with Client(f"http://127.0.0.1:{port}", key) as client:
-                await client.create_liveblog({"slug": SLUG, "title": "Desks", "language": "en", "timezone": "UTC"})
+                await client.create_liveblog({"slug": SLUG, "title": "Desk", "language": "en", "timezone": "UTC"})
             store = await Store.open(database)
             editors = [await signed_in(store, f"Editor {number}") for number in range(count)]
             await store.close()
-            alone, with_readers, with_desks = [], [], []
+            alone, with_readers, with_streams = [], [], []
             for _ in range(rounds):
                 alone.append(await _bench(port, key, server.pid, viewers, directory))
                 async with _connected(editors, port, READ):
                     with_readers.append(await _bench(port, key, server.pid, viewers, directory))
                 async with _connected(editors, port, WORK):
-                    with_desks.append(await _bench(port, key, server.pid, viewers, directory))
+                    with_streams.append(await _bench(port, key, server.pid, viewers, directory))
             _print(f"{viewers} readers", alone)
             _print(f"{viewers} readers, and {count} more", with_readers)
-            _print(f"{viewers} readers, and {count} desks", with_desks)
+            _print(f"{viewers} readers, and {count} desk streams", with_streams)
         finally:
             server.terminate()
             await server.wait()
@@ -155,14 +155,14 @@ def _print(name: str, runs: list[dict[str, Any]]) -> None:
 def main() -> None:
     """Read the options, and measure."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--desks", type=int, default=200)
+    parser.add_argument("--streams", type=int, default=200)
     parser.add_argument("--viewers", type=int, default=2_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--port", type=int, default=8098)
     given = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    asyncio.run(measure(given.desks, given.viewers, given.rounds, given.port))
+    asyncio.run(measure(given.streams, given.viewers, given.rounds, given.port))
 
 
 if __name__ == "__main__":

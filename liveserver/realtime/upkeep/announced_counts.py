@@ -1,4 +1,4 @@
-"""Presence: the number of viewers that each live blog has on the other nodes. This module does no I/O.
+"""Announced counts: the numbers of viewers that each live blog has on the other nodes. This module does no I/O.
 
 Every node (server process) announces its numbers of viewers every INTERVAL seconds. One message is enough, however many
 viewers there are. Only a node with more than SLUGS_MAX live blogs needs several messages. The other nodes keep each
@@ -31,7 +31,7 @@ class _Count(NamedTuple):
     at: float
 
 
-class Presence:
+class AnnouncedCounts:
     """The numbers of viewers that the other nodes have announced. The class also makes this node's announcements."""
 
     def __init__(self, node: str, counts_name: str = "viewers") -> None:
