@@ -161,24 +161,25 @@ def _load(
     """
     for name in SECTIONS:
         count = 0
+        query = insertion(connection, present[name]) if name in KEPT else insert(present[name])
         for batch in archive.batches(name):
             transaction.step()
-            rows = [
-                _row(archive, name, count + number, row, present[name], safe) for number, row in enumerate(batch, 1)
-            ]
-            query = insertion(connection, present[name]) if name in KEPT else insert(present[name])
-            if people is not None:
-                rows = people.rows(name, rows)
+            rows: dict[int, Row] = {}
+            for number, item in enumerate(batch, count + 1):
+                row = _row(archive, name, number, item, present[name], safe)
+                chosen = row if people is None else people.row(name, row)
+                if chosen is not None:
+                    rows[number] = chosen
+            count += len(batch)
             try:
-                _insert(connection, query, rows)
+                _insert(connection, query, list(rows.values()))
             except _Refused:
-                for number, row in enumerate(rows, 1):
+                for number, row in rows.items():
                     try:
                         _insert(connection, query, [row])
                     except _Refused as error:
-                        raise _bad(archive, name, count + number, str(error)) from error
+                        raise _bad(archive, name, number, str(error)) from error
                 raise
-            count += len(rows)
 
 
 def _row(archive: Archive, name: str, number: int, row: object, table: Table, safe: Safe | None) -> Row:
