@@ -63,7 +63,7 @@ REFUSAL_REST_MAX = 10.0
 longer, as the connection may be an innocent client's. So an address with many connections is sent more refusals than
 `REFUSALS`: with 2,000 connections, some 270 a second."""
 
-KEYS_KEPT = 4_096
+HOSTS_KEPT = 4_096
 """The greatest number of hosts whose network prefixes are remembered. Most clients send several requests, and
 computing a prefix takes half of the time that the limits take for a new connection."""
 
@@ -118,7 +118,7 @@ class RequestLimits:
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         names = f"{settings.forwarded_allow_ips},{settings.limit_exempt}".split(",")
-        self._key_of = lru_cache(KEYS_KEPT)(partial(_key_of, Networks(names)))
+        self._prefix_of = lru_cache(HOSTS_KEPT)(partial(_prefix_of, Networks(names)))
         """A function that returns the network prefix by which a host is counted; None if the host isn't limited."""
         self._held = ConcurrencyLimiter(settings.limit_streams_held)
         template = "more {requests} from this address than {limit} a {unit}"
@@ -147,13 +147,16 @@ class RequestLimits:
             FAILED_KEYS_SECONDS,
         )
         self._refusals = RateLimiter(REFUSALS, REFUSALS_AT_ONCE, clock)
-        self._by_key = Limit(
-            "key", f"more requests with this key than {settings.limit_by_key} a second", settings.limit_by_key, clock
+        self._by_principal = Limit(
+            "key",
+            f"more requests of this user or key than {settings.limit_by_key} a second",
+            settings.limit_by_key,
+            clock,
         )
 
     def prefix_of(self, peer: Peer) -> bytes | None:
         """Return the network prefix by which a peer's requests are counted; None if they aren't limited by address."""
-        return self._key_of(peer[0]) if peer else None
+        return self._prefix_of(peer[0]) if peer else None
 
     def stream(self, peer: Peer) -> Permit | None:
         """Count a stream that the peer is about to open.
@@ -223,21 +226,21 @@ class RequestLimits:
 
         `ref`: the `Principal.ref` of the API key or user.
         """
-        self._by_key.take(ref)
+        self._by_principal.take(ref)
 
     def wrote(self, ref: str, size: int) -> None:
         """Count more requests of an API key or a user that wrote an entry: one for each `WRITTEN` characters in it.
 
         `ref`: see `by_principal`. `size`: the number of characters of the entry's body.
         """
-        self._by_key.owe(ref, size // WRITTEN)
+        self._by_principal.owe(ref, size // WRITTEN)
 
     def asked_viewers(self, ref: str) -> None:
         """Count `ASKED` more requests, for a deletion that asks all viewers for a confirmation.
 
         `ref`: the API key or user that deleted the entry (see `by_principal`).
         """
-        self._by_key.owe(ref, ASKED)
+        self._by_principal.owe(ref, ASKED)
 
     def _by_address(self, limit: Limit, peer: Peer) -> None:
         key = self.prefix_of(peer)
@@ -245,6 +248,6 @@ class RequestLimits:
             limit.take(key)
 
 
-def _key_of(exempt: Networks, host: str) -> bytes | None:
+def _prefix_of(exempt: Networks, host: str) -> bytes | None:
     address = packed(host)
     return None if address is None or address in exempt else network_prefix(address)

@@ -48,7 +48,7 @@ def write_backup(address: str, path: Path, *, force: bool) -> str:
 
 
 def restore_backup(address: str, path: Path, *, force: bool) -> str:
-    """Restore a database from a backup file, and return the line that tells the user the result.
+    """Restore a database from a backup file, and return the lines that tell the user the result.
 
     `address`: the database's URL. `path`: the backup file; `PIPE` for standard input. `force`: True to replace the live
     blogs in the database. Raises BadBackup if the file isn't a valid backup. Raises Conflict if the database has live
@@ -60,7 +60,12 @@ def restore_backup(address: str, path: Path, *, force: bool) -> str:
     with locked(address, busy), _input(path) as file:
         restored = interruption.run(restore(address, file, replace=force, safe=as_kept))
     line = f"Restored {hide_password(address)}: {describe(restored.now)}."
-    return f"{line} Replaced: {describe(restored.replaced)}." if restored.replaced.liveblogs else line
+    if restored.replaced.liveblogs:
+        line = f"{line} Replaced: {describe(restored.replaced)}."
+    if not restored.erased:
+        return line
+    names = [f"{entry.slug}/{entry.entry_id}" for entry in restored.erased]
+    return "\n".join((line, "Erased again, as the database says that they were erased:", *names))
 
 
 def about_pictures(settings: Settings, advice: str) -> str:

@@ -33,12 +33,14 @@ _ILLUSTRATION = re.compile(rf'(<figure class="gallery">)|{IMG_PATTERN}(?:{_CAPTI
 ILLUSTRATIONS_MAX = 20
 """The greatest number of pictures of one body that feeds and structured data list, in addition to the body's HTML. The
 HTML itself contains all pictures of the body."""
-_ALONE = re.compile(r'<p(?: [^>]*)?>\s*(?:<a href="([^"]+)"[^>]*>([^<]+)</a>|(https?://[^<\s]+))\s*</p>')
+# An address without a scheme begins with a host. No host has more than 253 characters.
+_ADDRESS = r"(?:https?://|[A-Za-z0-9.-]{4,253}/)[^<\s]+"
+_ALONE = re.compile(rf'<p(?: [^>]*)?>\s*(?:<a href="([^"]+)"[^>]*>([^<]+)</a>|({_ADDRESS}))\s*</p>')
 CARDS_MAX = 50
 """The greatest number of cards in one body. Cards for embeds and cards for lone addresses are counted together. Further
 embeds and addresses stay as they are. The HTML of a card is ten times as long as the HTML of a link."""
 
-_SCHEME = re.compile(r"https?://(?:www\.)?", re.IGNORECASE)
+_SCHEME = re.compile(r"https?://", re.IGNORECASE)
 
 
 class BodyRenderer:
@@ -55,12 +57,9 @@ class BodyRenderer:
         """Return a body for readers: its pictures as complete `<img>` elements, its embeds as cards.
 
         An embed becomes a card if `EmbedProviders` recognises its address. The same is true of an address that is alone
-        in its paragraph. There are at most CARDS_MAX cards.
+        in its paragraph, also without its scheme (`youtu.be/…`). There are at most CARDS_MAX cards.
         """
         body = self.with_pictures(body)
-        if "://" not in body:
-            return body
-
         cards_left = CARDS_MAX
 
         def recognised(address: str) -> Embed | None:
@@ -75,6 +74,8 @@ class BodyRenderer:
 
         def alone(match: re.Match[str]) -> str:
             address = unescape(match[1] or match[3]).strip()
+            if match[3] and not _SCHEME.match(address):
+                address = f"https://{address}"
             if match[1] and _bare(unescape(match[2])) != _bare(address):
                 return match[0]
             recognised_embed = recognised(address)
@@ -118,9 +119,9 @@ class BodyRenderer:
 
 
 def _bare(address: str) -> str:
-    """Return an address without its scheme, without `www.` after the scheme, and without a slash at the end. Editors'
-    tools often show addresses in this form."""
-    return _SCHEME.sub("", address.strip()).removesuffix("/")
+    """Return an address without its scheme, without `www.` at the beginning, and without a slash at the end. Editors'
+    tools often show addresses in such a form."""
+    return _SCHEME.sub("", address.strip(), count=1).removeprefix("www.").removesuffix("/")
 
 
 def _card(embed: Embed, title: str, caption: str, texts: Translations) -> str:

@@ -149,7 +149,7 @@ class Settings(BaseSettings):
         100, description="The same of pages, feeds and cards; the live blogs' newest pages aren't counted"
     )
     limit_by_key: Annotated[int, Field(ge=0, le=100_000)] = Field(
-        50, description="API requests with one key a second, and 20 times as many at once; 0 for no limit"
+        50, description="API requests of one user or key a second, and 20 times as many at once; 0 for no limit"
     )
     limit_failed_keys: Annotated[int, Field(ge=0, le=100_000)] = Field(
         20, description="API keys that aren't good, of one address a minute, until it is 429 instead; 0 for no limit"

@@ -18,7 +18,7 @@ from liveserver.store.backup import dump, sections
 from liveserver.store.backup import restore as restoring
 from liveserver.store.backup.archive import Holdings
 from liveserver.store.backup.dump import backup
-from liveserver.store.backup.restore import restore
+from liveserver.store.backup.restore import Restored, restore
 from tests.support.backups import REQUEST, back_up, query, seen
 from tests.support.principals import NEWSROOM, named
 from tests.support.store_samples import TYPOGRAPHY, a_liveblog, an_entry, at
@@ -59,7 +59,7 @@ async def test_everything_comes_back(filled: Store, store_url: str, target_url: 
         "identities": 0,
         "acts": 28,
     }
-    assert await restore(target_url, path) == (Holdings(0, 0, None), manifest.holds)
+    assert await restore(target_url, path) == Restored(Holdings(0, 0, None), manifest.holds)
     target = await Store.open(target_url, migrate=False)
     assert await seen(target) == expected
     replayed = await target.entries.create("match", an_entry(), by=named(TYPOGRAPHY), idempotency=REQUEST)

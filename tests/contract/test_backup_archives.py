@@ -11,9 +11,12 @@ import orjson
 import pytest
 
 from liveserver.domain.errors import BadBackup, FieldError, InvalidInput
+from liveserver.domain.ids import now
 from liveserver.store.backup.archive import ArchiveWriter, Holdings
 from liveserver.store.backup.restore import restore
+from liveserver.store.repositories.people.credentials import Credential, NewPasskey
 from tests.support.backups import back_up, query, seen
+from tests.support.people_samples import joined
 from tests.support.store_samples import NOON
 
 if TYPE_CHECKING:
@@ -157,6 +160,22 @@ async def test_rows_that_no_liveserver_has_written(
             assert f"{path} " in words
             assert f"row {row} of its {section}: " in words or "aren't those of" in words
             assert await seen(filled) == before
+
+
+async def test_the_number_of_a_bad_row_counts_rows_that_are_left_out(filled: Store, store_url: str, path: Path) -> None:
+    """As are passkeys of people whom the database has."""
+    original = path.with_name("original.zip")
+    await joined_with_passkey(filled, "Ada", "its id")
+    await back_up(store_url, original)
+    nobodys = {"id": "new", "user_id": "u_000000000000"}
+    await asyncio.to_thread(forged, original, path, "passkeys", 2, lambda row: {**row, **nobodys})
+    with pytest.raises(BadBackup, match=r"row 2 of its passkeys: .*(FOREIGN KEY|foreign key)"):
+        await restore(store_url, path, replace=True)
+
+
+async def joined_with_passkey(store: Store, name: str, passkey_id: str) -> None:
+    user = await joined(store, name)
+    await store.credentials.change(user, Credential(passkey=NewPasskey(passkey_id, "key", 0, "Mac")), now())
 
 
 async def test_bodies_are_made_safe(filled: Store, store_url: str, path: Path) -> None:

@@ -13,7 +13,7 @@ from liveserver.domain.errors import Conflict, NotFound
 from liveserver.store import Idempotency, Store, tables
 from liveserver.store.backup import restore as restoring
 from liveserver.store.backup.archive import Holdings
-from liveserver.store.backup.restore import restore
+from liveserver.store.backup.restore import Restored, restore
 from liveserver.store.repositories import liveblogs, sequence
 from tests.support.backups import KEY, back_up, execute, seen
 from tests.support.principals import NEWSROOM
@@ -53,7 +53,7 @@ async def test_what_came_after_the_backup_is_replaced(filled: Store, store_url: 
     [newest] = (await filled.entries.page("match", limit=1)).items
     await filled.entries.delete("match", newest.id, fine, by=NEWSROOM, at=at(60))
     restored = await restore(store_url, path, replace=True)
-    assert restored == (Holdings(3, 10, at(60)), Holdings(2, 10, at(50)))
+    assert restored == Restored(Holdings(3, 10, at(60)), Holdings(2, 10, at(50)))
     assert await seen(filled) == expected
     with pytest.raises(NotFound):
         await filled.liveblogs.find("late")

@@ -50,6 +50,6 @@ async def published(store: Store, **fields: Any) -> Entry:
 
 
 async def actions(store: Store, entry: Entry) -> list[str]:
-    """The actions on the entry in the audit log, oldest first."""
+    """The actions on the entry in the audit log, in the order of recording: the acts' own times are the tests'."""
     acts, _ = await store.acts.page(ActFilter(entry_id=entry.id), limit=100)
-    return [act.action for act in reversed(acts)]
+    return [act.action for act in sorted(acts, key=lambda act: act.id)]

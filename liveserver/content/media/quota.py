@@ -1,4 +1,4 @@
-"""Quotas of pictures, in bytes: one for all pictures together, and one for each owner (an API key, or a source)."""
+"""Quotas of pictures, in bytes: one for all pictures together, and one for each owner (a user, a key or a source)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class QuotaTerms(NamedTuple):
     total: int
     """How many bytes all pictures in the store may have together."""
     daily: int
-    """The quota of one owner (an API key, or a source): how many bytes of pictures it may add without a pause. All
+    """The quota of one owner (a user, a key or a source): how many bytes of pictures it may add without a pause. All
     files of each picture count. The used part of the quota comes back evenly, the whole quota within a day."""
     free: int
     """How many bytes must stay free on the disk of the pictures, as the database may need them."""
@@ -74,7 +74,9 @@ class MediaQuota:
         """
         if self._sent is not None and (wait := self._sent.wait(owner)):
             quota = Quota("pictures", self._terms.daily, unit="content-bytes", window=DAY)
-            raise TooManyRequests("this key, or source, sent as many pictures today as it may", quota, math.ceil(wait))
+            raise TooManyRequests(
+                "this user, key or source sent as many pictures today as it may", quota, math.ceil(wait)
+            )
         if self._terms.free:
             free = await self._free()
             if free is not None and free < self._terms.free:

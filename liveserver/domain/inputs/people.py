@@ -72,7 +72,7 @@ class MemberInput(RoleInput):
 class KeyInput(Input):
     """A new API key."""
 
-    name: Name = Field(description="The program or person that it is for")
+    name: Name = Field(description="The program that it is for")
     scopes: Annotated[list[Literal["publish", "manage"]], Field(min_length=1, max_length=2), AfterValidator(_unique)]
     liveblogs: KeyLiveblogs | None = Field(
         None, description="The slugs of the live blogs that it is limited to; without them, all"

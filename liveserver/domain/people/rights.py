@@ -143,7 +143,8 @@ class UserRights(NamedTuple):
     opened: bool = False
     """True if the user opened the live blog."""
     highest: Role | None = None
-    """The highest role that the user has as a member of any live blog; None if the user is a member of none."""
+    """The highest role that the user has as a member of any live blog. None if the user is a member of none, or if it
+    wasn't read, as it can't add a right."""
 
     def require(self, verb: Verb, slug: str | None, *, anywhere: bool = False) -> None:
         """Raise Forbidden, with the reason, unless one of the user's roles allows the verb.

@@ -309,7 +309,8 @@ OPERATIONS = (
         summary="List entries",
         answers={200: ("A page; `Link` names the next", schemas.EntryList)},
         problems=(401, 403, 404, 422, 503),
-        description="Published ones; with a key that may publish, drafts and scheduled ones too.",
+        description="Published ones. For a key with the scope `publish`, and at the desk for any role here, "
+        "also drafts, those in review and scheduled ones.",
         query=EntriesQuery,
         headers=("If-None-Match",),
     ),
@@ -321,7 +322,8 @@ OPERATIONS = (
         summary="Read an entry",
         answers={200: ("The entry; `ETag` is its version", _ENTRY)},
         problems=(401, 403, 404, 410, 503),
-        description="A published one; with a key that may publish, a draft or a scheduled one too.",
+        description="A published one. For a key with the scope `publish`, and at the desk for any role here, "
+        "also a draft, one in review or a scheduled one.",
         headers=("If-None-Match",),
     ),
     Operation(

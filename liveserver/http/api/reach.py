@@ -91,10 +91,10 @@ OPERATIONS = (
         endpoint=create_link,
         tag="Live blogs",
         summary="Make a link to the page that draws its reach",
-        answers={201: ("For who has no key; it is shown this once", schemas.ReachLinkObject)},
+        answers={201: ("For people without a key or session; it is shown this once", schemas.ReachLinkObject)},
         problems=(*WRITING, 404),
-        description="It is void when its time is over, and once the key that made it is revoked. Of a live blog’s "
-        "links the newest hundred are good.",
+        description="It is void when its time is over, and once the user or key that made it may no longer manage "
+        "the live blog. Of a live blog’s links the newest hundred are good.",
         verb=Verb.MANAGE,
         body=ReachLinkInput,
         example={"days": 7},

@@ -47,7 +47,7 @@ OPERATIONS = (
         summary="How many viewers have confirmed that an entry is gone",
         answers={200: ("As it stands; it goes on for a minute at most", schemas.TakedownObject)},
         problems=(401, 403, 404, 503),
-        description="Of an entry that was deleted with `confirm`. `{id}` is the entry’s.",
+        description="Of an entry that was deleted, withdrawn or erased with `confirm`. `{id}` is the entry’s.",
         verb=Verb.SEE,
     ),
     Operation(

@@ -42,17 +42,15 @@ class PeopleMerge:
         connection.execute(delete(tables.sessions))
         connection.execute(delete(tables.join_links))
 
-    def rows(self, name: str, rows: list[Row]) -> list[Row]:
-        """Return the rows to insert into the table `name`. `rows`: rows of this table in the backup.
+    def row(self, name: str, row: Row) -> Row | None:
+        """Return the row to insert into the table `name`; None for no row. `row`: a row of this table in the backup.
 
         Leaves out passkeys, identities and memberships of users who are in the database. A user who is only in the
         backup may have the same name as another user in the database. Then the user's id is added to the name.
         """
-        if name in {"passkeys", "identities", "memberships"}:
-            return [row for row in rows if row["user_id"] not in self._known]
-        if name == "users":
-            return [self._user(row) for row in rows]
-        return rows
+        if name in {"passkeys", "identities", "memberships"} and row["user_id"] in self._known:
+            return None
+        return self._user(row) if name == "users" else row
 
     def _user(self, row: Row) -> Row:
         if row["id"] in self._known or row["login"] not in self._logins:

@@ -31,6 +31,7 @@ from liveserver.store import schema, tables
 from liveserver.store.backup import row_checks
 from liveserver.store.backup.archive import Archive, Holdings, Row, printable
 from liveserver.store.backup.dump import backup
+from liveserver.store.backup.erasures import Erased, Erasures
 from liveserver.store.backup.long_transaction import LongTransaction
 from liveserver.store.backup.people_merge import KEPT, PeopleMerge, insertion
 from liveserver.store.backup.sections import SECTIONS, Tables, describe, holdings_in, tables_in
@@ -55,6 +56,8 @@ class Restored(NamedTuple):
 
     replaced: Holdings
     now: Holdings
+    erased: tuple[Erased, ...] = ()
+    """The entries that the backup had, and that were erased in the database after it was made."""
 
 
 async def restore(address: str, path: Path, *, replace: bool = False, safe: Safe = lambda body: body) -> Restored:
@@ -62,7 +65,7 @@ async def restore(address: str, path: Path, *, replace: bool = False, safe: Safe
 
     Returns the numbers of live blogs and entries before and after the restore. API keys and users of the database stay,
     and the backup's are added (`people_merge.py`). All sessions end. A key that is revoked in the database or in the
-    backup is revoked afterwards.
+    backup is revoked afterwards. Entries that were erased in the database stay erased (`erasures.py`).
     `address`: the URL of the database. `path`: the backup's file. `replace`: True if live blogs in the
     database may be replaced. `safe`: makes the body of an entry safe, as somebody else may have written the file.
 
@@ -130,16 +133,22 @@ def _replace(
             f"the database {shown(url)} holds {describe(replaced)}; the backup holds "
             f"{describe(archive.manifest.holds)}. --force replaces the one by the other"
         )
-    people = PeopleMerge(connection)
+    people, erasures = PeopleMerge(connection), Erasures(connection)
     for table in reversed(present.values()):
         if table.name not in KEPT:
             connection.execute(delete(table))
-    _load(connection, present, archive, transaction, safe, people)
+
+    def chosen(name: str, row: Row) -> Row | None:
+        kept = people.row(name, row)
+        return None if kept is None else erasures.row(name, kept)
+
+    _load(connection, present, archive, transaction, safe, chosen)
     people.finish(connection)
+    erased = erasures.finish(connection)
     _begin_histories(connection)
     if not is_sqlite(url):
         connection.execute(_NEXT_ID)
-    restored = Restored(replaced, holdings_in(connection, present))
+    restored = Restored(replaced, holdings_in(connection, present), erased)
     transaction.step()
     return restored
 
@@ -150,35 +159,34 @@ def _load(
     archive: Archive,
     transaction: LongTransaction,
     safe: Safe | None,
-    people: PeopleMerge | None = None,
+    choose: Callable[[str, Row], Row | None] = lambda _, row: row,
 ) -> None:
     """Insert all rows of the archive into the tables of the database. Raises BadBackup if a row isn't valid.
 
-    `people`: chooses the rows of people; None if the database is empty, so that all are inserted.
-
     `safe`: makes the body of an entry safe. If it is None, `row_checks.check` isn't called and bodies stay as they are.
-    Pass None for an archive of an earlier schema: its rows are checked after their migration.
+    Pass None for an archive of an earlier schema: its rows are checked after their migration. `choose`: returns the row
+    to insert into a table, made from a row of the archive; None for no row.
     """
     for name in SECTIONS:
         count = 0
+        query = insertion(connection, present[name]) if name in KEPT else insert(present[name])
         for batch in archive.batches(name):
             transaction.step()
-            rows = [
-                _row(archive, name, count + number, row, present[name], safe) for number, row in enumerate(batch, 1)
-            ]
-            query = insertion(connection, present[name]) if name in KEPT else insert(present[name])
-            if people is not None:
-                rows = people.rows(name, rows)
+            rows: dict[int, Row] = {}
+            for number, item in enumerate(batch, count + 1):
+                chosen = choose(name, _row(archive, name, number, item, present[name], safe))
+                if chosen is not None:
+                    rows[number] = chosen
+            count += len(batch)
             try:
-                _insert(connection, query, rows)
+                _insert(connection, query, list(rows.values()))
             except _Refused:
-                for number, row in enumerate(rows, 1):
+                for number, row in rows.items():
                     try:
                         _insert(connection, query, [row])
                     except _Refused as error:
-                        raise _bad(archive, name, count + number, str(error)) from error
+                        raise _bad(archive, name, number, str(error)) from error
                 raise
-            count += len(rows)
 
 
 def _row(archive: Archive, name: str, number: int, row: object, table: Table, safe: Safe | None) -> Row:

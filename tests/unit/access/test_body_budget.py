@@ -8,9 +8,9 @@ import pytest
 
 from liveserver.access.body_budget import (
     JSON_MOST,
-    JSON_PER_KEY,
+    JSON_PER_SENDER,
     UPLOADS_MOST,
-    UPLOADS_PER_KEY,
+    UPLOADS_PER_SENDER,
     BodyBudget,
     json_budget,
     upload_budget,
@@ -20,7 +20,7 @@ from liveserver.utils.limits.refusals import Reason, refusals
 
 
 def test_a_key_has_its_share() -> None:
-    body_budget = BodyBudget("x-held", most=100, per_key=10)
+    body_budget = BodyBudget("x-held", most=100, per_sender=10)
     with body_budget.room("a", 6):
         with body_budget.room("a", 4):
             with pytest.raises(TooManyRequests) as refused, body_budget.room("a", 1):
@@ -35,7 +35,7 @@ def test_a_key_has_its_share() -> None:
 
 
 def test_what_fails_leaves() -> None:
-    body_budget = BodyBudget("x-held", most=100, per_key=10)
+    body_budget = BodyBudget("x-held", most=100, per_sender=10)
     with pytest.raises(RuntimeError), body_budget.room("a", 10):
         raise RuntimeError
     assert len(body_budget) == body_budget.held == 0
@@ -43,7 +43,7 @@ def test_what_fails_leaves() -> None:
 
 def test_a_few_leave_room_for_others() -> None:
     """However many keys come, each has something; the last of it nobody has for themselves."""
-    body_budget = BodyBudget("x-held", most=24, per_key=8)
+    body_budget = BodyBudget("x-held", most=24, per_sender=8)
     had = []
     before = refusals.counts[Reason.BODIES]
     with ExitStack() as held:
@@ -63,11 +63,11 @@ def test_a_few_leave_room_for_others() -> None:
 
 
 def test_what_they_hold_goes_by_the_largest() -> None:
-    for body_budget, most, per_key in (
-        (json_budget(1_000), JSON_MOST, JSON_PER_KEY),
-        (upload_budget(1_000), UPLOADS_MOST, UPLOADS_PER_KEY),
+    for body_budget, most, per_sender in (
+        (json_budget(1_000), JSON_MOST, JSON_PER_SENDER),
+        (upload_budget(1_000), UPLOADS_MOST, UPLOADS_PER_SENDER),
     ):
-        with body_budget.room("a", per_key * 1_000), pytest.raises(TooManyRequests), body_budget.room("a", 1):
+        with body_budget.room("a", per_sender * 1_000), pytest.raises(TooManyRequests), body_budget.room("a", 1):
             pass
         with pytest.raises(TooManyRequests), body_budget.room("a", most * 1_000):
             pass

@@ -23,6 +23,7 @@ from liveserver.store.backup.archive import Holdings
 from liveserver.store.backup.restore import Restored
 from liveserver.store.sqlite_file import locked
 from tests.support.principals import NEWSROOM
+from tests.support.review_samples import removal
 from tests.support.store_samples import a_liveblog, an_entry
 
 if TYPE_CHECKING:
@@ -191,6 +192,23 @@ def test_passwords_are_not_told(path: Path, postgres_url: str) -> None:
     for told in (write_backup(address, path, force=False), restore_backup(address, path, force=False)):
         assert "secret" not in told
         assert "liveserver:***@" in told
+
+
+def test_entries_that_a_restore_erases_again_are_named(url: str, path: Path) -> None:
+    """By live blog and id, each on a line, so that one can tell whether all is as it was."""
+
+    async def erase() -> str:
+        store = await Store.open(url)
+        [entry] = (await store.entries.page("match", limit=9)).items
+        await store.reviews.erase(removal(entry, NEWSROOM))
+        await store.close()
+        return entry.id
+
+    write_backup(url, path, force=False)
+    entry_id = asyncio.run(erase())
+    first, *others = restore_backup(url, path, force=True).splitlines()
+    assert first.startswith(f"Restored {url}: 1 live blog and 0 entries, ")
+    assert others == ["Erased again, as the database says that they were erased:", f"match/{entry_id}"]
 
 
 def test_a_file_that_a_server_has_is_not_restored_into(url: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

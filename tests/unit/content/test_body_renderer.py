@@ -43,6 +43,10 @@ def shown(body: str, markup: str = "html") -> str:
         ("<p>https://youtu.be/dQw4w9WgXcQ?si=abc&amp;x=1</p>", "html"),
         (f'<p><a href="{ADDRESS}">{ADDRESS}</a></p>', "html"),
         (f'<p><a href="{ADDRESS}">youtube.com/watch?v=dQw4w9WgXcQ</a></p>', "html"),
+        (f'<p><a href="{ADDRESS}">www.youtube.com/watch?v=dQw4w9WgXcQ</a></p>', "html"),
+        ("<p>www.youtube.com/watch?v=dQw4w9WgXcQ</p>", "html"),
+        ('<p dir="ltr"> YouTube.com/watch?v=dQw4w9WgXcQ&amp;si=abc\n</p>', "html"),
+        ("youtu.be/dQw4w9WgXcQ", "markdown"),
         (f"{ADDRESS}\n", "markdown"),
         (f"<{ADDRESS}>", "markdown"),
         (f'<figure class="embed"><a href="{ADDRESS}">{ADDRESS}</a></figure>', "html"),
@@ -66,6 +70,16 @@ def test_it_is_one_among_paragraphs() -> None:
         f'<p><a href="{ADDRESS}" rel="noopener noreferrer">https://evil.example/</a></p>',
         f"<p><em>{ADDRESS}</em></p>",
         "<p>https://elsewhere.example/video</p>",
+        "<p>elsewhere.example/watch?v=dQw4w9WgXcQ</p>",
+        "<p>youtu.be.elsewhere.example/dQw4w9WgXcQ</p>",
+        "<p>youtube.com</p>",
+        "<p>youtube.com/</p>",
+        "<p>//youtu.be/dQw4w9WgXcQ</p>",
+        "<p>a@youtu.be/dQw4w9WgXcQ</p>",
+        "<p>ftp://youtu.be/dQw4w9WgXcQ</p>",
+        "<p>Voir youtu.be/dQw4w9WgXcQ</p>",
+        "<p>youtu.be/dQw4w9WgXcQ !</p>",
+        "<p>et/ou</p>",
         '<figure class="embed"><a href="https://elsewhere.example/" rel="noopener noreferrer">Titre</a></figure>',
         "<p>« Rien du tout » https://</p>",
     ],
@@ -73,6 +87,16 @@ def test_it_is_one_among_paragraphs() -> None:
 def test_nothing_else_is(body: str) -> None:
     assert sanitise(body) == body
     assert BODIES.shown(body, FRENCH) == body
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["<p>", "<p> ", "<p>youtu.be/", "<p>a.b", "youtu.be/", "a", ".", "-/", " ", "\n", "<p dir>", '<p><a href="">'],
+)
+def test_a_body_is_looked_over_once(piece: str) -> None:
+    """In time that grows with its length alone: otherwise the longest one here would take hours."""
+    opened = "<p>" + piece * (2_000_000 // len(piece))
+    assert BODIES.shown(opened, FRENCH) == opened
 
 
 def test_so_many_become_cards() -> None:

@@ -203,7 +203,9 @@ def _needs(operation: Operation, *, at_desk: bool) -> str:
         return "Anybody who is signed in may use it." if at_desk else ""
     if not at_desk:
         return f"Needs a key with the scope `{scope_for(operation.verb)}`."
-    proof = ", who has given the password or passkey in the last ten minutes" if operation.confirmed else ""
+    proof = (
+        ", who has signed in, or given the password or passkey, in the last ten minutes" if operation.confirmed else ""
+    )
     return f"Needs a user whose role allows `{operation.verb}`{proof}."
 
 

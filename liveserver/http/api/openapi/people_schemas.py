@@ -67,7 +67,7 @@ class OwnSessionObject(Shape):
     seen_at: datetime = Field(description="The last request, give or take five minutes")
     ends_at: datetime = Field(description="When it ends, unless it is used before")
     confirmed_until: datetime = Field(
-        description="Until when the user may do what needs the password once more; it may be past"
+        description="Until when the user may do what needs the password or passkey once more; it may be past"
     )
 
 

@@ -158,7 +158,9 @@ class PartnerReachObject(Shape):
 
     partner: str = Field(description="The partner’s id; empty: no partner")
     viewers: int = Field(description="Now, on all nodes")
-    views: int = Field(description="Streams that were opened; who lost its connection and came back counts again")
+    views: int = Field(
+        description="Streams that were opened; a viewer that lost its connection and came back counts again"
+    )
     seconds: int = Field(description="For which they were open, added up")
     peak: int = Field(description="The most that were open at once")
     days: list[ReachDayObject]
@@ -180,7 +182,7 @@ class ReachObject(Shape):
 class ReachLinkObject(Shape):
     """A link to the page of a live blog’s reach."""
 
-    url: str = Field(description="Who has it sees the page, without a key. It is shown this once")
+    url: str = Field(description="Anybody who has it sees the page, without a key or session. It is shown this once")
     expires_at: datetime
 
 

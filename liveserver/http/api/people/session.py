@@ -150,8 +150,8 @@ OPERATIONS = (
         summary="Give the password once more",
         answers={200: ("What needs it may be done for ten minutes", schemas.ConfirmedObject)},
         problems=(401, 403, 413, 415, 422, 503),
-        description="Users, roles and keys are changed only by who has just proved who they are. Otherwise the answer "
-        "is 403 with the type `urn:liveserver:problem:not-confirmed`.",
+        description="Only somebody who has just proved who they are changes users, roles and keys, or erases an entry. "
+        "Otherwise the answer is 403 with the type `urn:liveserver:problem:not-confirmed`.",
         body=PasswordInput,
         example={"password": "correct horse battery staple"},
     ),

@@ -66,7 +66,9 @@ class EntriesQuery(PageQuery, PartnerQuery):
         None, description="Only those of this verification"
     )
     status: Literal["draft", "review", "scheduled", "published"] | None = Field(
-        None, description="Only those of this status; others than `published` need a key with the scope `publish`"
+        None,
+        description="Only those of this status; others than `published` need a key with the scope `publish`, or at the "
+        "desk a role here",
     )
 
 

@@ -193,6 +193,7 @@ DESK_OPERATIONS = (
         },
         problems=(*WRITING, 404, 412),
         verb=Verb.PUBLISH,
+        confirmed=True,
         query=DeleteQuery,
         body=EraseInput,
         example={"confirm": True},

@@ -22,7 +22,7 @@ from liveserver.store.repositories.people import api_keys, sessions
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sqlalchemy import Connection, RowMapping
+    from sqlalchemy import Connection, RowMapping, Select
 
     from liveserver.domain.people.principal import Principal
     from liveserver.domain.people.user import Session
@@ -33,11 +33,6 @@ _members = tables.memberships
 _blogs = tables.liveblogs
 
 _USER = select(_users.c.name, _users.c.role, _users.c.disabled_at).where(_users.c.id == bindparam("user_id"))
-_MEMBERSHIPS = (
-    select(_members.c.role, _blogs.c.slug)
-    .join(_blogs, _blogs.c.id == _members.c.liveblog_id)
-    .where(_members.c.user_id == bindparam("user_id"))
-)
 _SESSION_USERS = (
     select(_sessions.c.digest, _sessions.c.seen_at, _sessions.c.created_at, _users.c.id, _users.c.name, _users.c.role)
     .join(_users, _users.c.id == _sessions.c.user_id)
@@ -46,8 +41,20 @@ _SESSION_USERS = (
 _MEMBERSHIPS_OF = select(_members.c.user_id, _members.c.role, _blogs.c.slug).join(
     _blogs, _blogs.c.id == _members.c.liveblog_id
 )
-_MEMBERSHIPS_LOCKED = _MEMBERSHIPS.with_for_update(read=True, of=_members)
-_OPENED_BY = select(_blogs.c.opened_by).where(_blogs.c.slug == bindparam("slug"))
+_ROLES = select(_members.c.role).where(_members.c.user_id == bindparam("user_id"))
+_ROLE_THERE = _ROLES.where(_members.c.liveblog_id == _blogs.c.id)
+
+
+def _place(role: Select[tuple[str]]) -> Select[tuple[str | None, str | None]]:
+    """Return the query of a live blog's opener and of a user's membership there, which `role` selects."""
+    columns = (_blogs.c.opened_by, role.correlate(_blogs).scalar_subquery().label("role"))
+    return select(*columns).where(_blogs.c.slug == bindparam("slug"))
+
+
+# A transaction that only reads may not lock rows: PostgreSQL refuses it.
+_ROLES_LOCKED = _ROLES.with_for_update(read=True)
+_PLACE = _place(_ROLE_THERE)
+_PLACE_LOCKED = _place(_ROLE_THERE.with_for_update(read=True))
 _OPENED = select(_blogs.c.slug).where(_blogs.c.opened_by == bindparam("ref"))
 
 SERVER_RIGHTS = ServerRights()
@@ -60,23 +67,25 @@ def confirm(connection: Connection, by: Principal, verb: Verb, slug: str | None,
     `Rights.require`. Raises Unauthorized if the session has ended, the user was disabled, or the API key is unknown,
     revoked or expired. Raises Forbidden if the verb isn't allowed.
     """
-    rights = rights_of(connection, by, slug, lock=True)
+    rights = rights_of(connection, by, slug, lock=True, anywhere=anywhere)
     rights.require(verb, slug, anywhere=anywhere)
     return rights
 
 
-def rights_of(connection: Connection, by: Principal, slug: str | None, *, lock: bool = False) -> Rights:
+def rights_of(
+    connection: Connection, by: Principal, slug: str | None, *, lock: bool = False, anywhere: bool = True
+) -> Rights:
     """Return a principal's present rights on the whole site, and on the live blog `slug` (None: on no live blog).
 
-    With `lock`, the rights can't be changed by others until the transaction ends. Raises Unauthorized if the session
-    has ended, the user was disabled, or the API key is unknown, revoked or expired.
+    With `lock`, the rights can't be changed by others until the transaction ends. `anywhere`: see `user_rights`. Raises
+    Unauthorized if the session has ended, the user was disabled, or the API key is unknown, revoked or expired.
     """
     if by.kind is PrincipalKind.SERVER:
         return SERVER_RIGHTS
     if by.kind is PrincipalKind.KEY:
         return key_rights(connection, by.id, lock=lock)
     sessions.confirm(connection, by.session or "", by.id, lock=lock)
-    return user_rights(connection, by.id, slug, lock=lock)
+    return user_rights(connection, by.id, slug, lock=lock, anywhere=anywhere)
 
 
 def key_rights(connection: Connection, key_id: str, *, lock: bool = False) -> KeyRights:
@@ -88,31 +97,34 @@ def key_rights(connection: Connection, key_id: str, *, lock: bool = False) -> Ke
     return KeyRights(key.name, key.scopes, key.liveblogs)
 
 
-def user_rights(connection: Connection, user_id: str, slug: str | None, *, lock: bool = False) -> UserRights:
+def user_rights(
+    connection: Connection, user_id: str, slug: str | None, *, lock: bool = False, anywhere: bool = True
+) -> UserRights:
     """Return a user's present rights on the whole site, and on the live blog `slug` (None: on no live blog).
 
-    Raises Unauthorized if there is no such user, or the user was disabled.
+    Memberships are read only where they can add a right: never for an owner, and otherwise only the one on `slug`. If
+    `slug` is None, all of them are read, for `UserRights.highest`: only if `anywhere` is True, and if the role on the
+    whole site doesn't allow `write`. Raises Unauthorized if there is no such user, or the user was disabled.
     """
     query = _USER.with_for_update(read=True) if lock else _USER
     user = connection.execute(query, {"user_id": user_id}).one_or_none()
     if user is None or user.disabled_at is not None:
         raise Unauthorized("the user was disabled")
-    memberships = _memberships(connection, user_id, lock=lock)
-    opened_by = None if slug is None else connection.execute(_OPENED_BY, {"slug": slug}).scalar_one_or_none()
-    return UserRights(
-        user.name,
-        Role(user.role) if user.role else None,
-        membership=None if slug is None else memberships.get(slug),
-        opened=opened_by == f"{PrincipalKind.USER}:{user_id}",
-        highest=max(memberships.values(), key=lambda role: role.rank, default=None),
-    )
-
-
-def _memberships(connection: Connection, user_id: str, *, lock: bool = False) -> dict[str, Role]:
-    """Return the roles of a user's memberships, by the slugs of the live blogs."""
-    # A transaction that only reads may not lock rows: PostgreSQL refuses it.
-    query = _MEMBERSHIPS_LOCKED if lock else _MEMBERSHIPS
-    return {row.slug: Role(row.role) for row in connection.execute(query, {"user_id": user_id})}
+    rights = UserRights(user.name, Role(user.role) if user.role else None)
+    if rights.role is Role.OWNER:
+        return rights
+    if slug is not None:
+        place = connection.execute(_PLACE_LOCKED if lock else _PLACE, {"user_id": user_id, "slug": slug}).one_or_none()
+        if place is None:
+            return rights
+        membership = Role(place.role) if place.role else None
+        return rights._replace(membership=membership, opened=place.opened_by == f"{PrincipalKind.USER}:{user_id}")
+    if not anywhere or (rights.role is not None and rights.role.rank >= Role.REPORTER.rank):
+        return rights
+    # No membership allows more than `write` and `see` where it is enough to have it on one live blog: see
+    # `Rights.require`.
+    roles = map(Role, connection.execute(_ROLES_LOCKED if lock else _ROLES, {"user_id": user_id}).scalars())
+    return rights._replace(highest=max(roles, key=lambda role: role.rank, default=None))
 
 
 def rights_on(connection: Connection, user_id: str, slugs: Collection[str]) -> dict[str, UserRights]:
@@ -120,9 +132,14 @@ def rights_on(connection: Connection, user_id: str, slugs: Collection[str]) -> d
 
     Raises Unauthorized if there is no such user, or the user was disabled.
     """
-    of_site = user_rights(connection, user_id, None)
-    memberships = _memberships(connection, user_id)
-    opened = set(connection.execute(_OPENED, {"ref": f"{PrincipalKind.USER}:{user_id}"}).scalars())
+    of_site = user_rights(connection, user_id, None, anywhere=False)
+    memberships: dict[str, Role] = {}
+    opened: set[str] = set()
+    for chunk in chunks(sorted(slugs)):
+        query = _MEMBERSHIPS_OF.where(_members.c.user_id == user_id, _blogs.c.slug.in_(chunk))
+        memberships |= {row.slug: Role(row.role) for row in connection.execute(query)}
+        query_opened = _OPENED.where(_blogs.c.slug.in_(chunk))
+        opened |= set(connection.execute(query_opened, {"ref": f"{PrincipalKind.USER}:{user_id}"}).scalars())
     return {slug: of_site._replace(membership=memberships.get(slug), opened=slug in opened) for slug in slugs}
 
 
@@ -133,7 +150,8 @@ def managed(connection: Connection, user_id: str) -> frozenset[str]:
     `rights_on` does.
     """
     opened = connection.execute(_OPENED, {"ref": f"{PrincipalKind.USER}:{user_id}"}).scalars()
-    candidates = {*opened, *_memberships(connection, user_id)}
+    memberships = connection.execute(_MEMBERSHIPS_OF.where(_members.c.user_id == user_id)).all()
+    candidates = {*opened, *(row.slug for row in memberships)}
     rights = rights_on(connection, user_id, candidates)
     return frozenset(slug for slug in candidates if allowed(rights[slug], Verb.MANAGE, slug))
 
@@ -142,7 +160,7 @@ def confirm_unlocked(
     connection: Connection, by: Principal, verb: Verb, slug: str | None, *, anywhere: bool = False
 ) -> Rights:
     """Do the same as `confirm`, but without locks, for a request that only reads."""
-    rights = rights_of(connection, by, slug)
+    rights = rights_of(connection, by, slug, anywhere=anywhere)
     rights.require(verb, slug, anywhere=anywhere)
     return rights
 

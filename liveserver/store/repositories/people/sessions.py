@@ -160,7 +160,7 @@ def last_seen(connection: Connection) -> dict[str, datetime]:
     act in the audit log.
     """
     last_use = select(func.max(_t.c.seen_at)).where(_t.c.user_id == _users.c.id).scalar_subquery()
-    last_act = select(_acts.c.at).where(_acts.c.principal_id == _users.c.id).order_by(_acts.c.id.desc()).limit(1)
+    last_act = select(func.max(_acts.c.at)).where(_acts.c.principal_id == _users.c.id)
     query = select(_users.c.id, last_use.label("used"), last_act.scalar_subquery().label("acted"))
     times = ((row.id, [at for at in (row.used, row.acted) if at is not None]) for row in connection.execute(query))
     return {user_id: max(found) for user_id, found in times if found}

@@ -40,7 +40,7 @@ _e = tables.entries
 _r = tables.revisions
 _PROPOSE = update(_e).where(_e.c.id == bindparam("entry_id")).values(review=bindparam("proposal"))
 
-_CONTENT: dict[str, Any] = {
+CONTENT: dict[str, Any] = {
     "heading": None,
     "body": "",
     "authors": [],
@@ -51,7 +51,7 @@ _CONTENT: dict[str, Any] = {
     "via": None,
     "review": None,
 }
-"""The fields of a revision that an erasure empties, with their values afterwards."""
+"""The fields of a revision that an erasure empties, and their values afterwards. An entry has these fields, too."""
 
 
 class Removal(NamedTuple):
@@ -148,7 +148,7 @@ def _empty(connection: Connection, entry_id: str) -> None:
     """
     query = select(_r.c.version, _r.c.entry).where(_r.c.entry_id == entry_id)
     for version, document in connection.execute(query).all():
-        emptied = {**document, **_CONTENT}
+        emptied = {**document, **CONTENT}
         where = (_r.c.entry_id == entry_id, _r.c.version == version)
         connection.execute(update(_r).where(*where).values(entry=emptied))
     connection.execute(delete(tables.notes).where(tables.notes.c.entry_id == entry_id))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.access.body_budget import JSON_PER_KEY
+from liveserver.access.body_budget import JSON_PER_SENDER
 from liveserver.content.sanitiser_pool import SMALL, SanitiserPool
 from tests.support.api.site import BASE, ENTRIES, SLUG, TYPOGRAPHY, bad_fields, problem
 
@@ -46,7 +46,7 @@ async def test_bodies_on_their_way_are_bounded(site: Site) -> None:
         asked += 1
         yield b"{}"
 
-    with site.parts.bodies.room(f"key:{key_id}", JSON_PER_KEY * largest - 100):
+    with site.parts.bodies.room(f"key:{key_id}", JSON_PER_SENDER * largest - 100):
         response = await sport.post(ENTRIES, content=body(), headers={"Content-Type": "application/json"})
         assert "as much at once as it may" in problem(response, 429)["detail"]
         assert asked == 0

@@ -178,7 +178,7 @@ async def test_a_key_has_a_limit_of_its_own(site: Site, of: From) -> None:
         assert (await first.get(ENTRIES)).status_code == 200
         assert (await second.get(LIVEBLOG)).status_code == 200
     answer = await first.post(ENTRIES, json={"body": "2"})
-    assert "more requests with this key than 2 a second" in refused(site, answer)["detail"]
+    assert "more requests of this user or key than 2 a second" in refused(site, answer)["detail"]
     assert answer.headers["ratelimit-policy"] == '"key";q=40;w=20'
     refused(site, await second.get(LIVEBLOG))
     assert (await of(READER).get(LIVEBLOG)).status_code == 200

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.access.body_budget import UPLOADS_PER_KEY
+from liveserver.access.body_budget import UPLOADS_PER_SENDER
 from liveserver.content.media.picture import Picture
 from liveserver.domain.errors import Busy, MediaUnavailable, StoreUnavailable
 from liveserver.domain.ids import now
@@ -228,7 +228,9 @@ async def test_uploads_on_their_way_are_bounded(site: Site, form: bool) -> None:
         return await client.post(MEDIA, params={} if form else {"alt": "a"}, content=slowly(), headers=headers)
 
     other = await site.client(await site.key("Sport", ["publish"]))
-    under_way = [asyncio.create_task(upload(client)) for client in (site.editor, other) for _ in range(UPLOADS_PER_KEY)]
+    under_way = [
+        asyncio.create_task(upload(client)) for client in (site.editor, other) for _ in range(UPLOADS_PER_SENDER)
+    ]
     for _ in under_way:
         await begun.acquire()
     before = refusals.counts[Reason.BODIES]

@@ -14,6 +14,7 @@ from liveserver.http.api.openapi import docs
 from liveserver.http.api.openapi.document import document
 from liveserver.server.app import create_app
 from tests.support.api.site import BASE, SLUG, started
+from tests.support.role_matrix import LINES
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -238,3 +239,15 @@ async def test_the_docs_page(site: Site) -> None:
     assert kinds["css"].startswith("text/css")
     assert kinds["js"].startswith("text/javascript")
     assert kinds["json"] == "application/json"
+
+
+def test_operations_that_need_a_proof_say_so() -> None:
+    """The same as docs/roles.md calls confirmed."""
+    paths = document("https://live.example.org")["paths"]
+    said = {
+        (method.upper(), path.removeprefix("/desk/api/v1"))
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+        if isinstance(operation, dict) and "in the last ten minutes" in operation.get("description", "")
+    }
+    assert said == {(line.method, line.path) for line in LINES if line.note == "confirmed"}
