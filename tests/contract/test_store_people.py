@@ -334,7 +334,7 @@ async def test_when_people_were_last_seen(store: Store) -> None:
     """By their sessions, and after these by what they did last. People who never came aren't among them."""
     ada, bob = await joined(store, "Ada"), await joined(store, "Bob")
     never = await invited(store, a_user("Eve"), "token")
-    await store.sessions.seen(ada.session or "", now() + timedelta(hours=1))
+    await store.sessions.seen([ada.session or ""], now() + timedelta(hours=1))
     session = await store.sessions.find(ada.session or "")
     await store.sessions.end_all(bob, now())
     seen = await store.sessions.last_seen()

@@ -145,7 +145,7 @@ class Sessions(QueryGroup):
     """Filter hashes of tokens: return a hash if its session isn't over, and the session's user isn't disabled."""
 
     seen = Write(sessions.seen)
-    """Set the time of a session's last use, unless the stored time is later."""
+    """Set the time of the last use of sessions. Sessions that are over, or were used later, stay as they are."""
 
     confirmed = Write(sessions.confirmed)
     """Set the time at which a session's user last confirmed their identity, and record it in the audit log."""
