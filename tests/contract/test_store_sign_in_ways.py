@@ -13,6 +13,7 @@ from liveserver.domain.ids import now
 from liveserver.domain.people.principal import Principal, PrincipalKind
 from liveserver.domain.people.rights import Role
 from liveserver.domain.people.user import UserState
+from liveserver.store.repositories.people import credentials
 from liveserver.store.repositories.people.acts import ActFilter
 from liveserver.store.repositories.people.credentials import Credential, NewPasskey, OfferedWays
 from liveserver.store.repositories.people.identities import IDENTITIES_MAX, TooManyIdentities
@@ -20,8 +21,11 @@ from liveserver.store.repositories.people.sessions import IDLE, LONGEST
 from liveserver.utils.tokens import digest_of
 from tests.contract.test_store_people import actions
 from tests.support.people_samples import a_session, a_user, invited, joined
+from tests.support.transaction_pause import Pause
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from liveserver.store import Store
 
 ISSUER = "https://id.example.org"
@@ -148,16 +152,26 @@ async def test_what_the_site_does_not_offer_is_no_way_to_sign_in(store: Store, i
 
 
 async def test_two_ways_that_are_removed_at_once_are_not_both_the_other_one(store: Store, other: Store) -> None:
-    """One of them stays, whichever request comes first."""
+    """The second request waits until the first one is committed, and then finds the last way."""
     by = await with_every_way_but_a_password(store)
     [identity] = await store.credentials.identities(by.id)
-    answers = await asyncio.gather(
-        store.credentials.remove_passkey(by, "key", now(), offered=EVERYTHING),
-        other.credentials.remove_identity(by, identity.id, now(), offered=EVERYTHING),
-        return_exceptions=True,
-    )
-    assert [type(answer) for answer in answers if answer is not None] == [Conflict]
-    assert len(await store.credentials.passkeys(by.id)) + len(await store.credentials.identities(by.id)) == 1
+    pause = Pause()
+
+    def remove_slowly(connection: Connection) -> None:
+        credentials.remove_passkey(connection, by, "key", now(), offered=EVERYTHING)
+        pause.here(connection)
+
+    first = asyncio.create_task(store.users._database.write(remove_slowly))
+    await pause.reached.wait()
+    second = asyncio.create_task(other.credentials.remove_identity(by, identity.id, now(), offered=EVERYTHING))
+    # It doesn't end before the first one: were it not to wait, it would be done at once.
+    await asyncio.wait({second}, timeout=0.5)
+    assert not second.done()
+    pause.end()
+    await first
+    with pytest.raises(Conflict, match="only way"):
+        await second
+    assert await store.credentials.identities(by.id) == [identity]
 
 
 async def test_the_use_of_sessions_is_noted_unless_they_are_over(store: Store) -> None:

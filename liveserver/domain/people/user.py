@@ -96,7 +96,8 @@ class Session:
     user_id: str
     created_at: datetime
     seen_at: datetime
-    """The time of the session's last request, or a time up to five minutes (`SEEN_EVERY`) before that request."""
+    """The time of the session's last use, give or take five minutes (`SEEN_EVERY`). A request is use, and so is a word
+    that the editor's page says on a desk's stream."""
     confirmed_at: datetime
     """The time at which the user last proved their identity: when signing in, or later in the session."""
     address: str | None

@@ -64,7 +64,7 @@ class OwnSessionObject(Shape):
 
     id: str
     created_at: datetime
-    seen_at: datetime = Field(description="The last request, give or take five minutes")
+    seen_at: datetime = Field(description="The last use, give or take five minutes")
     ends_at: datetime = Field(description="When it ends, unless it is used before")
     confirmed_until: datetime = Field(
         description="Until when the user may do what needs a new proof of identity; it may be past"
@@ -99,7 +99,7 @@ class SessionObject(Shape):
 
     id: str
     created_at: datetime
-    seen_at: datetime = Field(description="The last request, give or take five minutes")
+    seen_at: datetime = Field(description="The last use, give or take five minutes")
     address: str | None = Field(description="Where the user signed in")
     agent: str = Field(description="The browser, as it calls itself")
     current: bool = Field(description="The request came from this one")

@@ -84,6 +84,10 @@ async def test_a_passkey_is_added_and_confirms_in_a_session_only(browser: Browse
     options = await browser.post(f"{CONFIRM}/options", {})
     confirmed = await browser.post(CONFIRM, {"answer": browser.passkey.signed(options.json())})
     assert confirmed.json() == {"next": "/news/desk"}
+    for wanted, path in (("/desk/account", "/desk/account?done=confirmed"), ("https://evil.example/desk", "/desk")):
+        options = await browser.post(f"{CONFIRM}/options", {})
+        content = {"answer": browser.passkey.signed(options.json()), "next": wanted}
+        assert (await browser.post(CONFIRM, content)).json() == {"next": f"/news{path}"}
     options = await browser.post(f"{ADD}/options", {})
     added = await browser.post(ADD, {"answer": SoftPasskey(ORIGIN, "live.test").made(options.json())})
     assert added.json() == {"next": "/news/desk/account?done=passkey-made"}
