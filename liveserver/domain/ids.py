@@ -21,6 +21,7 @@ PARTNER_ID = re.compile(PARTNER_ID_PATTERN)
 
 USER_ID_PATTERN = r"^u_[a-z0-9]{12}$"
 SESSION_ID_PATTERN = r"^[a-z0-9]{1,16}$"
+IDENTITY_ID_PATTERN = r"^[0-9a-f]{16}$"
 KEY_ID_PATTERN = r"^[a-z0-9]{12}$"
 
 EPOCH_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from liveserver.access.people.ways import offered
+
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from liveserver.rendering.widget_renderer import WidgetRenderer
     from liveserver.settings import Settings
     from liveserver.store import Store
+    from liveserver.store.repositories.people.credentials import OfferedWays
     from liveserver.utils.single_flight import FreshFlight
 
 
@@ -89,6 +92,11 @@ class Container:
     """The cache of sitemaps, each of which is kept for `DATED_SECONDS`."""
     writable: FreshFlight[None]
     """The check whether the database can be written to. `await writable()` raises StoreUnavailable if it can't."""
+
+    @property
+    def offered_ways(self) -> OfferedWays:
+        """The ways to sign in that the site offers beside passwords."""
+        return offered(self.passkeys, self.provider)
 
 
 def services(connection: HTTPConnection) -> Container:

@@ -18,6 +18,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from liveserver.content.media.picture import NAME
 from liveserver.domain.ids import (
     ID_PATTERN,
+    IDENTITY_ID_PATTERN,
     KEY_ID_PATTERN,
     PARTNER_ID_PATTERN,
     SESSION_ID_PATTERN,
@@ -41,6 +42,7 @@ NOTE = "{note_id:id}"
 PARTNER_ID = "{id:partner}"
 USER_ID = "{user_id:user}"
 SESSION_ID = "{session_id:session}"
+IDENTITY_ID = "{identity_id:identity}"
 KEY_ID = "{key_id:key}"
 """The parameter, in a route's path, for the id of an API key, which is no secret."""
 PICTURE = "{name:picture}"
@@ -54,6 +56,7 @@ SCHEMAS: dict[str, dict[str, str | int]] = {
     "partner": {"type": "string", "pattern": PARTNER_ID_PATTERN},
     "user": {"type": "string", "pattern": USER_ID_PATTERN},
     "session": {"type": "string", "pattern": SESSION_ID_PATTERN},
+    "identity": {"type": "string", "pattern": IDENTITY_ID_PATTERN},
     "key": {"type": "string", "pattern": KEY_ID_PATTERN},
 }
 """The JSON schemas of path parameters in the OpenAPI document, by the name of the parameter's form."""
@@ -105,6 +108,10 @@ class _SessionId(StringConvertor):
     regex = _part(SESSION_ID_PATTERN)
 
 
+class _IdentityId(StringConvertor):
+    regex = _part(IDENTITY_ID_PATTERN)
+
+
 class _KeyId(StringConvertor):
     regex = _part(KEY_ID_PATTERN)
 
@@ -126,6 +133,7 @@ register_url_convertor("id", _Id())
 register_url_convertor("partner", _PartnerId())
 register_url_convertor("user", _UserId())
 register_url_convertor("session", _SessionId())
+register_url_convertor("identity", _IdentityId())
 register_url_convertor("key", _KeyId())
 register_url_convertor("picture", _Picture())
 register_url_convertor("hash", _Hash())

@@ -9,7 +9,7 @@ from liveserver.protocol.json_encoding import timestamp
 if TYPE_CHECKING:
     from liveserver.domain.people.act import Act
     from liveserver.domain.people.rights import Role
-    from liveserver.domain.people.user import Session, User
+    from liveserver.domain.people.user import Session, User, UserIdentity
     from liveserver.protocol.json_encoding import JSON
 
 
@@ -41,6 +41,18 @@ def session_object(session: Session, *, current: bool) -> JSON:
         "address": session.address,
         "agent": session.agent,
         "current": current,
+    }
+
+
+def identity_object(identity: UserIdentity, provider: str) -> JSON:
+    """Return an identity as its user sees it. `provider`: the provider's name."""
+    return {
+        "id": identity.id,
+        "provider": provider,
+        "issuer": identity.issuer,
+        "subject": identity.subject,
+        "created_at": timestamp(identity.created_at),
+        "used_at": None if identity.used_at is None else timestamp(identity.used_at),
     }
 
 

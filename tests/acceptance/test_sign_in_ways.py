@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import update
 
+from liveserver.access.people.sign_in import CONFIRMED_FOR
+from liveserver.domain.ids import now
+from liveserver.store import Store
+from liveserver.store.tables import sessions
 from tests.acceptance.browsing import pages
 from tests.acceptance.serving import ForkedServer, started
 from tests.acceptance.test_people import check
@@ -250,3 +255,111 @@ async def test_with_the_provider_away_the_password_still_works(
         await page.get_by_label(re.compile("^Password")).first.fill("une phrase bien longue")
         await page.get_by_role("button", name="Sign in", exact=True).click()
         await page.wait_for_url("**/desk")
+
+
+async def without_proof(desk: ForkedServer) -> None:
+    """Let so much time pass that nobody's sign-in is a proof any more."""
+    store = await Store.open(desk.settings["database_url"])
+    try:
+        at = now() - CONFIRMED_FOR
+        await store.users._database.write(
+            lambda connection: connection.execute(update(sessions).values(confirmed_at=at))
+        )
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize(
+    ("javascript", "locale"), [(True, "fr-FR"), (False, "en-GB")], ids=["with scripts", "without scripts"]
+)
+async def test_a_person_who_has_only_the_provider_confirms_there(
+    desk: ForkedServer, provider: OpenIdServer, browser: Browser, javascript: bool, locale: str
+) -> None:
+    """They set a password, and remove the provider, which was the last way to sign in before; back to the account."""
+    words = WORDS[locale]
+    name = f"Rosa {javascript}"
+    provider.subject = name
+    async with pages(browser) as open_page:
+        address = await link(desk, name)
+        page = await open_page(address, javascript=javascript, locale=locale, outages=True)
+        if not javascript:
+            await page.get_by_label(words["paste"]).fill(address)
+            await page.get_by_role("button", name=words["next"], exact=True).click()
+        await page.get_by_role("button", name=words["provider"]).click()
+        await page.wait_for_url("**/desk")
+        await without_proof(desk)
+        await page.goto(f"{desk.url}/desk/account")
+        if javascript:
+            await check(page)
+        await page.get_by_role("button", name=words["remove"]).click()
+        await page.get_by_role("heading", name=words["confirm"]).wait_for()
+        if javascript:
+            await check(page)
+        provider.claims = {"auth_time": None}
+        await page.get_by_role("button", name=words["provider"]).click()
+        await page.get_by_text(words["not fresh"]).wait_for()
+        provider.claims = {}
+        await page.locator("main a").click()
+        await page.get_by_role("button", name=words["provider"]).click()
+        await page.wait_for_url("**/desk/account?done=confirmed")
+        assert words["confirmed"] in await page.get_by_role("status").inner_text()
+        await page.get_by_role("button", name=words["remove"]).click()
+        assert words["last"] in await page.get_by_role("alert").inner_text()
+        if javascript:
+            await check(page)
+        await page.locator("input[name=new]").fill("une phrase bien longue")
+        await page.locator("form[action$='/account/password'] button[type=submit]").click()
+        await page.wait_for_url("**/desk/account?done=password")
+        await page.get_by_role("button", name=words["remove"]).click()
+        await page.wait_for_url("**/desk/account?done=identity")
+        await without_proof(desk)
+        # Now the password confirms, and a wrong one doesn't.
+        await page.get_by_role("button", name=words["connect"]).click()
+        await page.locator("input[name=password]").fill("une autre phrase")
+        await page.keyboard.press("Enter")
+        await page.get_by_role("alert").wait_for()
+        if javascript:
+            await check(page)
+        await page.locator("input[name=password]").fill("une phrase bien longue")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/desk/account?done=confirmed")
+        await page.get_by_role("button", name=words["connect"]).click()
+        await page.wait_for_url("**/desk/account?done=provider")
+        assert await page.get_by_role("status").count() == 1
+
+
+WORDS = {
+    "en-GB": {
+        "paste": "Paste the link that you were given",
+        "next": "Continue",
+        "provider": "Continue with Acme",
+        "remove": "Remove the connection with Acme",
+        "confirm": "Confirm that it’s you",
+        "not fresh": "confirm in another way",
+        "confirmed": "Confirmed.",
+        "last": "your only way to sign in",
+        "connect": "Connect with Acme",
+    },
+    "fr-FR": {
+        "provider": "Continuer avec Acme",
+        "remove": "Supprimer le lien avec Acme",
+        "confirm": "Confirmez que c’est vous",
+        "not fresh": "confirmez par un autre moyen",
+        "confirmed": "C’est confirmé.",
+        "last": "votre seul moyen de vous connecter",
+        "connect": "Relier à Acme",
+    },
+}
+
+
+async def test_a_passkey_confirms_on_the_page_for_confirming(desk: ForkedServer, browser: Browser) -> None:
+    async with pages(browser) as open_page:
+        page = await open_page(await link(desk, "Lise"), outages=True)
+        await authenticator(page)
+        await joined(page, "Lise")
+        await without_proof(desk)
+        await page.goto(f"{desk.url}/desk/confirm?next=/desk/account")
+        await check(page)
+        await page.get_by_role("button", name="Use a passkey").click()
+        await page.wait_for_url("**/desk/account?done=confirmed")
+        assert "Confirmed." in await page.get_by_role("status").inner_text()

@@ -15,7 +15,7 @@ from liveserver.domain.people.principal import Principal, PrincipalKind
 from liveserver.domain.people.rights import Role
 from liveserver.domain.people.user import LinkKind, Membership, UserState, login_of
 from liveserver.store.repositories.people.acts import ActFilter
-from liveserver.store.repositories.people.credentials import Credential, NewPasskey
+from liveserver.store.repositories.people.credentials import Credential
 from liveserver.store.repositories.people.sessions import SESSIONS_MAX
 from liveserver.store.repositories.people.users import NewUser, UserChange
 from liveserver.utils.tokens import digest_of
@@ -251,28 +251,6 @@ async def test_a_session_is_over(store: Store, created: float, seen: float) -> N
         await _write(store, user._replace(session="old"))
 
 
-async def test_passkeys(store: Store) -> None:
-    """The last way to sign in stays."""
-    user = await joined(store, "Ada")
-    await store.credentials.change(user, Credential(passkey=NewPasskey("id", "key", 0, "Téléphone")), now())
-    with pytest.raises(Conflict, match="known already"):
-        await store.credentials.change(user, Credential(passkey=NewPasskey("id", "key", 0, "x")), now())
-    await store.credentials.used_passkey("id", 7, now())
-    found = await store.credentials.passkey("id")
-    assert found is not None
-    assert (found.user_id, found.sign_count, found.label) == (user.id, 7, "Téléphone")
-    await store.credentials.remove_passkey(user, "id", now())
-    assert await store.credentials.passkeys(user.id) == []
-    bare = a_user("Ben")
-    await invited(store, bare, "b")
-    await store.credentials.join(
-        digest_of("b"), Credential(passkey=NewPasskey("only", "key", 0, "x")), "ben", a_session(bare)
-    )
-    with pytest.raises(Conflict, match="only way"):
-        await store.credentials.remove_passkey(Principal(PrincipalKind.USER, bare.id, "Ben", "ben"), "only", now())
-    assert len(await store.credentials.passkeys(bare.id)) == 1
-
-
 async def test_the_audit_log_in_pages(store: Store) -> None:
     """By person, live blog, entry and action; each act once, whatever the size of the pages."""
     user = await joined(store, "Ada", Role.EDITOR)
@@ -300,41 +278,11 @@ async def test_secrets_are_the_same_for_all(store: Store, other: Store) -> None:
     assert len(values[0]) == 43
 
 
-async def test_a_passkey_s_counter_goes_up_or_the_use_is_refused(store: Store) -> None:
-    user = a_user("Ada")
-    await invited(store, user, "t")
-    key = Credential(passkey=NewPasskey("id", "key", 0, "Mac"))
-    await store.credentials.join(digest_of("t"), key, digest_of("s"), a_session(user))
-    for count in (0, 0, 3, 4):
-        await store.credentials.used_passkey("id", count, now())
-    for count in (4, 2, 0):
-        with pytest.raises(Unauthorized):
-            await store.credentials.used_passkey("id", count, now())
-    with pytest.raises(Unauthorized):
-        await store.credentials.used_passkey("other", 9, now())
-
-
-async def test_a_person_whom_a_provider_knows_is_admitted_once(store: Store) -> None:
-    identity = ("https://id.example.org", "4711")
-    await joined(store, "ADA")
-    first, second = a_user("Ada"), a_user("Ada")
-    admitted = await store.credentials.admit(first, identity, digest_of("1"), a_session(first))
-    assert (admitted.name, admitted.state, admitted.role) == ("Ada 2", UserState.ACTIVE, Role.REPORTER)
-    with pytest.raises(Conflict):
-        await store.credentials.admit(second, identity, digest_of("2"), a_session(second))
-    # Neither a user nor a session is left of the second try.
-    assert len(await store.users.all()) == 2
-    assert await store.sessions.find(digest_of("2")) is None
-    assert await store.credentials.user_of_identity(*identity) == first.id
-    acts, _ = await store.acts.page(ActFilter(principal_id=first.id), limit=10)
-    assert [act.action for act in acts] == ["session.began", "user.admitted"]
-
-
 async def test_when_people_were_last_seen(store: Store) -> None:
     """By their sessions, and after these by what they did last. People who never came aren't among them."""
     ada, bob = await joined(store, "Ada"), await joined(store, "Bob")
     never = await invited(store, a_user("Eve"), "token")
-    await store.sessions.seen(ada.session or "", now() + timedelta(hours=1))
+    await store.sessions.seen([ada.session or ""], now() + timedelta(hours=1))
     session = await store.sessions.find(ada.session or "")
     await store.sessions.end_all(bob, now())
     seen = await store.sessions.last_seen()

@@ -22,11 +22,13 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from liveserver.domain.ids import now
 from liveserver.domain.people.rights import Role
 from liveserver.http.api.openapi.catalogue import DESK_OPERATIONS, OPERATIONS
 from liveserver.http.api.openapi.document import document
 from liveserver.server.app import create_app
 from liveserver.settings import Settings
+from liveserver.store.repositories.people.credentials import Credential
 from tests.hostile.oddities import TEXTS, bodies
 from tests.hostile.routes import Template, templates
 from tests.support.api.desk import HERE
@@ -93,9 +95,11 @@ STATUSES: dict[str, set[int]] = {
     "/desk/": {303},
     "/desk/account": PAGE | {303},
     "/desk/signin/provider/callback": PAGE | {303, 401, 403, 409, 422, 503},
-    **dict.fromkeys(("/desk/signin", "/desk/join"), PAGE | DESK_FORM),
+    **dict.fromkeys(("/desk/signin", "/desk/join", "/desk/confirm"), PAGE | DESK_FORM),
     **dict.fromkeys(("/desk/signout", "/desk/signin/provider"), DESK_FORM),
-    **dict.fromkeys(("/desk/account/password", "/desk/account/sessions", "/desk/account/passkeys"), DESK_FORM),
+    **dict.fromkeys(
+        (f"/desk/account/{name}" for name in ("password", "sessions", "passkeys", "identities")), DESK_FORM
+    ),
 }
 """Of routes that the OpenAPI document doesn't describe; all others are pages."""
 
@@ -167,6 +171,7 @@ real: dict[str, SearchStrategy[str]] = {
     "hash": st.sampled_from(["0" * 8, "0" * 12]),
     "user_id": st.just("{member}"),
     "session_id": st.just("{session_id}"),
+    "identity_id": st.just("{identity_id}"),
     "key_id": st.just("{key_id}"),
     "note_id": st.just("{entry}"),
     "number": st.sampled_from([number for number in NUMBERS if number.isdecimal() and number.isascii()]),
@@ -413,6 +418,8 @@ async def _serve(chosen: Settings, found: Served, ready: threading.Event, over: 
         doomed_session = await site.parts.sign_in.begin(owner.principal.id, HERE, way="link")
         found.known |= {"session": owner.token, "doomed_session": doomed_session.token, "member": member.principal.id}
         found.known |= {"session_id": "0a1b", "key_id": (await site.key("spare", ["publish"])).split("_")[1]}
+        await store.credentials.change(owner.principal, Credential(identity=("https://id.example.org", "1")), now())
+        found.known["identity_id"] = (await store.credentials.identities(owner.principal.id))[0].id
         ready.set()
         await asyncio.to_thread(over.wait)
 

@@ -175,6 +175,8 @@ LINES = (
     Line("GET", "/sessions", "signed-in", desk=True),
     Line("DELETE", "/sessions", "signed-in", desk=True),
     Line("DELETE", "/sessions/{session_id}", "signed-in", desk=True),
+    Line("GET", "/identities", "signed-in", desk=True),
+    Line("DELETE", "/identities/{identity_id}", "signed-in", note="confirmed", desk=True),
     # The last one: it ends the session of whoever sends it.
     Line("DELETE", "/session", "signed-in", desk=True),
 )
@@ -183,9 +185,11 @@ ELSEWHERE: frozenset[tuple[str, str]] = frozenset(
     {
         *(("POST", f"/desk/signin/passkey/{purpose}{ending}") for purpose in Purpose for ending in ("", "/options")),
         ("POST", "/desk/signin/provider"),
+        ("POST", "/desk/account/identities"),
         ("POST", "/desk/account/passkeys"),
         ("POST", "/desk/account/password"),
         ("POST", "/desk/account/sessions"),
+        ("POST", "/desk/confirm"),
         ("POST", "/desk/join"),
         ("POST", "/desk/signin"),
         ("POST", "/desk/signout"),
@@ -313,8 +317,8 @@ needs a role on the whole site, and somebody else’s picture needs `publish`.
 
 Paths are below `/api/v1` for keys, and below `/desk/api/v1` for people who are signed in. A session counts at the desk
 only, a key in the public API only. `tests/unit/http/desk/test_role_matrix.py` takes all requests that change something
-from the running router, and tries each as every sender below. *Confirmed*: the user has given the password or passkey
-in the last ten minutes ([api.md](api.md#the-desks-api)).
+from the running router, and tries each as every sender below. *Confirmed*: the user has proved in the last ten
+minutes who they are ([api.md](api.md#the-desks-api)).
 """
 
 

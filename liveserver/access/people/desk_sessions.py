@@ -119,7 +119,7 @@ class DeskSessions:
 
     async def _note_seen(self, digest: str, at: datetime) -> None:
         try:
-            await self._store.sessions.seen(digest, at)
+            await self._store.sessions.seen([digest], at)
         except LiveserverError:
             # The next request notes it.
             return

@@ -23,6 +23,10 @@ class NotOneOfUs(Forbidden):
     user."""
 
 
+class SomebodyElse(NotOneOfUs):
+    """The person who confirmed at the provider isn't the acting user."""
+
+
 class NotFresh(Forbidden):
     """The provider doesn't say that the person has just signed in there. So its answer doesn't confirm who acts."""
 

@@ -11,7 +11,14 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from liveserver.access.people.provider_errors import LinkGone, NotFresh, NotOneOfUs, ProviderDenied, UserOff
+from liveserver.access.people.provider_errors import (
+    LinkGone,
+    NotFresh,
+    NotOneOfUs,
+    ProviderDenied,
+    SomebodyElse,
+    UserOff,
+)
 from liveserver.access.people.sign_in import SignedIn, check_confirmed, new_session
 from liveserver.access.people.signed_state import Purpose, SignedStates
 from liveserver.domain.errors import Conflict, Unauthorized
@@ -75,6 +82,11 @@ class ProviderSignIn:
         self.lifetime = self._states.lifetime
         """The time that a flow may take."""
 
+    @property
+    def issuer(self) -> str:
+        """The provider's issuer: the name by which its identities are known."""
+        return self._provider.issuer
+
     async def close(self) -> None:
         """Close the connections to the provider."""
         await self._provider.close()
@@ -107,6 +119,17 @@ class ProviderSignIn:
             purpose, who, state=state, nonce=nonce, verifier=verifier, destination=destination
         )
         return Departure(address, signed)
+
+    async def aim(self, signed: str | None) -> tuple[Purpose, str] | None:
+        """Return the purpose and the destination of a flow that hasn't ended. `signed`: see `arrive`.
+
+        Returns None if the flow wasn't begun in this browser, has expired or has ended.
+        """
+        try:
+            purpose, _, values = await self._states.peek(signed)
+        except Unauthorized:
+            return None
+        return purpose, values["destination"]
 
     async def arrive(
         self, signed: str | None, query: Mapping[str, str], actor: DeskActor | None, client: Client
@@ -155,15 +178,16 @@ class ProviderSignIn:
             await self._store.credentials.change(principal, Credential(identity=known), now())
             return None
         if await self._store.credentials.user_of_identity(*known) != principal.id:
-            raise NotOneOfUs("at the provider, you are somebody else")
+            raise SomebodyElse("at the provider, you are somebody else")
         if identity.signed_in_at is None or identity.signed_in_at < now().timestamp() - FLOW_SECONDS:
             raise NotFresh("the provider doesn't say that you have just signed in there")
+        await self._store.credentials.used_identity(*known, now())
         await self._store.sessions.confirmed(principal.session or "", principal, now(), way="provider")
         return None
 
     async def _signed_in(self, known: tuple[str, str], identity: Identity, client: Client) -> SignedIn:
         for _ in range(NAME_TRIES):
-            user_id = await self._store.credentials.user_of_identity(*known)
+            user_id = await self._store.credentials.used_identity(*known, now())
             if user_id is not None:
                 try:
                     return await self._sign_in.begin(user_id, client, way="provider")

@@ -97,7 +97,7 @@ def new_session(user_id: str, client: Client, at: datetime) -> Session:
 def check_confirmed(actor: DeskActor) -> None:
     """Raise NotConfirmed if the user's last proof of who they are is at least `CONFIRMED_FOR` old."""
     if actor.session.confirmed_at + CONFIRMED_FOR <= now():
-        raise NotConfirmed("this needs your password or passkey once more: POST /desk/api/v1/session/confirm")
+        raise NotConfirmed("prove once more who you are: POST /desk/api/v1/session/confirm, or open /desk/confirm")
 
 
 class SignIn:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from liveserver.domain.errors import SettingsError
 from liveserver.domain.people.rights import Role
+from liveserver.store.repositories.people.credentials import OfferedWays
 
 if TYPE_CHECKING:
     from liveserver.access.people.passkeys import Passkeys
@@ -49,5 +50,24 @@ def provider_of(settings: Settings, store: Store, sign_in: SignIn) -> ProviderSi
         settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret, settings.base_url + CALLBACK
     )
     role = Role(settings.oidc_role) if settings.oidc_role else None
-    name = settings.oidc_name or urlsplit(settings.oidc_issuer).hostname or settings.oidc_issuer
+    name = settings.oidc_name or host_of(settings.oidc_issuer)
     return ProviderSignIn(store, sign_in, provider, role=role, name=name)
+
+
+def offered(passkeys: Passkeys | None, provider: ProviderSignIn | None) -> OfferedWays:
+    """Return the ways to sign in that the site offers beside passwords. The arguments are None for those it lacks."""
+    return OfferedWays(passkeys is not None, None if provider is None else provider.issuer)
+
+
+def provider_name(issuer: str, provider: ProviderSignIn | None) -> str:
+    """Return the name of the provider with this issuer, as people see it.
+
+    `provider`: the site's present provider, whose name the settings have; None if there is none. Another provider is
+    one that the settings named in the past: its host is all that is known of it.
+    """
+    return provider.name if provider is not None and provider.issuer == issuer else host_of(issuer)
+
+
+def host_of(issuer: str) -> str:
+    """Return the host of an issuer's URL; the issuer itself if it isn't a URL with a host."""
+    return urlsplit(issuer).hostname or issuer

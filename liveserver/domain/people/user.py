@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from liveserver.domain.ids import EntityVersion, _history_since
+from liveserver.utils.tokens import digest_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -95,13 +96,30 @@ class Session:
     user_id: str
     created_at: datetime
     seen_at: datetime
-    """The time of the session's last request, or a time up to five minutes (`SEEN_EVERY`) before that request."""
+    """The time of the session's last use, give or take five minutes (`SEEN_EVERY`). A request is use, and so is a word
+    that the editor's page says on a desk's stream."""
     confirmed_at: datetime
     """The time at which the user last proved their identity: when signing in, or later in the session."""
     address: str | None
     """The IP address of the client that signed in; None if it isn't known."""
     agent: str
     """The browser's User-Agent header, cut to `AGENT_MAX` characters."""
+
+
+class UserIdentity(NamedTuple):
+    """A user as an OpenID provider knows them."""
+
+    issuer: str
+    subject: str
+    user_id: str
+    created_at: datetime
+    used_at: datetime | None
+    """The time at which the user last signed in or confirmed by this identity; None if it isn't known."""
+
+    @property
+    def id(self) -> str:
+        """A short id, by which the user can name the identity in an address. It is made of issuer and subject."""
+        return digest_of(f"{self.issuer}\n{self.subject}")[:16]
 
 
 AGENT_MAX = 200

@@ -17,7 +17,7 @@ from liveserver.domain.errors import NotFound
 from liveserver.http.api.requests.request_body import simple_body_of
 from liveserver.http.container import services
 from liveserver.http.desk.pages.answers import begin, client_of, path_below, signed_in
-from liveserver.http.desk.pages.destination import DESTINATION_MAX, HOME, destination
+from liveserver.http.desk.pages.destination import DESTINATION_MAX, HOME, destination, when_confirmed
 from liveserver.http.desk.same_site import check_origin
 from liveserver.http.desk.state_cookie import StateCookie
 
@@ -48,7 +48,7 @@ class AnswerInput(OptionsInput):
 
     answer: dict[str, Any]
     next: str = Field(HOME, max_length=DESTINATION_MAX)
-    """The path of the page to which the sign-in leads; for `sign-in` only."""
+    """The path of the page that follows; for `sign-in` and `confirm` only."""
 
 
 def _cookie(request: Request, passkeys: Passkeys) -> StateCookie:
@@ -87,7 +87,7 @@ async def _answer(purpose: Purpose, request: Request) -> Response:
     passkeys = _checked(request)
     body = await simple_body_of(request, AnswerInput, limit=BODY_MAX)
     cookie, client = _cookie(request, passkeys), client_of(request)
-    state, path, user = cookie.of(request), "", None
+    state, user = cookie.of(request), None
     match purpose:
         case Purpose.SIGN_IN:
             user, path = await passkeys.sign_in(state, body.answer, client), destination(body.next)
@@ -98,8 +98,8 @@ async def _answer(purpose: Purpose, request: Request) -> Response:
             path = "/desk/account?done=passkey-made"
         case Purpose.CONFIRM:
             await passkeys.confirm(state, await signed_in(request), body.answer, client)
-    content = {"next": path_below(request, path)} if path else {}
-    response = JSONResponse(content, headers={"Cache-Control": "no-store"})
+            path = when_confirmed(destination(body.next))
+    response = JSONResponse({"next": path_below(request, path)}, headers={"Cache-Control": "no-store"})
     cookie.remove(response)
     if user is not None:
         await begin(request, response, user)

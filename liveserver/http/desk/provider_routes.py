@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from starlette.routing import Route
 
@@ -13,6 +14,7 @@ from liveserver.access.people.provider_errors import (
     ProviderDenied,
     ProviderDown,
     ProviderRefused,
+    SomebodyElse,
     UserOff,
 )
 from liveserver.access.people.sign_in import NotConfirmed
@@ -31,6 +33,7 @@ from liveserver.domain.errors import (
 )
 from liveserver.http.container import services
 from liveserver.http.desk.pages.answers import (
+    ask_to_confirm,
     client_of,
     desk_actor,
     desk_page,
@@ -40,12 +43,13 @@ from liveserver.http.desk.pages.answers import (
     redirect,
     too_many,
 )
-from liveserver.http.desk.pages.destination import HOME, destination
+from liveserver.http.desk.pages.destination import ACCOUNT, CONFIRMED, HOME, destination, when_confirmed
 from liveserver.http.desk.pages.form import form_of
 from liveserver.http.desk.state_cookie import StateCookie
 from liveserver.http.problems import KINDS
 from liveserver.http.rejections import refused
 from liveserver.rendering.desk.desk_pages import Message
+from liveserver.store.repositories.people.identities import TooManyIdentities
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -53,18 +57,20 @@ if TYPE_CHECKING:
 
     from liveserver.access.people.provider_sign_in import ProviderSignIn
 
-ACCOUNT = "/desk/account?done=provider"
+CONNECTED = f"{ACCOUNT}?done=provider"
+SIGN_IN = "/desk/signin"
 
 _MESSAGES: dict[type[LiveserverError], str] = {
     ProviderDown: "down",
     ProviderDenied: "denied",
     ProviderRefused: "failed",
     NotOneOfUs: "unknown",
+    SomebodyElse: "somebody_else",
     NotFresh: "not_fresh",
-    NotConfirmed: "not_confirmed",
     UserOff: "off",
     LinkGone: "link",
     Conflict: "taken",
+    TooManyIdentities: "full",
     Unauthorized: "expired",
     Forbidden: "failed",
 }
@@ -83,15 +89,18 @@ async def depart(request: Request) -> Response:
         purpose = Purpose(form.get("for", Purpose.SIGN_IN))
     except ValueError:
         raise InvalidInput([FieldError("/for", f"must be one of {', '.join(Purpose)}")]) from None
-    # The fields of the pages' own forms: `next` of signing in, `link` of joining.
-    path = {Purpose.SIGN_IN: destination(form.get("next")), Purpose.JOIN: HOME}.get(purpose, ACCOUNT)
+    # The fields of the pages' own forms: `next` of signing in and confirming, `link` of joining.
+    wanted = destination(form.get("next"))
+    path = {Purpose.JOIN: HOME, Purpose.ADD: CONNECTED, Purpose.CONFIRM: when_confirmed(wanted)}.get(purpose, wanted)
     token = form.get("link", "").rpartition("#")[2]
     try:
         departure = await provider.depart(
             purpose, client_of(request), token=token, actor=await desk_actor(request), destination=path
         )
+    except NotConfirmed:
+        raise
     except LiveserverError as error:
-        return _told(request, error)
+        return _told(request, error, _way_back(purpose, path))
     response = page(services(request).desk_pages.departure(language_of(request), departure.address))
     _cookie(request, provider).set(response, departure.state)
     return response
@@ -104,18 +113,35 @@ async def arrive(request: Request) -> Response:
     """
     provider = _provider(request)
     cookie = _cookie(request, provider)
+    actor = await desk_actor(request)
+    aim = await provider.aim(cookie.of(request))
     try:
-        arrival = await provider.arrive(
-            cookie.of(request), request.query_params, await desk_actor(request), client_of(request)
-        )
+        arrival = await provider.arrive(cookie.of(request), request.query_params, actor, client_of(request))
+    except NotConfirmed:
+        return await ask_to_confirm(request, ACCOUNT)
     except LiveserverError as error:
-        return _told(request, error)
+        # Without an aim, the flow has ended, or wasn't begun here. A session leads to the account then.
+        back = _way_back(*aim) if aim is not None else SIGN_IN if actor is None else ACCOUNT
+        return _told(request, error, back)
     if arrival.signed_in is None:
         response = redirect(request, arrival.destination)
     else:
         response = await enter(request, arrival.signed_in, arrival.destination)
     cookie.remove(response)
     return response
+
+
+def _way_back(purpose: Purpose, path: str) -> str:
+    """Return the path of the page on which a person chooses another way, if a flow fails.
+
+    `path`: the path of the page to which the flow should have led.
+    """
+    match purpose:
+        case Purpose.ADD:
+            return ACCOUNT
+        case Purpose.CONFIRM:
+            return f"/desk/confirm?next={quote(path.removesuffix(CONFIRMED), safe='/')}"
+    return SIGN_IN if path == HOME else f"{SIGN_IN}?next={quote(path, safe='/')}"
 
 
 def _provider(request: Request) -> ProviderSignIn:
@@ -129,8 +155,8 @@ def _cookie(request: Request, provider: ProviderSignIn) -> StateCookie:
     return StateCookie("provider", provider.lifetime, secure=services(request).desk_sessions.secure)
 
 
-def _told(request: Request, error: LiveserverError) -> Response:
-    """Return a page that says what went wrong, and has a link to the page for signing in.
+def _told(request: Request, error: LiveserverError, back: str) -> Response:
+    """Return a page that says what went wrong, and has a link to the page with the path `back`.
 
     Raises the error again if it has no text in `_MESSAGES`, and isn't TooManyRequests or Busy.
     """
@@ -144,7 +170,7 @@ def _told(request: Request, error: LiveserverError) -> Response:
             raise error
         message = Message(f"provider.{_MESSAGES[found]}")
         status = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS).status
-    return page(services(request).desk_pages.provider_problem(language_of(request), message), status, headers)
+    return page(services(request).desk_pages.provider_problem(language_of(request), message, back), status, headers)
 
 
 PROVIDER_ROUTES = [

@@ -36,6 +36,8 @@ class DeskStream:
         """The viewer to write to; None until the stream has had its `hello`, and after its end."""
         self.missed = False
         """True if a message wasn't written to the stream, because it lagged or had no `hello` yet."""
+        self.spoke = False
+        """True if the editor has sent a word since the upkeep last noted the use of the session."""
         self._connection: Viewer | None = None
         self._ended = False
 
@@ -82,6 +84,7 @@ class DeskStream:
         """Note the word in a message of the editor. For any other message, end the stream with CLOSE_TOO_TALKATIVE."""
         word = desk_messages.read_word(message)
         if word is not None:
+            self.spoke = True
             self._rooms.heard(self, word)
         elif not self._ended:
             refusals.note(Reason.TOO_TALKATIVE, user=self.by.id)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from liveserver.domain.errors import StoreUnavailable
+from liveserver.domain.ids import now
 from liveserver.newsroom.desk import presence
 from liveserver.protocol import close_codes
 from liveserver.utils.background import Periodic
@@ -23,6 +24,10 @@ REFRESH_SECONDS = 1.0
 BOARD_SECONDS = 30.0
 """Seconds between two messages with the board's tag. If the bus loses a hint, the next tag shows the change."""
 
+USE_SECONDS = 300.0
+"""Seconds between two notes that sessions are used by their desks. A session's requests are noted as often
+(`SEEN_EVERY`)."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -37,7 +42,10 @@ class DeskUpkeep:
         self._announce_at = 0.0
 
     async def run(self) -> None:
-        """Check sessions, refresh desk streams, and send boards' tags, each at its interval, until cancelled."""
+        """Check sessions, note their use, refresh desk streams, and send boards' tags, each at its interval.
+
+        Runs until it is cancelled.
+        """
         checks = Periodic(
             self.check,
             lambda: CHECK_SECONDS,
@@ -57,7 +65,15 @@ class DeskUpkeep:
             expected=(StoreUnavailable,),
             wait_first=True,
         )
-        await asyncio.gather(checks.run(), refreshes.run(), boards.run())
+        uses = Periodic(
+            self.note_use,
+            lambda: USE_SECONDS,
+            log=log,
+            failure_event="desk.use_broken",
+            expected=(StoreUnavailable,),
+            wait_first=True,
+        )
+        await asyncio.gather(checks.run(), refreshes.run(), boards.run(), uses.run())
 
     async def check(self) -> None:
         """End the streams whose session has ended, or whose user was disabled or may not see the live blog any more.
@@ -75,10 +91,27 @@ class DeskUpkeep:
             elif not may_see:
                 stream.end(close_codes.CLOSE_NOT_ADMITTED)
 
+    async def note_use(self) -> None:
+        """Note that sessions are used: those whose editors have sent a word since the last call. Silence is no use.
+
+        One write serves all desk streams of the process. Raises StoreUnavailable; the next call notes these sessions
+        then.
+        """
+        spoke = [stream for stream in self._rooms.streams() if stream.spoke]
+        for stream in spoke:
+            stream.spoke = False
+        try:
+            if spoke:
+                await self._store.sessions.seen(sorted({stream.session for stream in spoke}), now())
+        except StoreUnavailable:
+            for stream in spoke:
+                stream.spoke = True
+            raise
+
     async def _refresh(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if now >= self._announce_at:
-            self._announce_at = now + presence.INTERVAL
+        time = asyncio.get_running_loop().time()
+        if time >= self._announce_at:
+            self._announce_at = time + presence.INTERVAL
             self._rooms.announce_people()
         for slug, room in self._rooms:
             self._rooms.refresh(slug, room)

@@ -37,16 +37,39 @@ class PasskeyRow(NamedTuple):
     used_at: datetime | None
 
 
+class IdentityRow(NamedTuple):
+    """An identity at a provider as the account's page lists it."""
+
+    id: str
+    provider: str
+    """The provider's name."""
+    created_at: datetime
+    used_at: datetime | None
+    """The time of the last use; None if it isn't known."""
+
+
 class AccountView(NamedTuple):
     """The values that the account's page shows."""
 
     user: User
     has_password: bool
     passkeys: Sequence[PasskeyRow]
+    identities: Sequence[IdentityRow]
     sessions: Sequence[Session]
     """The user's sessions. The one that was used last comes first."""
     current: str
     """The id of the session from which the page was asked for."""
+
+
+class ConfirmView(NamedTuple):
+    """The values that the page for confirming shows: the ways by which the user can prove who they are."""
+
+    user: User
+    destination: str
+    """The path of the page that follows."""
+    by_password: bool
+    by_passkey: bool
+    by_provider: bool
 
 
 class HomeView(NamedTuple):
@@ -96,9 +119,13 @@ class DeskPages:
         """Return the page that sends the browser on to the OpenID provider. `address`: the URL at the provider."""
         return self._page("departure.html", language, address=address, user=None)
 
-    def provider_problem(self, language: str, message: Message) -> str:
-        """Return the page that says what went wrong with the provider, and leads to the page for signing in."""
-        return self._page("provider_problem.html", language, message=message, user=None)
+    def provider_problem(self, language: str, message: Message, back: str) -> str:
+        """Return the page that says what went wrong with the provider. `back`: the path of the page to go on with."""
+        return self._page("provider_problem.html", language, message=message, back=back, user=None)
+
+    def confirm(self, language: str, view: ConfirmView, *, error: Message | None = None) -> str:
+        """Return the page on which a user proves once more who they are. `error`: why the last try failed."""
+        return self._page("confirm.html", language, view=view, user=view.user, error=error)
 
     def link(self, language: str, *, error: Message | None = None) -> str:
         """Return the page with the field into which users paste their link for joining."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from liveserver.store.groups.queries import QueryGroup, Read, Write
 from liveserver.store.repositories.people import acts, credentials, permissions, secrets, sessions, users
+from liveserver.store.repositories.people import identities as known_identities
 
 
 class Users(QueryGroup):
@@ -94,7 +95,7 @@ class Credentials(QueryGroup):
 
     A new password ends the user's other sessions; a passkey or an identity ends none. Raises Unauthorized if the
     acting session has ended. Raises Conflict if the passkey or identity belongs to a user already, or if the user has
-    too many passkeys.
+    too many passkeys or identities.
     """
 
     passkeys = Read(credentials.passkeys)
@@ -111,10 +112,25 @@ class Credentials(QueryGroup):
     remove_passkey = Write(credentials.remove_passkey)
     """Remove one of the acting user's own passkeys. Raises NotFound if the user has no such passkey.
 
-    Raises Conflict if the user could not sign in any more. Raises Unauthorized if the acting session has ended.
+    `offered`: the ways to sign in that the site offers. Raises Conflict if the user could not sign in any more. Raises
+    Unauthorized if the acting session has ended.
     """
 
-    user_of_identity = Read(credentials.user_of_identity)
+    identities = Read(known_identities.of_user)
+    """Return a user's identities, oldest first."""
+
+    remove_identity = Write(credentials.remove_identity)
+    """Remove one of the acting user's own identities. Raises NotFound if the user has no such identity.
+
+    `offered`: the ways to sign in that the site offers. Raises Conflict if the user could not sign in any more. Raises
+    Unauthorized if the acting session has ended.
+    """
+
+    used_identity = Write(known_identities.used)
+    """Record the use of an identity (a provider's issuer and subject). Return the id of its user; None if there is
+    none."""
+
+    user_of_identity = Read(known_identities.user_of)
     """Return the id of the user who has this identity (a provider's issuer and subject); None if there is none."""
 
     admit = Write(credentials.admit)
@@ -135,7 +151,7 @@ class Sessions(QueryGroup):
     """Filter hashes of tokens: return a hash if its session isn't over, and the session's user isn't disabled."""
 
     seen = Write(sessions.seen)
-    """Set the time of a session's last use, unless the stored time is later."""
+    """Set the time of the last use of sessions. Sessions that are over, or were used later, stay as they are."""
 
     confirmed = Write(sessions.confirmed)
     """Set the time at which a session's user last confirmed their identity, and record it in the audit log."""

@@ -69,6 +69,8 @@ identities = Table(
     Column("subject", name(255), nullable=False),
     Column("user_id", ForeignKey("users.id"), nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
+    # None: not known. The identity was last used before the server noted it.
+    Column("used_at", UTCDateTime),
     PrimaryKeyConstraint("issuer", "subject"),
     Index("ix_identities_user_id", "user_id"),
 )

@@ -16,7 +16,7 @@ from liveserver.domain.ids import now
 from liveserver.domain.people.principal import Principal, PrincipalKind
 from liveserver.domain.people.rights import Role
 from liveserver.domain.people.user import LinkKind, Membership
-from liveserver.rendering.desk.desk_pages import AccountView, Message
+from liveserver.rendering.desk.desk_pages import AccountView, ConfirmView, IdentityRow, Message
 from liveserver.store.repositories.people.credentials import Credential, NewPasskey
 from liveserver.utils.tokens import digest_of
 from tests.support.api.site import LIVEBLOG, SLUG, database_away, started
@@ -189,9 +189,14 @@ async def test_every_page_of_the_desk(site: Site) -> None:
     message = Message("sign_in.too_many", {"minutes": "3"})
     found["all ways"] = pages.sign_in("fr", destination="/desk", name="Ada", error=message)
     found["all ways to join"] = pages.join("fr", LinkKind.JOIN, user, "a")
-    found["all ways of an account"] = pages.account("fr", AccountView(user, False, [], [], ""))
+    rows = [IdentityRow(f"{n}", "Clavier & Cie", now(), now() if n else None) for n in range(2)]
+    found["all ways of an account"] = pages.account("fr", AccountView(user, False, [], rows, [], ""))
+    found["all ways to confirm"] = pages.confirm(
+        "fr", ConfirmView(user, "/desk/a?b=1&c=2", True, True, True), error=message
+    )
+    found["no way to confirm"] = pages.confirm("fr", ConfirmView(user, "/desk", False, False, False))
     found["departure"] = pages.departure("fr", "https://id.example.org/?a=1&b=2;c")
-    found["provider"] = pages.provider_problem("fr", Message("provider.down"))
+    found["provider"] = pages.provider_problem("fr", Message("provider.down"), "/desk/confirm?next=/desk/a%3Fb%3D1")
     found["too large"] = pages.refused("fr", "too_large")
     assert all("<title>" in html for html in found.values())
     assert complaints(found) == []

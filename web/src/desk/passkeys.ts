@@ -68,7 +68,9 @@ class Waiting {
         signal: request.signal,
       });
       if (credential !== null) {
-        const isAccepted = await withButton(button, () => send("sign-in", credential));
+        const isAccepted = await withButton(button, async () => {
+          location.assign(await send("sign-in", credential));
+        });
         if (!isAccepted) {
           // Another one may be chosen.
           void this.start(button);
@@ -104,17 +106,35 @@ async function withButton(button: HTMLButtonElement, work: () => Promise<void>):
   }
 }
 
+/** Use a passkey, and go to the page that follows. */
 async function use(purpose: Purpose): Promise<void> {
+  let next: string;
   try {
-    await send(purpose, await ask(purpose));
+    next = await send(purpose, await ask(purpose));
   } catch (error) {
-    if (purpose !== "add" || !(error instanceof Failure) || error.problem !== "not-confirmed") {
+    if (purpose !== "add" || !isNotConfirmed(error)) {
       throw error;
     }
-    // Whoever has a passkey already can use it to show who they are.
-    await send("confirm", await ask("confirm"));
-    await send(purpose, await ask(purpose));
+    next = await confirmAndAdd();
   }
+  location.assign(next);
+}
+
+/** Confirm by a passkey, and add another one. A person without passkeys goes to the page with the other ways to confirm. */
+async function confirmAndAdd(): Promise<string> {
+  try {
+    await send("confirm", await ask("confirm"));
+  } catch (error) {
+    if (isNotConfirmed(error)) {
+      return `${root()}/desk/confirm?next=/desk/account`;
+    }
+    throw error;
+  }
+  return await send("add", await ask("add"));
+}
+
+function isNotConfirmed(error: unknown): boolean {
+  return error instanceof Failure && error.problem === "not-confirmed";
 }
 
 /** The credential that the person chooses, or the new one. */
@@ -144,14 +164,12 @@ async function optionsFor(purpose: Purpose): Promise<unknown> {
   return await post(purpose, `${purpose}/options`, tokenOf(purpose));
 }
 
-/** Send the authenticator's answer. After a confirmation the page stays; else the next page follows. */
-async function send(purpose: Purpose, credential: Credential): Promise<void> {
+/** Send the authenticator's answer. Returns the path of the page that follows. */
+async function send(purpose: Purpose, credential: Credential): Promise<string> {
   const answer = (credential as PublicKeyCredential).toJSON() as unknown;
   const next = fieldOf("next");
   const done = await post(purpose, purpose, { ...tokenOf(purpose), answer, ...(next === "" ? {} : { next }) });
-  if (purpose !== "confirm") {
-    location.assign((done as { next: string }).next);
-  }
+  return (done as { next: string }).next;
 }
 
 function tokenOf(purpose: Purpose): { token?: string } {
@@ -162,12 +180,15 @@ function fieldOf(name: string): string {
   return document.querySelector<HTMLInputElement>(`input[name="${name}"]`)?.value ?? "";
 }
 
+/** The path below which the desk lies: `/news` if the desk is at `/news/desk`. */
+function root(): string {
+  return location.pathname.slice(0, location.pathname.lastIndexOf("/desk/"));
+}
+
 async function post(purpose: Purpose, path: string, body: object): Promise<unknown> {
-  // The desk may lie below a path.
-  const root = location.pathname.slice(0, location.pathname.lastIndexOf("/desk/"));
   let response: Response;
   try {
-    response = await fetch(`${root}/desk/signin/passkey/${path}`, {
+    response = await fetch(`${root()}/desk/signin/passkey/${path}`, {
       method: "POST",
       headers: { "Content-Type": "application/json", Accept: "application/json" },
       body: JSON.stringify(body),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liveserver.http.api import entries, liveblogs, media, partners, reach, snapshots, sources, takedowns
-from liveserver.http.api.people import audit, keys, members, session, users
+from liveserver.http.api.people import audit, identities, keys, members, session, users
 from liveserver.http.api.review import board, notes, preview, steps
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ OPERATIONS = (
 
 DESK_OPERATIONS: tuple[Operation, ...] = (
     *session.OPERATIONS,
+    *identities.OPERATIONS,
     *users.OPERATIONS,
     *members.OPERATIONS,
     *keys.OPERATIONS,

@@ -86,6 +86,7 @@ PATH_PARAMETERS = {
     "partner": {"description": "The id of the partner", "example": "p_0a1b2c3d4e5f"},
     "user": {"description": "The id of the user", "example": "u_0a1b2c3d4e5f"},
     "session": {"description": "The id of the session, which is no secret", "example": "0a1b2c3d4e5f6789"},
+    "identity": {"description": "The id of the identity, which is no secret", "example": "0a1b2c3d4e5f6789"},
     "key": {"description": "The id of the API key, which stands in it after `lv_`", "example": "0a1b2c3d4e5f"},
 }
 
@@ -199,13 +200,11 @@ def _operation(operation: Operation, *, at_desk: bool) -> JSON:
 
 def _needs(operation: Operation, *, at_desk: bool) -> str:
     """Return a sentence on the scope, role or session that a request needs; an empty text if it needs none of them."""
+    proof = ", who has proved in the last ten minutes who they are" if operation.confirmed else ""
     if operation.verb is None:
-        return "Anybody who is signed in may use it." if at_desk else ""
+        return f"Anybody who is signed in{proof and proof + ','} may use it." if at_desk else ""
     if not at_desk:
         return f"Needs a key with the scope `{scope_for(operation.verb)}`."
-    proof = (
-        ", who has signed in, or given the password or passkey, in the last ten minutes" if operation.confirmed else ""
-    )
     return f"Needs a user whose role allows `{operation.verb}`{proof}."
 
 

@@ -64,10 +64,10 @@ class OwnSessionObject(Shape):
 
     id: str
     created_at: datetime
-    seen_at: datetime = Field(description="The last request, give or take five minutes")
+    seen_at: datetime = Field(description="The last use, give or take five minutes")
     ends_at: datetime = Field(description="When it ends, unless it is used before")
     confirmed_until: datetime = Field(
-        description="Until when the user may do what needs the password or passkey once more; it may be past"
+        description="Until when the user may do what needs a new proof of identity; it may be past"
     )
 
 
@@ -89,7 +89,7 @@ class SelfAnswer(Shape):
 
 
 class ConfirmedObject(Shape):
-    """Until when the password or passkey, given once more, counts."""
+    """Until when the proof of identity, given once more, counts."""
 
     confirmed_until: datetime
 
@@ -99,7 +99,7 @@ class SessionObject(Shape):
 
     id: str
     created_at: datetime
-    seen_at: datetime = Field(description="The last request, give or take five minutes")
+    seen_at: datetime = Field(description="The last use, give or take five minutes")
     address: str | None = Field(description="Where the user signed in")
     agent: str = Field(description="The browser, as it calls itself")
     current: bool = Field(description="The request came from this one")
@@ -109,6 +109,23 @@ class SessionList(Shape):
     """The sessions of the user who asks. The one that was used last comes first."""
 
     items: list[SessionObject]
+
+
+class IdentityObject(Shape):
+    """The user who asks, as an OpenID provider knows them."""
+
+    id: str
+    provider: str = Field(description="The provider’s name")
+    issuer: str = Field(description="The provider’s issuer, a URL")
+    subject: str = Field(description="The user’s id at the provider")
+    created_at: datetime = Field(description="When it was connected")
+    used_at: datetime | None = Field(description="The last sign-in or confirmation by it; null: it isn’t known")
+
+
+class IdentityList(Shape):
+    """The identities of the user who asks, oldest first."""
+
+    items: list[IdentityObject]
 
 
 class MemberObject(Shape):

@@ -1,11 +1,12 @@
-"""The page of a user's account, `/desk/account`: the password, the passkeys and the sessions."""
+"""The page of a user's account, `/desk/account`: the password, passkeys, identities at providers, and sessions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from liveserver.access.people.passwords import BadPassword
-from liveserver.access.people.sign_in import NotConfirmed, WrongPassword
+from liveserver.access.people.sign_in import CONFIRMED_FOR, WrongPassword, check_confirmed
+from liveserver.access.people.ways import provider_name
 from liveserver.domain.errors import Busy, Conflict, NotFound, TooManyRequests
 from liveserver.domain.ids import now
 from liveserver.http.container import services
@@ -20,13 +21,17 @@ from liveserver.http.desk.pages.answers import (
 )
 from liveserver.http.desk.pages.form import form_of
 from liveserver.http.desk.pages.join import why
-from liveserver.rendering.desk.desk_pages import AccountView, Message, PasskeyRow
+from liveserver.rendering.desk.desk_pages import AccountView, IdentityRow, Message, PasskeyRow
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from starlette.requests import Request
     from starlette.responses import Response
 
     from liveserver.access.people.desk_sessions import DeskActor
+    from liveserver.domain.people.principal import Principal
+    from liveserver.store.repositories.people.credentials import OfferedWays
 
 DONE = {
     "password": Message("account.done_password"),
@@ -34,6 +39,8 @@ DONE = {
     "others": Message("account.done_others"),
     "passkey": Message("account.done_passkey"),
     "passkey-made": Message("account.done_passkey_made"),
+    "identity": Message("account.done_identity"),
+    "confirmed": Message("account.done_confirmed"),
     "provider": Message("account.done_provider"),
     "gone": Message("account.gone"),
 }
@@ -44,19 +51,32 @@ DONE = {
 async def account_page(request: Request) -> Response:
     """Answer with the page of the account."""
     actor = await signed_in(request)
-    # Only the desk's own pages may say that something was done: a link from elsewhere could say it falsely.
-    own = request.headers.get("sec-fetch-site") == "same-origin"
-    done = DONE.get(request.query_params.get("done", "")) if own else None
-    return await _account(request, actor, done=done)
+    done = request.query_params.get("done", "")
+    # Only the desk's own pages may say that something was done: a link from elsewhere could say it falsely. A browser
+    # that the provider has sent back says that it comes from another site: what it tells is looked up.
+    if request.headers.get("sec-fetch-site") != "same-origin" and not await _was_done(request, actor, done):
+        done = ""
+    return await _account(request, actor, done=DONE.get(done))
+
+
+async def _was_done(request: Request, actor: DeskActor, done: str) -> bool:
+    """Return True if the provider's answer has done this in the last ten minutes: `confirmed` or `provider`."""
+    since = now() - CONFIRMED_FOR
+    if done == "confirmed":
+        return actor.session.confirmed_at > since
+    if done == "provider":
+        identities = await services(request).store.credentials.identities(actor.actor.principal.id)
+        return any(identity.created_at > since for identity in identities)
+    return False
 
 
 @desk_page
 async def change_password(request: Request) -> Response:
     """Set a new password, if the form has the right old one. The user's other sessions end.
 
-    A form without an old password sets the user's first password. For that, the last proof of identity, such as
-    signing in, must not be older than `CONFIRMED_FOR`. If no password is set, the answer is the account's page with the
-    reason.
+    A form without an old password sets the user's first password. Raises NotConfirmed if the last proof of identity,
+    such as signing in, is too old for that. If no password is set for another reason, the answer is the account's page
+    with the reason.
     """
     actor, form = await signed_in(request), await form_of(request)
     sign_in, headers = services(request).sign_in, dict[str, str]()
@@ -65,8 +85,6 @@ async def change_password(request: Request) -> Response:
             await sign_in.set_password(actor, form["old"], form.get("new", ""), client_of(request))
         else:
             await sign_in.add_password(actor, form.get("new", ""))
-    except NotConfirmed:
-        error, status = Message("account.confirm"), 403
     except (WrongPassword, Conflict):
         error, status = Message("account.wrong"), 403
     except BadPassword as bad:
@@ -99,18 +117,37 @@ async def end_sessions(request: Request) -> Response:
 
 @desk_page
 async def remove_passkey(request: Request) -> Response:
-    """Remove one of the user's passkeys. The form's field `remove` has the passkey's id.
+    """Remove one of the user's passkeys. The form's field `remove` has the passkey's id. See `_remove`."""
+    return await _remove(request, services(request).store.credentials.remove_passkey, "passkey")
 
-    If the passkey is the user's only way to sign in, it stays, and the answer is a 409 with the account's page.
+
+@desk_page
+async def remove_identity(request: Request) -> Response:
+    """Remove one of the user's identities. The form's field `remove` has the identity's id. See `_remove`."""
+    return await _remove(request, services(request).store.credentials.remove_identity, "identity")
+
+
+class _Removal(Protocol):
+    """A query that removes one of the acting user's ways to sign in."""
+
+    async def __call__(self, by: Principal, way_id: str, at: datetime, /, *, offered: OfferedWays) -> None: ...
+
+
+async def _remove(request: Request, removal: _Removal, done: str) -> Response:
+    """Remove a way to sign in, and lead to the account's page, which says so (`done`).
+
+    Raises NotConfirmed if the last proof of identity is too old. If the user could not sign in any more, nothing is
+    removed, and the answer is a 409 with the account's page.
     """
     actor, form = await signed_in(request), await form_of(request)
+    check_confirmed(actor)
     try:
-        await services(request).store.credentials.remove_passkey(actor.actor.principal, form.get("remove", ""), now())
+        await removal(actor.actor.principal, form.get("remove", ""), now(), offered=services(request).offered_ways)
     except NotFound:
         return redirect(request, "/desk/account?done=gone")
     except Conflict:
         return await _account(request, actor, error=Message("account.last_way"), status=409)
-    return redirect(request, "/desk/account?done=passkey")
+    return redirect(request, f"/desk/account?done={done}")
 
 
 async def _account(
@@ -124,10 +161,15 @@ async def _account(
 ) -> Response:
     parts, principal = services(request), actor.actor.principal
     passkeys = await parts.store.credentials.passkeys(principal.id)
+    identities = await parts.store.credentials.identities(principal.id)
     view = AccountView(
         user=await parts.store.users.find(principal.id),
         has_password=await parts.store.credentials.password_of(principal.name) is not None,
         passkeys=[PasskeyRow(each.id, each.label, each.created_at, each.used_at) for each in passkeys],
+        identities=[
+            IdentityRow(each.id, provider_name(each.issuer, parts.provider), each.created_at, each.used_at)
+            for each in identities
+        ],
         sessions=await parts.store.sessions.of_user(principal.id),
         current=actor.session.id,
     )

@@ -9,18 +9,19 @@ from urllib.parse import quote
 
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from liveserver.access.people.sign_in import Client
+from liveserver.access.people.sign_in import Client, NotConfirmed
 from liveserver.content.translations import FALLBACK
 from liveserver.domain.errors import Forbidden, InvalidInput, NotFound, TooManyRequests, Unauthorized
 from liveserver.domain.ids import now
 from liveserver.http.container import services
+from liveserver.http.desk.pages.destination import ACCOUNT
 from liveserver.http.desk.same_site import SAFE, check_origin
 from liveserver.http.problems import KINDS, TooLarge, UnsupportedMediaType
 from liveserver.http.rejections import refused, slow_down, waiting
 from liveserver.http.responses import security_headers
 from liveserver.http.responses.reader_language import reader_language
 from liveserver.http.responses.session_cookie import set_cookie
-from liveserver.rendering.desk.desk_pages import Message
+from liveserver.rendering.desk.desk_pages import ConfirmView, Message
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -40,8 +41,9 @@ HEADERS = {**security_headers.DESK, "Cache-Control": "no-store", "X-Robots-Tag":
 def desk_page(endpoint: Endpoint) -> Endpoint:
     """Return an endpoint that refuses a form sent from another site, and answers some errors with a page.
 
-    Unauthorized leads to the page for signing in. Forbidden, InvalidInput, TooLarge and UnsupportedMediaType are
-    answered with a page. After a form, the sessions of open desk streams are checked again.
+    Unauthorized leads to the page for signing in, and NotConfirmed is answered with the page for confirming. Forbidden,
+    InvalidInput, TooLarge and UnsupportedMediaType are answered with a page that says so. After a form, the sessions of
+    open desk streams are checked again.
     """
 
     @wraps(endpoint)
@@ -55,6 +57,8 @@ def desk_page(endpoint: Endpoint) -> Endpoint:
             return response
         except Unauthorized:
             return to_sign_in(request)
+        except NotConfirmed:
+            return await ask_to_confirm(request, page_of(request))
         except (Forbidden, InvalidInput, TooLarge, UnsupportedMediaType) as error:
             refused(request.scope, error)
             name = "too_large" if isinstance(error, TooLarge) else "refused"
@@ -110,12 +114,42 @@ def path_below(request: Request, path: str) -> str:
 
 
 def to_sign_in(request: Request) -> Response:
-    """Return a redirect to the page for signing in. After signing in, the person gets the page that they asked for.
+    """Return a redirect to the page for signing in. After signing in, the person gets the page in `page_of`."""
+    return redirect(request, f"/desk/signin?next={quote(page_of(request), safe='/')}")
 
-    If the request was a form, they get the page of the account instead.
+
+def page_of(request: Request) -> str:
+    """Return the path of the page that a person asked for. If the request was a form, return the account's page."""
+    return request.url.path if request.method in {"GET", "HEAD"} else ACCOUNT
+
+
+async def ask_to_confirm(
+    request: Request,
+    path: str,
+    *,
+    error: Message | None = None,
+    status: int = 403,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """Return the page on which the user proves once more who they are, by any way that they have and the site offers.
+
+    `path`: the path of the page that follows. `error`: why the last try failed. If the session has ended, the answer
+    leads to the page for signing in.
     """
-    wanted = request.url.path if request.method in {"GET", "HEAD"} else "/desk/account"
-    return redirect(request, f"/desk/signin?next={quote(wanted, safe='/')}")
+    actor = await desk_actor(request)
+    if actor is None:
+        return to_sign_in(request)
+    parts, principal = services(request), actor.actor.principal
+    credentials, offered = parts.store.credentials, parts.offered_ways
+    issuers = {identity.issuer for identity in await credentials.identities(principal.id)}
+    view = ConfirmView(
+        user=await parts.store.users.find(principal.id),
+        destination=path,
+        by_password=await credentials.password_of(principal.name) is not None,
+        by_passkey=offered.passkeys and bool(await credentials.passkeys(principal.id)),
+        by_provider=offered.issuer in issuers,
+    )
+    return page(parts.desk_pages.confirm(language_of(request), view, error=error), status, headers)
 
 
 async def enter(request: Request, user: SignedIn, path: str) -> Response:

@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from liveserver.http.desk.pages.account import account_page, change_password, end_sessions, remove_passkey
+from liveserver.http.desk.pages.account import (
+    account_page,
+    change_password,
+    end_sessions,
+    remove_identity,
+    remove_passkey,
+)
 from liveserver.http.desk.pages.answers import redirect
+from liveserver.http.desk.pages.confirm import confirm, confirm_page
 from liveserver.http.desk.pages.home import home_page
 from liveserver.http.desk.pages.join import join, link_page
 from liveserver.http.desk.pages.sign_in import sign_in, sign_in_page, sign_out
@@ -39,8 +46,10 @@ DESK_PAGE_ROUTES = [
     _page_with_form("/desk/signin", sign_in_page, sign_in),
     Route("/desk/signout", sign_out, methods=["POST"]),
     _page_with_form("/desk/join", link_page, join),
+    _page_with_form("/desk/confirm", confirm_page, confirm),
     Route("/desk/account", account_page),
     Route("/desk/account/password", change_password, methods=["POST"]),
     Route("/desk/account/sessions", end_sessions, methods=["POST"]),
     Route("/desk/account/passkeys", remove_passkey, methods=["POST"]),
+    Route("/desk/account/identities", remove_identity, methods=["POST"]),
 ]

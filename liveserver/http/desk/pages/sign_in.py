@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from liveserver.access.people.sign_in import WrongPassword
 from liveserver.domain.errors import Busy, NotFound, TooManyRequests, Unauthorized
@@ -19,7 +20,7 @@ from liveserver.http.desk.pages.answers import (
     redirect,
     too_many,
 )
-from liveserver.http.desk.pages.destination import destination
+from liveserver.http.desk.pages.destination import HOME, destination
 from liveserver.http.desk.pages.form import form_of
 from liveserver.http.responses.session_cookie import remove_cookie
 from liveserver.rendering.desk.desk_pages import Message
@@ -60,13 +61,14 @@ async def sign_in(request: Request) -> Response:
 
 @desk_page
 async def sign_out(request: Request) -> Response:
-    """End the session, and lead to the page for signing in."""
+    """End the session, and lead to the page for signing in, and from there to the page in `?next=`."""
     parts = services(request)
     actor = await desk_actor(request)
     if actor is not None:
         by = actor.actor.principal
         with suppress(NotFound):
             await parts.store.sessions.end(by.id, actor.session.id, by, now())
-    response = redirect(request, "/desk/signin")
+    wanted = destination(request.query_params.get("next"))
+    response = redirect(request, "/desk/signin" if wanted == HOME else f"/desk/signin?next={quote(wanted, safe='/')}")
     remove_cookie(response, parts.desk_sessions)
     return response

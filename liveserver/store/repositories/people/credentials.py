@@ -14,7 +14,7 @@ from liveserver.domain.people.principal import PrincipalKind
 from liveserver.domain.people.rights import Verb
 from liveserver.domain.people.user import JoinLink, LinkKind, UserState, login_of
 from liveserver.store import tables
-from liveserver.store.repositories.people import acts, permissions, sessions, users
+from liveserver.store.repositories.people import acts, identities, permissions, sessions, users
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,12 +28,20 @@ if TYPE_CHECKING:
 _t = tables.users
 _links = tables.join_links
 _passkeys = tables.passkeys
-_identities = tables.identities
 
 PASSKEYS_MAX = 20
 """The greatest number of passkeys of a user."""
 
 _PASSWORD = select(_t.c.id, _t.c.password).where(_t.c.login == bindparam("login"))
+
+
+class OfferedWays(NamedTuple):
+    """The ways to sign in that the site offers at present, beside passwords."""
+
+    passkeys: bool
+    """True if the site offers passkeys."""
+    issuer: str | None
+    """The issuer of the provider by which people may sign in; None if there is none."""
 
 
 class NewPasskey(NamedTuple):
@@ -127,8 +135,8 @@ def join(
 def put(connection: Connection, user_id: str, credential: Credential, at: datetime) -> None:
     """Set a user's password, or add a passkey or an identity. The caller records the act.
 
-    Raises Conflict if the passkey or the identity belongs to somebody already, or if the user has PASSKEYS_MAX
-    passkeys.
+    Raises Conflict if the passkey or the identity belongs to somebody already, or if the user has PASSKEYS_MAX passkeys
+    or IDENTITIES_MAX identities.
     """
     if credential.password is not None:
         connection.execute(update(_t).where(_t.c.id == user_id).values(password=credential.password))
@@ -142,13 +150,7 @@ def put(connection: Connection, user_id: str, credential: Credential, at: dateti
         except IntegrityError as error:
             raise Conflict("this passkey is known already") from error
     if credential.identity is not None:
-        issuer, subject = credential.identity
-        try:
-            connection.execute(
-                insert(_identities).values(issuer=issuer, subject=subject, user_id=user_id, created_at=at)
-            )
-        except IntegrityError as error:
-            raise Conflict("this identity belongs to a user already") from error
+        identities.add(connection, user_id, *credential.identity, at)
 
 
 def sign_in(connection: Connection, session_digest: str, session: Session, *, way: str) -> User:
@@ -234,27 +236,54 @@ def used_passkey(connection: Connection, passkey_id: str, sign_count: int, at: d
         raise Unauthorized("this passkey was used or removed meanwhile: try again")
 
 
-def remove_passkey(connection: Connection, by: Principal, passkey_id: str, at: datetime) -> None:
+def remove_passkey(
+    connection: Connection, by: Principal, passkey_id: str, at: datetime, *, offered: OfferedWays
+) -> None:
     """Remove one of the acting user's own passkeys. Raises NotFound.
 
-    Raises Conflict if the user has no other way to sign in. Raises Unauthorized if the session has ended.
+    Raises Conflict if the user has no other way to sign in that is `offered`. Raises Unauthorized if the session has
+    ended.
     """
-    sessions.confirm(connection, by.session or "", by.id, lock=True)
+    password = _password_locked(connection, by)
     query = delete(_passkeys).where(_passkeys.c.user_id == by.id, _passkeys.c.id == passkey_id.replace("\x00", ""))
     if not connection.execute(query).rowcount:
         raise NotFound("there is no such passkey")
-    password = connection.execute(select(_t.c.password).where(_t.c.id == by.id)).scalar_one()
-    others = select(_passkeys.c.id).where(_passkeys.c.user_id == by.id).limit(1)
-    known = select(_identities.c.subject).where(_identities.c.user_id == by.id).limit(1)
-    if password is None and connection.execute(others).first() is None and connection.execute(known).first() is None:
-        raise Conflict("this is the only way to sign in: set a password or add another passkey first")
+    _check_left(connection, by.id, password, offered)
     acts.record(connection, by, "user.passkey_removed", at)
 
 
-def user_of_identity(connection: Connection, issuer: str, subject: str) -> str | None:
-    """Return the id of the user whom a provider knows by this subject; None if there is none."""
-    query = select(_identities.c.user_id).where(_identities.c.issuer == issuer, _identities.c.subject == subject)
-    return connection.execute(query).scalar_one_or_none()
+def remove_identity(
+    connection: Connection, by: Principal, identity_id: str, at: datetime, *, offered: OfferedWays
+) -> None:
+    """Remove one of the acting user's own identities. Raises NotFound.
+
+    Raises Conflict if the user has no other way to sign in that is `offered`. Raises Unauthorized if the session has
+    ended.
+    """
+    password = _password_locked(connection, by)
+    identities.remove(connection, by, identity_id, at)
+    _check_left(connection, by.id, password, offered)
+
+
+def _password_locked(connection: Connection, by: Principal) -> str | None:
+    """Return the hash of the acting user's password; None if there is none. Raises Unauthorized as `change` does.
+
+    The user's row is locked until the transaction ends. Otherwise two transactions at once could remove one way to sign
+    in each, and each would find the other way still there. The row is locked before the session: a transaction that
+    disables the user locks them in the same order.
+    """
+    query = select(_t.c.password).where(_t.c.id == by.id).with_for_update(key_share=True)
+    password: str | None = connection.execute(query).scalar_one_or_none()
+    sessions.confirm(connection, by.session or "", by.id, lock=True)
+    return password
+
+
+def _check_left(connection: Connection, user_id: str, password: str | None, offered: OfferedWays) -> None:
+    """Raise Conflict if a user can't sign in any more: not by the password, nor by a way that the site offers."""
+    if password is not None or (offered.passkeys and passkeys(connection, user_id)):
+        return
+    if offered.issuer not in {identity.issuer for identity in identities.of_user(connection, user_id)}:
+        raise Conflict("this is the only way to sign in: set a password, or add another way, before you remove it")
 
 
 def admit(connection: Connection, user: User, identity: tuple[str, str], session_digest: str, session: Session) -> User:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
 from liveserver.domain.errors import NotFound, Unauthorized
 from liveserver.domain.ids import now
 from liveserver.domain.people.principal import Principal, PrincipalKind
 from liveserver.domain.people.user import Session
 from liveserver.store import tables
+from liveserver.store.chunks import chunks
 from liveserver.store.repositories.people import acts
 
 if TYPE_CHECKING:
@@ -132,9 +133,14 @@ def delete_over(connection: Connection, at: datetime) -> None:
     connection.execute(delete(_t).where(or_(_t.c.seen_at <= at - IDLE, _t.c.created_at <= at - LONGEST)))
 
 
-def seen(connection: Connection, digest: str, at: datetime) -> None:
-    """Record the time `at` as the session's last use, unless a later time is recorded."""
-    connection.execute(update(_t).where(_t.c.digest == digest, _t.c.seen_at < at).values(seen_at=at))
+def seen(connection: Connection, digests: Sequence[str], at: datetime) -> None:
+    """Record the time `at` as the last use of the sessions whose tokens have these hashes.
+
+    A session stays as it is if a later time is recorded, or if it is over: its user must sign in again.
+    """
+    usable = and_(_t.c.seen_at < at, _t.c.seen_at > at - IDLE, _t.c.created_at > at - LONGEST)
+    for chunk in chunks(digests):
+        connection.execute(update(_t).where(_t.c.digest.in_(chunk), usable).values(seen_at=at))
 
 
 def confirmed(connection: Connection, digest: str, by: Principal, at: datetime, *, way: str) -> None:

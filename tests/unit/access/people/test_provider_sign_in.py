@@ -436,11 +436,14 @@ async def test_a_user_confirms_by_signing_in_at_the_provider_anew(desk: Desk) ->
     ada = await desk.joined("Ada")
     actor = await desk.actor(ada)
     before = actor.session.confirmed_at
+    [identity] = await desk.store.credentials.identities(ada.user.id)
     departure, _ = await desk.departed(Purpose.CONFIRM, actor=actor)
     asked = dict(parse_qsl(urlsplit(departure.address).query))
     assert (asked["prompt"], asked["max_age"]) == ("login", "0")
     await desk.round(Purpose.CONFIRM, actor=actor)
     assert (await desk.actor(ada)).session.confirmed_at > before
+    [used] = await desk.store.credentials.identities(ada.user.id)
+    assert (used.used_at or before) > (identity.used_at or before)
     for stale in (None, 1_000_000_000, "now", True):
         desk.server.claims = {"auth_time": stale}
         with pytest.raises(NotFresh):

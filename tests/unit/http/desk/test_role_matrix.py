@@ -34,6 +34,7 @@ UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 MISSING = {
     "user_id": "u_000000000000",
     "session_id": "0000",
+    "identity_id": "0000000000000000",
     "key_id": "000000000000",
     "note_id": "00000000-0000-0000-0000-000000000000",
 }

@@ -5,104 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-import httpx2
 import pytest
 
-from liveserver.domain.people.rights import Role
 from liveserver.http.desk.passkey_routes import BODY_MAX
-from liveserver.utils.tokens import new_token
-from tests.support.api.site import Site, started
+from tests.support.desk_browser import ORIGIN, OWN, Browser, cookie, link
 from tests.support.documents import Document
-from tests.support.openid_server import CLIENT_ID, CLIENT_SECRET, OpenIdServer, openid_server
-from tests.support.people_samples import a_user, invited
+from tests.support.openid_server import CLIENT_SECRET
 from tests.support.soft_authenticator import SoftPasskey
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from tests.support.api.site import Site
+    from tests.support.openid_server import OpenIdServer
 
-    from liveserver.settings import Settings
-
-ORIGIN = "https://live.test"
-OWN = {"Sec-Fetch-Site": "same-origin"}
 SIGN_IN, JOIN, ADD, CONFIRM = (f"/desk/signin/passkey/{name}" for name in ("sign-in", "join", "add", "confirm"))
-
-
-@pytest.fixture
-async def provider() -> AsyncIterator[OpenIdServer]:
-    async with openid_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def desk(settings: Settings, provider: OpenIdServer) -> AsyncIterator[Site]:
-    changed = {
-        "public_url": f"{ORIGIN}/news",
-        "oidc_issuer": provider.issuer,
-        "oidc_client_id": CLIENT_ID,
-        "oidc_client_secret": CLIENT_SECRET,
-        "oidc_name": "Acme & <Co>",
-    }
-    async with started(settings.model_copy(update=changed)) as running:
-        yield running
-
-
-class Browser:
-    """A browser on the desk's pages."""
-
-    def __init__(self, site: Site) -> None:
-        self.http = httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(site._asgi), base_url=ORIGIN, headers={"Accept-Language": "en"}
-        )
-        self.site = site
-        self.passkey = SoftPasskey(ORIGIN, "live.test")
-
-    async def post(self, path: str, content: Any, **headers: str) -> httpx2.Response:
-        return await self.http.post(path, json=content, headers={**OWN, **headers})
-
-    async def joined(self, name: str) -> httpx2.Response:
-        """The answer to a new user, who has joined with a passkey."""
-        token = await link(self.site, name)
-        options = await self.post(f"{JOIN}/options", {"token": token})
-        return await self.post(JOIN, {"token": token, "answer": self.passkey.made(options.json())})
-
-    async def signed_in(self, **content: str) -> httpx2.Response:
-        """The answer to signing in."""
-        options = await self.post(f"{SIGN_IN}/options", {})
-        return await self.post(SIGN_IN, {"answer": self.passkey.signed(options.json()), **content})
-
-    async def departed(self, **form: str) -> httpx2.Response:
-        """The page that leads to the provider."""
-        return await self.http.post("/desk/signin/provider", data={"for": "sign-in", **form}, headers=OWN)
-
-    async def arrived(self, page: httpx2.Response) -> httpx2.Response:
-        """The answer to what the provider has sent the browser back with."""
-        address = page.text.partition('content="0;url=')[2].partition('"')[0].replace("&amp;", "&")
-        async with httpx2.AsyncClient() as http:
-            back = urlsplit((await http.get(address)).headers["location"])
-        assert f"{back.scheme}://{back.netloc}{back.path}" == f"{ORIGIN}/news/desk/signin/provider/callback"
-        return await self.http.get(
-            f"/desk/signin/provider/callback?{back.query}", headers={"Sec-Fetch-Site": "cross-site"}
-        )
-
-
-@pytest.fixture
-async def browser(desk: Site) -> AsyncIterator[Browser]:
-    browser = Browser(desk)
-    yield browser
-    await browser.http.aclose()
-
-
-async def link(site: Site, name: str) -> str:
-    """The token of a new user's link."""
-    token = new_token().token
-    await invited(site.parts.store, a_user(name, Role.EDITOR), token)
-    return token
-
-
-def cookie(response: httpx2.Response, name: str) -> str:
-    """The cookie that an answer sets."""
-    [found] = [each for each in response.headers.get_list("set-cookie") if each.startswith(f"{name}=")]
-    return found
 
 
 async def test_a_passkey_s_challenge_is_in_a_cookie_for_five_minutes_that_no_script_reads(browser: Browser) -> None:
@@ -168,7 +83,11 @@ async def test_a_passkey_is_added_and_confirms_in_a_session_only(browser: Browse
     await browser.joined("Ada")
     options = await browser.post(f"{CONFIRM}/options", {})
     confirmed = await browser.post(CONFIRM, {"answer": browser.passkey.signed(options.json())})
-    assert confirmed.json() == {}
+    assert confirmed.json() == {"next": "/news/desk"}
+    for wanted, path in (("/desk/account", "/desk/account?done=confirmed"), ("https://evil.example/desk", "/desk")):
+        options = await browser.post(f"{CONFIRM}/options", {})
+        content = {"answer": browser.passkey.signed(options.json()), "next": wanted}
+        assert (await browser.post(CONFIRM, content)).json() == {"next": f"/news{path}"}
     options = await browser.post(f"{ADD}/options", {})
     added = await browser.post(ADD, {"answer": SoftPasskey(ORIGIN, "live.test").made(options.json())})
     assert added.json() == {"next": "/news/desk/account?done=passkey-made"}
@@ -213,9 +132,14 @@ async def test_a_user_joins_and_signs_in_by_the_provider(browser: Browser) -> No
 
 async def test_a_user_connects_the_provider_and_confirms_by_it(browser: Browser) -> None:
     await browser.joined("Ada")
-    for purpose in ("add", "confirm"):
-        arrived = await browser.arrived(await browser.departed(**{"for": purpose}))
-        assert arrived.headers["location"] == "/news/desk/account?done=provider"
+    for purpose, wanted, path in (
+        ("add", "", "/desk/account?done=provider"),
+        ("confirm", "/desk/account", "/desk/account?done=confirmed"),
+        ("confirm", "/desk/x?y=1", "/desk/x?y=1"),
+        ("confirm", "https://evil.example/desk", "/desk"),
+    ):
+        arrived = await browser.arrived(await browser.departed(**{"for": purpose, "next": wanted}))
+        assert arrived.headers["location"] == f"/news{path}"
         assert not [each for each in arrived.headers.get_list("set-cookie") if each.startswith("__Host-liveserver=")]
 
 
