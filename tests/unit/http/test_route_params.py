@@ -36,6 +36,7 @@ GOOD = {
     CONVERTOR_TYPES["partner"]: "p_0a1b2c3d4e5f",
     CONVERTOR_TYPES["user"]: "u_0a1b2c3d4e5f",
     CONVERTOR_TYPES["session"]: "0a1b2c3d4e5f6789",
+    CONVERTOR_TYPES["identity"]: "0a1b2c3d4e5f6789",
     CONVERTOR_TYPES["key"]: "0a1b2c3d4e5f",
     CONVERTOR_TYPES["picture"]: f"{'0' * 32}-480x320.jpg",
     CONVERTOR_TYPES["hash"]: "0" * 16,
