@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from liveserver.store.groups.queries import QueryGroup, Read, Write
-from liveserver.store.repositories.people import acts, credentials, permissions, secrets, sessions, users
+from liveserver.store.repositories.people import acts, credentials, permissions, proofs, secrets, sessions, users
 
 
 class Users(QueryGroup):
@@ -56,6 +56,9 @@ class Credentials(QueryGroup):
     Returns None if there is no such user, or if the user has no password.
     """
 
+    own_password = Read(credentials.own_password)
+    """Return the hash of the password of the user with this id; None if the user has no password."""
+
     link = Read(credentials.link)
     """Return the link whose token has this hash, and the link's user.
 
@@ -73,7 +76,8 @@ class Credentials(QueryGroup):
     sign_in = Write(credentials.sign_in)
     """Begin a session of a user who has proved to be who they are. Return the user.
 
-    Raises Unauthorized if the user was disabled, or hasn't joined.
+    Raises ProofOutdated if the verified credential isn't the user's any more. Raises Unauthorized if the user was
+    disabled, or hasn't joined.
     """
 
     reset = Write(credentials.reset)
@@ -92,9 +96,10 @@ class Credentials(QueryGroup):
     change = Write(credentials.change)
     """Set the acting user's own password, or add a passkey or an identity. Return the sessions that ended.
 
-    A new password ends the user's other sessions; a passkey or an identity ends none. Raises Unauthorized if the
-    acting session has ended. Raises Conflict if the passkey or identity belongs to a user already, or if the user has
-    too many passkeys.
+    A new password ends the user's other sessions; a passkey or an identity ends none. `proof`: the present password,
+    if there is one. Raises ProofOutdated if it was changed meanwhile. Raises Unauthorized if the acting session has
+    ended. Raises Conflict if a password would be replaced without a proof, if the passkey or identity belongs to a user
+    already, or if the user has too many passkeys.
     """
 
     passkeys = Read(credentials.passkeys)
@@ -109,9 +114,10 @@ class Credentials(QueryGroup):
     """
 
     remove_passkey = Write(credentials.remove_passkey)
-    """Remove one of the acting user's own passkeys. Raises NotFound if the user has no such passkey.
+    """Remove one of the acting user's own passkeys, and end the user's other sessions. Return the ended sessions.
 
-    Raises Conflict if the user could not sign in any more. Raises Unauthorized if the acting session has ended.
+    Raises NotFound if the user has no such passkey, and Conflict if the user could not sign in any more. Raises
+    Unauthorized if the acting session has ended.
     """
 
     user_of_identity = Read(credentials.user_of_identity)
@@ -137,8 +143,12 @@ class Sessions(QueryGroup):
     seen = Write(sessions.seen)
     """Set the time of a session's last use, unless the stored time is later."""
 
-    confirmed = Write(sessions.confirmed)
-    """Set the time at which a session's user last confirmed their identity, and record it in the audit log."""
+    confirmed = Write(proofs.confirmed)
+    """Set the time at which the acting session's user last proved who they are, and record it in the audit log.
+
+    Raises ProofOutdated if the verified credential isn't the user's any more, and Unauthorized if the session has ended
+    or the user was disabled.
+    """
 
     of_user = Read(sessions.of_user)
 
@@ -146,11 +156,16 @@ class Sessions(QueryGroup):
     """Return the times when the users were last seen, by user id. A user who was never seen is left out."""
 
     end = Write(sessions.end)
+    """End one session of the acting user, and return it. Raises NotFound if the user has no such session.
+
+    Raises Unauthorized if the acting session has ended, or the user was disabled.
+    """
 
     end_all = Write(sessions.end_all_by)
     """End all sessions of the acting user, and return the ended sessions.
 
-    `but`: the hash of the token of a session that stays; None to end all.
+    `but`: the hash of the token of a session that stays; None to end all. Raises Unauthorized if the acting session has
+    ended, or the user was disabled.
     """
 
 

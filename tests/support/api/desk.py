@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from liveserver.access.people.sign_in import CONFIRMED_FOR, Client
 from liveserver.domain.ids import now
 from liveserver.domain.people.rights import Role
+from liveserver.store.repositories.people.proofs import Proof
 from tests.support.people_samples import at_desk
 
 if TYPE_CHECKING:
@@ -46,4 +47,4 @@ async def browser(site: Site, token: str) -> httpx2.AsyncClient:
 async def stale(site: Site, user: Principal) -> None:
     """Let so much time pass since the user proved who they are that the proof counts no more."""
     at = now() - CONFIRMED_FOR - timedelta(seconds=1)
-    await site.parts.store.sessions.confirmed(user.session or "", user, at, way="test")
+    await site.parts.store.sessions.confirmed(user, Proof(password="hash"), at)

@@ -91,7 +91,7 @@ async def end_sessions(request: Request) -> Response:
         await sessions.end_all(by, now(), but=by.session)
         return redirect(request, "/desk/account?done=others")
     try:
-        await sessions.end(by.id, session_id, by, now())
+        await sessions.end(session_id, by, now())
     except NotFound:
         return redirect(request, "/desk/account?done=gone")
     return redirect(request, "/desk/account?done=session")

@@ -65,8 +65,8 @@ async def sign_out(request: Request) -> Response:
     actor = await desk_actor(request)
     if actor is not None:
         by = actor.actor.principal
-        with suppress(NotFound):
-            await parts.store.sessions.end(by.id, actor.session.id, by, now())
+        with suppress(NotFound, Unauthorized):
+            await parts.store.sessions.end(actor.session.id, by, now())
     response = redirect(request, "/desk/signin")
     remove_cookie(response, parts.desk_sessions)
     return response
