@@ -230,6 +230,8 @@ async def test_sessions_are_few_and_end(store: Store) -> None:
     assert len(await store.sessions.end_all(me, now(), but="digest 1")) == SESSIONS_MAX - 2
     assert [session.id for session in await store.sessions.of_user(user.id)] == ["n1"]
     assert await store.sessions.alive(["digest 1", "digest 2"]) == {"digest 1"}
+    # More than databases take as the parameters of one statement.
+    assert await store.sessions.alive([*map(str, range(40_000)), "digest 1"]) == {"digest 1"}
 
 
 @pytest.mark.parametrize(("created", "seen"), [(-13, -12.01), (-30 * 24 - 0.1, -0.1)])
