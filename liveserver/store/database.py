@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
+import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from liveserver.domain.errors import StoreUnavailable
 from liveserver.store.connections import server_connections
 from liveserver.store.database_url import is_sqlite
-from liveserver.store.outages import outages
+from liveserver.store.outages import is_deadlock, outages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import URL, Connection
 
+
+log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,7 +61,8 @@ class Database:
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` in a transaction, and return the result of `work`.
 
-        The transaction commits when `work` returns, and rolls back if `work` raises. Raises StoreUnavailable if the
+        The transaction commits when `work` returns, and rolls back if `work` raises. If PostgreSQL rolls it back
+        because of a deadlock, it is run once more, so `work` may be called twice. Raises StoreUnavailable if the
         database doesn't answer. If it stops answering during the commit, the transaction may have been committed, and
         only the database's answer was lost. So the caller must repeat its request with the same idempotency key, or
         read the state again.
@@ -70,7 +75,15 @@ class Database:
 
         try:
             with outages():
-                result = await self.writer.run(transact)
+                try:
+                    result = await self.writer.run(transact)
+                except DBAPIError as error:
+                    if not is_deadlock(error):
+                        raise
+                    # Nothing was written, and the other transaction goes on. All that we know of take their locks in
+                    # one order, so this is worth a line in the log.
+                    log.warning("store.deadlock", error=str(error.orig))
+                    result = await self.writer.run(transact)
         except StoreUnavailable:
             self._in_doubt = True
             raise

@@ -63,6 +63,11 @@ def _is_outage(error: Exception) -> bool:
     )
 
 
+def is_deadlock(error: DBAPIError) -> bool:
+    """Return True if PostgreSQL has rolled back a transaction because it and another one waited for each other."""
+    return getattr(error.orig, "sqlstate", None) == "40P01"
+
+
 @contextmanager
 def opening(url: URL) -> Iterator[None]:
     """Turn an error in the `with` block into SettingsError if it says that the database can't be opened.

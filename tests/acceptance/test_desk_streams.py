@@ -97,7 +97,7 @@ async def test_a_session_that_ends_ends_its_streams_on_all_nodes(newsroom: Newsr
     slug = await newsroom.liveblog()
     ada, bo = [await signed_in(newsroom.store, name) for name in ("Ada", "Bo")]
     async with newsroom.desk_streams(slug, ada, ada, bo) as [one, two, other]:
-        await newsroom.store.sessions.end(ada.by.id, ada.session_id, ada.by, now())
+        await newsroom.store.sessions.end(ada.session_id, ada.by, now())
         codes = await asyncio.gather(*(stream.end(seconds=2.0) for stream in (one, two)))
         assert codes == [close_codes.CLOSE_SESSION_ENDED] * 2
         await other.people(("Bo", None, "here"))

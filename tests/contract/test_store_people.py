@@ -16,6 +16,7 @@ from liveserver.domain.people.rights import Role
 from liveserver.domain.people.user import LinkKind, Membership, UserState, login_of
 from liveserver.store.repositories.people.acts import ActFilter
 from liveserver.store.repositories.people.credentials import Credential
+from liveserver.store.repositories.people.proofs import Proof
 from liveserver.store.repositories.people.sessions import SESSIONS_MAX
 from liveserver.store.repositories.people.users import NewUser, UserChange
 from liveserver.utils.tokens import digest_of
@@ -218,17 +219,19 @@ async def test_sessions_are_few_and_end(store: Store) -> None:
     await store.credentials.join(digest_of("token"), Credential(password="hash"), "first", a_session(user))
     for number in range(SESSIONS_MAX):
         later = replace(a_session(user, now() + timedelta(seconds=number)), id=f"n{number}")
-        await store.credentials.sign_in(f"digest {number}", later, way="password")
+        await store.credentials.sign_in(f"digest {number}", later, Proof(password="hash"))
     assert len(await store.sessions.of_user(user.id)) == SESSIONS_MAX
     assert await store.sessions.find("first") is None
     me = Principal(PrincipalKind.USER, user.id, "Ada", "digest 1")
-    ended = await store.sessions.end(user.id, "n0", me, now())
+    ended = await store.sessions.end("n0", me, now())
     assert (ended.digest, await store.sessions.find("digest 0")) == ("digest 0", None)
     with pytest.raises(NotFound):
-        await store.sessions.end(user.id, "n0", me, now())
+        await store.sessions.end("n0", me, now())
     assert len(await store.sessions.end_all(me, now(), but="digest 1")) == SESSIONS_MAX - 2
     assert [session.id for session in await store.sessions.of_user(user.id)] == ["n1"]
     assert await store.sessions.alive(["digest 1", "digest 2"]) == {"digest 1"}
+    # More than databases take as the parameters of one statement.
+    assert await store.sessions.alive([*map(str, range(40_000)), "digest 1"]) == {"digest 1"}
 
 
 @pytest.mark.parametrize(("created", "seen"), [(-13, -12.01), (-30 * 24 - 0.1, -0.1)])
@@ -244,7 +247,7 @@ async def test_a_session_is_over(store: Store, created: float, seen: float) -> N
         created_at=moment + timedelta(hours=created),
         seen_at=moment + timedelta(hours=seen),
     )
-    await store.credentials.sign_in("old", old, way="password")
+    await store.credentials.sign_in("old", old, Proof(password="hash"))
     assert await store.sessions.find("old") is None
     assert await store.sessions.alive(["old"]) == set()
     with pytest.raises(Unauthorized, match="has ended"):

@@ -29,6 +29,7 @@ from liveserver.http.api.openapi.document import document
 from liveserver.server.app import create_app
 from liveserver.settings import Settings
 from liveserver.store.repositories.people.credentials import Credential
+from liveserver.store.repositories.people.proofs import Proof
 from tests.hostile.oddities import TEXTS, bodies
 from tests.hostile.routes import Template, templates
 from tests.support.api.desk import HERE
@@ -415,7 +416,7 @@ async def _serve(chosen: Settings, found: Served, ready: threading.Event, over: 
         found.known |= {"entry": entry["id"], "doomed": doomed["id"], "epoch": epoch, "key": key}
         store = site.parts.store
         owner, member = await at_desk(store, "Olive", Role.OWNER), await at_desk(store, "Ada")
-        doomed_session = await site.parts.sign_in.begin(owner.principal.id, HERE, way="link")
+        doomed_session = await site.parts.sign_in.begin(owner.principal.id, HERE, Proof(password="hash"))
         found.known |= {"session": owner.token, "doomed_session": doomed_session.token, "member": member.principal.id}
         found.known |= {"session_id": "0a1b", "key_id": (await site.key("spare", ["publish"])).split("_")[1]}
         await store.credentials.change(owner.principal, Credential(identity=("https://id.example.org", "1")), now())

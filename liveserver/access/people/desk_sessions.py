@@ -62,6 +62,8 @@ class DeskSessions:
         self._query = FreshFlight(self._find)
         self._next_query = 0.0
         self._noting = BackgroundTasks()
+        self._noted: set[str] = set()
+        """The sessions whose last use is being written. A page sends many requests at once; one write is enough."""
 
     @property
     def remembered(self) -> int:
@@ -100,7 +102,8 @@ class DeskSessions:
         principal = Principal(PrincipalKind.USER, session.user_id, rights.name, digest)
         self._seen.put(digest, principal.ref, 1)
         at = now()
-        if at - session.seen_at >= SEEN_EVERY:
+        if at - session.seen_at >= SEEN_EVERY and digest not in self._noted:
+            self._noted.add(digest)
             self._noting.spawn(self._note_seen(digest, at))
         return DeskActor(Actor(principal, rights), session)
 
@@ -123,6 +126,8 @@ class DeskSessions:
         except LiveserverError:
             # The next request notes it.
             return
+        finally:
+            self._noted.discard(digest)
 
     async def _find(self) -> set[str]:
         """Ask the store which hashes in `_unseen` belong to valid sessions, and return these hashes.

@@ -35,6 +35,7 @@ from liveserver.access.people.signed_state import Purpose, SignedStates
 from liveserver.domain.errors import Unauthorized
 from liveserver.domain.ids import now
 from liveserver.store.repositories.people.credentials import Credential, NewPasskey
+from liveserver.store.repositories.people.proofs import Proof
 from liveserver.utils import audit_log
 from liveserver.utils.tokens import digest_of
 
@@ -124,7 +125,7 @@ class Passkeys:
         """Sign in. Raises Unauthorized if the passkey isn't accepted or the user was disabled, and TooManyRequests."""
         self._sign_in.count(client)
         passkey = await self._verified(Purpose.SIGN_IN, "", state, answer, client)
-        return await self._sign_in.begin(passkey.user_id, client, way="passkey")
+        return await self._sign_in.begin(passkey.user_id, client, Proof(passkey=passkey.id))
 
     async def join_options(self, token: str, client: Client) -> Options:
         """Return the options to make a passkey for a user who joins by a link.
@@ -176,7 +177,7 @@ class Passkeys:
         passkey = await self._verified(Purpose.CONFIRM, principal.session or "", state, answer, client)
         if passkey.user_id != principal.id:
             raise self._refused(client, "somebody else's passkey")
-        await self._store.sessions.confirmed(principal.session or "", principal, now(), way="passkey")
+        await self._store.sessions.confirmed(principal, Proof(passkey=passkey.id), now())
 
     async def _request(self, purpose: Purpose, who: str = "", known: Iterable[Passkey] = ()) -> Options:
         challenge = generate_challenge()

@@ -6,6 +6,7 @@ runs in THREADS threads, for which at most WAITING_MAX passwords wait: otherwise
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, TypeVar
 
 from anyio import CapacityLimiter, to_thread
@@ -48,8 +49,17 @@ class BadPassword(InvalidInput):
         self.reason = reason
 
 
+def normalised(password: str) -> str:
+    """Return a password in the form in which it is hashed (NFC).
+
+    Keyboards differ in how they write an accented letter: as one character, or as a letter and an accent.
+    """
+    return unicodedata.normalize("NFC", password)
+
+
 def check_new(password: str, name: str) -> None:
     """Raise BadPassword if a new password is too easy to guess, or too long. `name`: the user's name."""
+    password = normalised(password)
     if not LENGTH_MIN <= len(password) <= LENGTH_MAX:
         raise BadPassword("length", f"must have {LENGTH_MIN} to {LENGTH_MAX} characters: a sentence is a good one")
     if len(set(password)) < DISTINCT_MIN or password.casefold() in _COMMON:
@@ -70,21 +80,24 @@ class Passwords:
 
     async def hash(self, password: str) -> str:
         """Return the hash of a password, with its algorithm and parameters. Raises Busy."""
-        return await self._run(lambda: self._hasher.hash(password))
+        return await self._run(lambda: self._hasher.hash(normalised(password)))
 
     async def verify(self, password: str, hashed: str | None) -> bool:
         """Return True if the password has this hash. Raises Busy.
 
         `hashed`: None if there is no such user, or the user has no password. The result is then False. It takes as much
-        time as a wrong password does, so that the time doesn't tell which users exist.
+        time as a wrong password does, so that the time doesn't tell which users exist. A password that isn't
+        `normalised` is then tried as it was typed, too: hashes that earlier versions made are of such passwords.
         """
         return await self._run(lambda: self._verify(password, hashed))
 
     def _verify(self, password: str, hashed: str | None) -> bool:
         if hashed is None:
             self._nobody = self._nobody or self._hasher.hash("nobody")
+        forms = dict.fromkeys((normalised(password), password))
         try:
-            return self._hasher.verify(password, hashed or self._nobody or "") and hashed is not None
+            right = any(self._hasher.verify(form, hashed or self._nobody or "") for form in forms)
+            return right and hashed is not None
         except PwdlibError:
             return False
 

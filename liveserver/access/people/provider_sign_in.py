@@ -25,6 +25,7 @@ from liveserver.domain.errors import Conflict, Unauthorized
 from liveserver.domain.ids import new_user_id, now
 from liveserver.domain.people.user import NAME_MAX, User, UserState, login_of
 from liveserver.store.repositories.people.credentials import Credential
+from liveserver.store.repositories.people.proofs import Proof
 from liveserver.utils import audit_log
 from liveserver.utils.tokens import digest_of, new_token
 
@@ -182,7 +183,7 @@ class ProviderSignIn:
         if identity.signed_in_at is None or identity.signed_in_at < now().timestamp() - FLOW_SECONDS:
             raise NotFresh("the provider doesn't say that you have just signed in there")
         await self._store.credentials.used_identity(*known, now())
-        await self._store.sessions.confirmed(principal.session or "", principal, now(), way="provider")
+        await self._store.sessions.confirmed(principal, Proof(identity=known), now())
         return None
 
     async def _signed_in(self, known: tuple[str, str], identity: Identity, client: Client) -> SignedIn:
@@ -190,7 +191,7 @@ class ProviderSignIn:
             user_id = await self._store.credentials.used_identity(*known, now())
             if user_id is not None:
                 try:
-                    return await self._sign_in.begin(user_id, client, way="provider")
+                    return await self._sign_in.begin(user_id, client, Proof(identity=known))
                 except Unauthorized as error:
                     raise UserOff(str(error)) from error
             if self._role is None:

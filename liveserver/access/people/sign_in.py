@@ -16,6 +16,7 @@ from liveserver.domain.errors import Conflict, Forbidden, TooManyRequests, Unaut
 from liveserver.domain.ids import now
 from liveserver.domain.people.user import AGENT_MAX, NAME_MAX, JoinLink, LinkKind, Session, User, login_of
 from liveserver.store.repositories.people.credentials import Credential
+from liveserver.store.repositories.people.proofs import Proof, ProofOutdated
 from liveserver.utils import audit_log
 from liveserver.utils.tokens import digest_of, new_token
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from liveserver.access.people.desk_sessions import DeskActor
     from liveserver.access.request_limits import Peer, RequestLimits
+    from liveserver.domain.people.principal import Principal
     from liveserver.store import Store
     from liveserver.utils.tokens import NewToken
 
@@ -121,29 +123,34 @@ class SignIn:
         and Busy if too many passwords wait to be hashed.
         """
         with self.refusals_counted(SignInWay.PASSWORD):
-            user_id = await self._check_password(name, password, client)
-        return await self.begin(user_id, client, way="password")
+            user_id, proof = await self._check_password(name, password, client)
+        with _outdated_is_wrong():
+            return await self.begin(user_id, client, proof)
 
     async def confirm_with_password(self, actor: DeskActor, password: str, client: Client) -> None:
-        """Note that the acting user has given the password again. Raises WrongPassword, TooManyRequests, and Busy."""
+        """Note that the acting user has given the password again. Raises WrongPassword, TooManyRequests, and Busy.
+
+        Raises Unauthorized if the session has ended.
+        """
         principal = actor.actor.principal
-        await self._check_password(principal.name, password, client)
-        await self._store.sessions.confirmed(principal.session or "", principal, now(), way="password")
+        proof = await self._check_own_password(principal, password, client)
+        with _outdated_is_wrong():
+            await self._store.sessions.confirmed(principal, proof, now())
 
     def count(self, client: Client) -> None:
         """Count a try by a passkey or a provider. Raises TooManyRequests if the client's address tries too often."""
         self._limits.sign_in(client.peer)
 
-    async def begin(self, user_id: str, client: Client, *, way: str) -> SignedIn:
-        """Begin a session of a user. The caller has checked the user's proof, such as a passkey.
+    async def begin(self, user_id: str, client: Client, proof: Proof) -> SignedIn:
+        """Begin a session of a user. The caller has verified the user's proof, such as a passkey.
 
-        `way`: the value of a `SignInWay`, for the audit log and the metrics. Raises Unauthorized if the user was
-        disabled, or hasn't joined.
+        Raises ProofOutdated if the proof doesn't hold any more, and Unauthorized if the user was disabled, or hasn't
+        joined.
         """
         token = new_token()
-        with self._counted(SignInWay(way)):
-            user = await self._store.credentials.sign_in(token.digest, new_session(user_id, client, now()), way=way)
-        audit_log.done("user.signed_in", user=user.id, name=user.name, way=way, address=client.address)
+        with self._counted(SignInWay(proof.way)):
+            user = await self._store.credentials.sign_in(token.digest, new_session(user_id, client, now()), proof)
+        audit_log.done("user.signed_in", user=user.id, name=user.name, way=proof.way, address=client.address)
         return SignedIn(user, token.token)
 
     async def link(self, token: str, client: Client) -> tuple[JoinLink, User]:
@@ -206,10 +213,11 @@ class SignIn:
         and Busy.
         """
         principal = actor.actor.principal
-        await self._check_password(principal.name, old, client)
+        proof = await self._check_own_password(principal, old, client)
         check_new(new, principal.name)
         hashed = await self.passwords.hash(new)
-        await self._store.credentials.change(principal, Credential(password=hashed), now())
+        with _outdated_is_wrong():
+            await self._store.credentials.change(principal, Credential(password=hashed), now(), proof=proof)
 
     async def add_password(self, actor: DeskActor, new: str) -> None:
         """Set a password of a user who has none. The user's other sessions end.
@@ -218,25 +226,50 @@ class SignIn:
         """
         check_confirmed(actor)
         principal = actor.actor.principal
-        if await self._store.credentials.password_of(principal.name) is not None:
+        if await self._store.credentials.own_password(principal.id) is not None:
             raise Conflict("there is a password already: change it")
         check_new(new, principal.name)
         hashed = await self.passwords.hash(new)
         await self._store.credentials.change(principal, Credential(password=hashed), now())
 
-    async def _check_password(self, name: str, password: str, client: Client) -> str:
-        """Return the id of the user with this name and password. Each try is counted, even if the password is right.
+    async def _check_password(self, name: str, password: str, client: Client) -> tuple[str, Proof]:
+        """Return the id of the user with this name and password, and the proof. Each try is counted, right or wrong.
 
         Raises WrongPassword, TooManyRequests, and Busy.
         """
+        self._count_try(name, password, client)
+        user_id, hashed = await self._store.credentials.password_of(name) or ("", None)
+        return user_id, await self._verified(name, password, hashed, client)
+
+    async def _check_own_password(self, principal: Principal, password: str, client: Client) -> Proof:
+        """Return the proof that the acting user has given. Each try is counted, right or wrong.
+
+        The password is looked up by the user's id: the user may have been renamed while the request was under way, and
+        another user may have the name now. Raises WrongPassword, TooManyRequests, and Busy.
+        """
+        self._count_try(principal.name, password, client)
+        hashed = await self._store.credentials.own_password(principal.id)
+        return await self._verified(principal.name, password, hashed, client)
+
+    def _count_try(self, name: str, password: str, client: Client) -> None:
         self._limits.sign_in(client.peer)
         if len(name) > 2 * NAME_MAX or len(password) > LENGTH_MAX:
             raise WrongPassword
         login = login_of(name)
         self._by_name_here.take((login, self._limits.prefix_of(client.peer)))
         self._by_name.take(login)
-        found = await self._store.credentials.password_of(name)
-        if not await self.passwords.verify(password, found[1] if found else None) or found is None:
+
+    async def _verified(self, name: str, password: str, hashed: str | None, client: Client) -> Proof:
+        if not await self.passwords.verify(password, hashed) or hashed is None:
             audit_log.done("user.refused", name=name[:NAME_MAX], address=client.address)
             raise WrongPassword
-        return found[0]
+        return Proof(password=hashed)
+
+
+@contextmanager
+def _outdated_is_wrong() -> Iterator[None]:
+    """Raise WrongPassword in place of ProofOutdated: the password was right, but it was changed meanwhile."""
+    try:
+        yield
+    except ProofOutdated as error:
+        raise WrongPassword from error

@@ -51,8 +51,10 @@ class AnswerInput(OptionsInput):
     """The path of the page that follows; for `sign-in` and `confirm` only."""
 
 
-def _cookie(request: Request, passkeys: Passkeys) -> StateCookie:
-    return StateCookie("passkey", passkeys.lifetime, secure=services(request).desk_sessions.secure)
+def _cookie(request: Request, passkeys: Passkeys, purpose: Purpose) -> StateCookie:
+    # One cookie for each purpose: a page for signing in, open in another tab, asks for a new challenge every few
+    # minutes. In a common cookie, that challenge would replace the one for a passkey that is being made here.
+    return StateCookie(f"passkey-{purpose}", passkeys.lifetime, secure=services(request).desk_sessions.secure)
 
 
 def _checked(request: Request) -> Passkeys:
@@ -78,7 +80,7 @@ async def _options(purpose: Purpose, request: Request) -> Response:
         case Purpose.CONFIRM:
             found = await passkeys.confirm_options(await signed_in(request))
     response = JSONResponse(found.public_key, headers={"Cache-Control": "no-store"})
-    _cookie(request, passkeys).set(response, found.state)
+    _cookie(request, passkeys, purpose).set(response, found.state)
     return response
 
 
@@ -86,7 +88,7 @@ async def _answer(purpose: Purpose, request: Request) -> Response:
     """Take an authenticator's answer: sign in, join, add the passkey, or confirm the session."""
     passkeys = _checked(request)
     body = await simple_body_of(request, AnswerInput, limit=BODY_MAX)
-    cookie, client = _cookie(request, passkeys), client_of(request)
+    cookie, client = _cookie(request, passkeys, purpose), client_of(request)
     state, user = cookie.of(request), None
     match purpose:
         case Purpose.SIGN_IN:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from liveserver.store.groups.queries import QueryGroup, Read, Write
-from liveserver.store.repositories.people import acts, credentials, permissions, secrets, sessions, users
+from liveserver.store.repositories.people import acts, credentials, permissions, proofs, secrets, sessions, users
 from liveserver.store.repositories.people import identities as known_identities
 
 
@@ -57,6 +57,9 @@ class Credentials(QueryGroup):
     Returns None if there is no such user, or if the user has no password.
     """
 
+    own_password = Read(credentials.own_password)
+    """Return the hash of the password of the user with this id; None if the user has no password."""
+
     link = Read(credentials.link)
     """Return the link whose token has this hash, and the link's user.
 
@@ -74,7 +77,8 @@ class Credentials(QueryGroup):
     sign_in = Write(credentials.sign_in)
     """Begin a session of a user who has proved to be who they are. Return the user.
 
-    Raises Unauthorized if the user was disabled, or hasn't joined.
+    Raises ProofOutdated if the verified credential isn't the user's any more. Raises Unauthorized if the user was
+    disabled, or hasn't joined.
     """
 
     reset = Write(credentials.reset)
@@ -93,9 +97,10 @@ class Credentials(QueryGroup):
     change = Write(credentials.change)
     """Set the acting user's own password, or add a passkey or an identity. Return the sessions that ended.
 
-    A new password ends the user's other sessions; a passkey or an identity ends none. Raises Unauthorized if the
-    acting session has ended. Raises Conflict if the passkey or identity belongs to a user already, or if the user has
-    too many passkeys or identities.
+    A new password ends the user's other sessions; a passkey or an identity ends none. `proof`: the present password,
+    if there is one. Raises ProofOutdated if it was changed meanwhile. Raises Unauthorized if the acting session has
+    ended. Raises Conflict if a password would be replaced without a proof, if the passkey or identity belongs to a user
+    already, or if the user has too many passkeys or identities.
     """
 
     passkeys = Read(credentials.passkeys)
@@ -110,20 +115,20 @@ class Credentials(QueryGroup):
     """
 
     remove_passkey = Write(credentials.remove_passkey)
-    """Remove one of the acting user's own passkeys. Raises NotFound if the user has no such passkey.
+    """Remove one of the acting user's own passkeys, and end the user's other sessions. Return the ended sessions.
 
-    `offered`: the ways to sign in that the site offers. Raises Conflict if the user could not sign in any more. Raises
-    Unauthorized if the acting session has ended.
+    `offered`: the ways to sign in that the site offers. Raises NotFound if the user has no such passkey, and Conflict
+    if the user could not sign in any more. Raises Unauthorized if the acting session has ended.
     """
 
     identities = Read(known_identities.of_user)
     """Return a user's identities, oldest first."""
 
     remove_identity = Write(credentials.remove_identity)
-    """Remove one of the acting user's own identities. Raises NotFound if the user has no such identity.
+    """Remove one of the acting user's own identities, and end the user's other sessions. Return the ended sessions.
 
-    `offered`: the ways to sign in that the site offers. Raises Conflict if the user could not sign in any more. Raises
-    Unauthorized if the acting session has ended.
+    `offered`: the ways to sign in that the site offers. Raises NotFound if the user has no such identity, and Conflict
+    if the user could not sign in any more. Raises Unauthorized if the acting session has ended.
     """
 
     used_identity = Write(known_identities.used)
@@ -153,8 +158,12 @@ class Sessions(QueryGroup):
     seen = Write(sessions.seen)
     """Set the time of the last use of sessions. Sessions that are over, or were used later, stay as they are."""
 
-    confirmed = Write(sessions.confirmed)
-    """Set the time at which a session's user last confirmed their identity, and record it in the audit log."""
+    confirmed = Write(proofs.confirmed)
+    """Set the time at which the acting session's user last proved who they are, and record it in the audit log.
+
+    Raises ProofOutdated if the verified credential isn't the user's any more, and Unauthorized if the session has ended
+    or the user was disabled.
+    """
 
     of_user = Read(sessions.of_user)
 
@@ -162,11 +171,16 @@ class Sessions(QueryGroup):
     """Return the times when the users were last seen, by user id. A user who was never seen is left out."""
 
     end = Write(sessions.end)
+    """End one session of the acting user, and return it. Raises NotFound if the user has no such session.
+
+    Raises Unauthorized if the acting session has ended, or the user was disabled.
+    """
 
     end_all = Write(sessions.end_all_by)
     """End all sessions of the acting user, and return the ended sessions.
 
-    `but`: the hash of the token of a session that stays; None to end all.
+    `but`: the hash of the token of a session that stays; None to end all. Raises Unauthorized if the acting session has
+    ended, or the user was disabled.
     """
 
 

@@ -11,6 +11,11 @@ from websockets.asyncio.client import connect
 
 from liveserver import __version__
 from liveserver.domain.errors import Unauthorized
+from liveserver.domain.ids import now
+from liveserver.domain.people.principal import Principal, PrincipalKind
+from liveserver.store.repositories.people.credentials import Credential, NewPasskey
+from liveserver.store.repositories.people.proofs import Proof
+from liveserver.utils.tokens import digest_of
 from tests.support.api.desk import HERE, PASSWORD, browser
 from tests.support.api.site import ENTRIES, LIVEBLOG, settled
 from tests.support.people_samples import a_user, invited
@@ -153,7 +158,9 @@ async def test_sign_ins_are_counted_by_way_and_outcome(site: Site) -> None:
         await sign_in.join_with_password("void", PASSWORD, HERE)
     await sign_in.join_with_password("token", PASSWORD, HERE)
     token = (await sign_in.with_password("Ada", PASSWORD, HERE)).token
-    await sign_in.begin(user.id, HERE, way="passkey")
+    passkey = Credential(passkey=NewPasskey("id", "key", 0, "Mac"))
+    await store.credentials.change(Principal(PrincipalKind.USER, user.id, "Ada", digest_of(token)), passkey, now())
+    await sign_in.begin(user.id, HERE, Proof(passkey="id"))
     found = await figures(site)
     assert [counted(found, "password", outcome) for outcome in ("signed-in", "refused")] == [1, 1]
     assert [counted(found, "link", outcome) for outcome in ("signed-in", "refused")] == [1, 1]

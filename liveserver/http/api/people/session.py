@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
-from liveserver.access.people.sign_in import CONFIRMED_FOR, Client
-from liveserver.domain.errors import FieldError, InvalidInput, Unauthorized
+from liveserver.access.people.sign_in import CONFIRMED_FOR, Client, WrongPassword
+from liveserver.domain.errors import FieldError, InvalidInput
 from liveserver.domain.ids import now
 from liveserver.domain.inputs.fields import Slug, _unique
 from liveserver.domain.inputs.parsing import parse
@@ -75,7 +75,7 @@ async def sign_out(request: Request) -> Response:
     """End the session from which the request came, and remove its cookie."""
     actor, session = signed_in(request), desk_actor_of(request).session
     parts = services(request)
-    await parts.store.sessions.end(session.user_id, session.id, actor.principal, now())
+    await parts.store.sessions.end(session.id, actor.principal, now())
     response = Response(status_code=204)
     remove_cookie(response, parts.desk_sessions)
     return response
@@ -89,7 +89,7 @@ async def confirm(request: Request) -> Response:
     at = now()
     try:
         await services(request).sign_in.confirm_with_password(desk_actor_of(request), body.password, client)
-    except Unauthorized:
+    except WrongPassword:
         # A 401 would say that the session has ended.
         raise InvalidInput([FieldError("/password", "is wrong")]) from None
     return answer(request, {"confirmed_until": timestamp(at + CONFIRMED_FOR)}, public=False)
@@ -107,7 +107,7 @@ async def end(request: Request) -> Response:
     """End one session of the user who asks."""
     actor, session = signed_in(request), desk_actor_of(request).session
     parts, session_id = services(request), request.path_params["session_id"]
-    await parts.store.sessions.end(session.user_id, session_id, actor.principal, now())
+    await parts.store.sessions.end(session_id, actor.principal, now())
     response = Response(status_code=204)
     if session_id == session.id:
         remove_cookie(response, parts.desk_sessions)

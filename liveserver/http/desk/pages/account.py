@@ -109,7 +109,7 @@ async def end_sessions(request: Request) -> Response:
         await sessions.end_all(by, now(), but=by.session)
         return redirect(request, "/desk/account?done=others")
     try:
-        await sessions.end(by.id, session_id, by, now())
+        await sessions.end(session_id, by, now())
     except NotFound:
         return redirect(request, "/desk/account?done=gone")
     return redirect(request, "/desk/account?done=session")
@@ -130,7 +130,7 @@ async def remove_identity(request: Request) -> Response:
 class _Removal(Protocol):
     """A query that removes one of the acting user's ways to sign in."""
 
-    async def __call__(self, by: Principal, way_id: str, at: datetime, /, *, offered: OfferedWays) -> None: ...
+    async def __call__(self, by: Principal, way_id: str, at: datetime, /, *, offered: OfferedWays) -> object: ...
 
 
 async def _remove(request: Request, removal: _Removal, done: str) -> Response:

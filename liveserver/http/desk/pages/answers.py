@@ -169,8 +169,8 @@ async def begin(request: Request, response: Response, user: SignedIn) -> None:
     if previous is not None:
         by = previous.actor.principal
         # It may have ended in the meantime.
-        with suppress(NotFound):
-            await parts.store.sessions.end(by.id, previous.session.id, by, now())
+        with suppress(NotFound, Unauthorized):
+            await parts.store.sessions.end(previous.session.id, by, now())
     set_cookie(response, parts.desk_sessions, user.token)
 
 

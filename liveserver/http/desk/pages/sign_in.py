@@ -66,8 +66,8 @@ async def sign_out(request: Request) -> Response:
     actor = await desk_actor(request)
     if actor is not None:
         by = actor.actor.principal
-        with suppress(NotFound):
-            await parts.store.sessions.end(by.id, actor.session.id, by, now())
+        with suppress(NotFound, Unauthorized):
+            await parts.store.sessions.end(actor.session.id, by, now())
     wanted = destination(request.query_params.get("next"))
     response = redirect(request, "/desk/signin" if wanted == HOME else f"/desk/signin?next={quote(wanted, safe='/')}")
     remove_cookie(response, parts.desk_sessions)

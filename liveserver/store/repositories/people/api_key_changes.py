@@ -68,6 +68,7 @@ def revoke(connection: Connection, key_id: str, at: datetime, by: Principal) -> 
     key = find(connection, key_id)
     if key is None:
         raise NotFound(f"there is no key {key_id!r}")
-    if key.revoked_at is None:
-        connection.execute(update(_t).where(_t.c.id == key_id).values(revoked_at=at))
+    # The condition is part of the change: another transaction may have revoked the key since it was read.
+    revoke_once = update(_t).where(_t.c.id == key_id, _t.c.revoked_at.is_(None)).values(revoked_at=at)
+    if connection.execute(revoke_once).rowcount:
         acts.record(connection, by, "key.revoked", at, key=key_id, key_name=key.name)

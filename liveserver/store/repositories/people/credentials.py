@@ -14,7 +14,8 @@ from liveserver.domain.people.principal import PrincipalKind
 from liveserver.domain.people.rights import Verb
 from liveserver.domain.people.user import JoinLink, LinkKind, UserState, login_of
 from liveserver.store import tables
-from liveserver.store.repositories.people import acts, identities, permissions, sessions, users
+from liveserver.store.repositories.people import acts, identities, permissions, proofs, sessions, users
+from liveserver.store.repositories.people.locking import lock_users
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from liveserver.domain.people.principal import Principal
     from liveserver.domain.people.user import Session, User
+    from liveserver.store.repositories.people.proofs import Proof
     from liveserver.store.repositories.people.sessions import Ended
 
 _t = tables.users
@@ -94,6 +96,12 @@ def password_of(connection: Connection, name: str) -> tuple[str, str] | None:
     return None if row is None or row.password is None else (row.id, row.password)
 
 
+def own_password(connection: Connection, user_id: str) -> str | None:
+    """Return the hash of the password of the user with this id; None if the user has no password."""
+    password: str | None = connection.execute(select(_t.c.password).where(_t.c.id == user_id)).scalar_one_or_none()
+    return password
+
+
 def link(connection: Connection, digest: str) -> tuple[JoinLink, User]:
     """Return the link whose token has this hash, and its user. Raises Unauthorized if it is unknown or has expired."""
     row = connection.execute(select(_links).where(_links.c.digest == digest)).one_or_none()
@@ -112,6 +120,7 @@ def join(
     if the link is unknown, has expired, was used or is another user's, if it needs a credential, or if the user was
     disabled. Raises Conflict as `put` does.
     """
+    lock_users(connection, session.user_id)
     used = connection.execute(delete(_links).where(_links.c.digest == digest).returning(_links)).one_or_none()
     at = session.created_at
     if used is None or used.expires_at <= at or used.user_id != session.user_id:
@@ -133,7 +142,7 @@ def join(
 
 
 def put(connection: Connection, user_id: str, credential: Credential, at: datetime) -> None:
-    """Set a user's password, or add a passkey or an identity. The caller records the act.
+    """Set a user's password, or add a passkey or an identity. The caller has locked the user, and records the act.
 
     Raises Conflict if the passkey or the identity belongs to somebody already, or if the user has PASSKEYS_MAX passkeys
     or IDENTITIES_MAX identities.
@@ -153,17 +162,19 @@ def put(connection: Connection, user_id: str, credential: Credential, at: dateti
         identities.add(connection, user_id, *credential.identity, at)
 
 
-def sign_in(connection: Connection, session_digest: str, session: Session, *, way: str) -> User:
-    """Begin a session of a user whose credential was checked. Return the user.
+def sign_in(connection: Connection, session_digest: str, session: Session, proof: Proof) -> User:
+    """Begin a session of a user who has given a proof of who they are. Return the user.
 
-    Raises Unauthorized if the user was disabled, or hasn't joined.
+    Raises ProofOutdated if the proof doesn't hold any more. Raises Unauthorized if the user was disabled, or hasn't
+    joined.
     """
+    lock_users(connection, session.user_id)
     user = users.find(connection, session.user_id)
     if user.state is not UserState.ACTIVE:
         raise Unauthorized("the user was disabled" if user.state is UserState.DISABLED else "the user hasn't joined")
-    sessions.begin(
-        connection, session_digest, session, sessions.principal_of(user.id, user.name, session_digest), way=way
-    )
+    proofs.check(connection, user.id, proof)
+    by = sessions.principal_of(user.id, user.name, session_digest)
+    sessions.begin(connection, session_digest, session, by, way=proof.way)
     return user
 
 
@@ -173,6 +184,7 @@ def reset(connection: Connection, user_id: str, digest: str, new: JoinLink, by: 
     With the link, the user can set a new password or passkey. Identities at providers stay. Raises NotFound if there is
     no such user. Raises Conflict if the user is disabled.
     """
+    lock_users(connection, by.id, user_id)
     permissions.confirm(connection, by, Verb.ADMINISTER, None)
     user = users.find(connection, user_id)
     if user.state is UserState.DISABLED:
@@ -193,19 +205,28 @@ def offer_sign_in(connection: Connection, user_id: str, digest: str, new: JoinLi
     """
     if by.kind is not PrincipalKind.SERVER:
         raise Forbidden("only the server itself makes links that sign in")
+    lock_users(connection, user_id)
     user = users.find(connection, user_id)
     users.put_link(connection, digest, new)
     acts.record(connection, by, "user.link_made", new.created_at, user=user_id, user_name=user.name, kind=new.kind)
     return user
 
 
-def change(connection: Connection, by: Principal, credential: Credential, at: datetime) -> list[Ended]:
+def change(
+    connection: Connection, by: Principal, credential: Credential, at: datetime, *, proof: Proof | None = None
+) -> list[Ended]:
     """Set the acting user's own password, or add a passkey or an identity. Return the sessions that ended.
 
-    A new password ends all other sessions of the user; a passkey or an identity ends none. Raises Conflict as `put`
-    does, and Unauthorized if the session from which the user acts has ended.
+    A new password ends all other sessions of the user; a passkey or an identity ends none. `proof`: the user's present
+    password, which was verified. Raises ProofOutdated if it isn't the user's password any more. Raises Conflict if a
+    user who has a password would get a new one without a proof. Raises Conflict as `put` does, and Unauthorized as
+    `sessions.acting` does.
     """
-    sessions.confirm(connection, by.session or "", by.id, lock=True)
+    sessions.acting(connection, by)
+    if proof is not None:
+        proofs.check(connection, by.id, proof)
+    elif credential.password is not None and own_password(connection, by.id) is not None:
+        raise Conflict("there is a password already: change it")
     put(connection, by.id, credential, at)
     acts.record(connection, by, "user.credential_set", at, way=credential.way)
     return sessions.end_all(connection, by.id, but=by.session) if credential.password is not None else []
@@ -238,48 +259,42 @@ def used_passkey(connection: Connection, passkey_id: str, sign_count: int, at: d
 
 def remove_passkey(
     connection: Connection, by: Principal, passkey_id: str, at: datetime, *, offered: OfferedWays
-) -> None:
-    """Remove one of the acting user's own passkeys. Raises NotFound.
+) -> list[Ended]:
+    """Remove one of the acting user's own passkeys. Return the sessions that ended. Raises NotFound.
 
-    Raises Conflict if the user has no other way to sign in that is `offered`. Raises Unauthorized if the session has
-    ended.
+    All other sessions of the user end: somebody else may have begun one of them with this passkey. Raises Conflict if
+    the user has no other way to sign in that is `offered`. Raises Unauthorized as `sessions.acting` does.
     """
-    password = _password_locked(connection, by)
+    sessions.acting(connection, by)
     query = delete(_passkeys).where(_passkeys.c.user_id == by.id, _passkeys.c.id == passkey_id.replace("\x00", ""))
     if not connection.execute(query).rowcount:
         raise NotFound("there is no such passkey")
-    _check_left(connection, by.id, password, offered)
+    _check_left(connection, by.id, offered)
     acts.record(connection, by, "user.passkey_removed", at)
+    return sessions.end_all(connection, by.id, but=by.session)
 
 
 def remove_identity(
     connection: Connection, by: Principal, identity_id: str, at: datetime, *, offered: OfferedWays
-) -> None:
-    """Remove one of the acting user's own identities. Raises NotFound.
+) -> list[Ended]:
+    """Remove one of the acting user's own identities. Return the sessions that ended. Raises NotFound.
 
-    Raises Conflict if the user has no other way to sign in that is `offered`. Raises Unauthorized if the session has
-    ended.
+    All other sessions of the user end: somebody else may have begun one of them at the provider. Raises Conflict if the
+    user has no other way to sign in that is `offered`. Raises Unauthorized as `sessions.acting` does.
     """
-    password = _password_locked(connection, by)
+    sessions.acting(connection, by)
     identities.remove(connection, by, identity_id, at)
-    _check_left(connection, by.id, password, offered)
+    _check_left(connection, by.id, offered)
+    return sessions.end_all(connection, by.id, but=by.session)
 
 
-def _password_locked(connection: Connection, by: Principal) -> str | None:
-    """Return the hash of the acting user's password; None if there is none. Raises Unauthorized as `change` does.
+def _check_left(connection: Connection, user_id: str, offered: OfferedWays) -> None:
+    """Raise Conflict if a user can't sign in any more: not by the password, nor by a way that the site offers.
 
-    The user's row is locked until the transaction ends. Otherwise two transactions at once could remove one way to sign
-    in each, and each would find the other way still there. The row is locked before the session: a transaction that
-    disables the user locks them in the same order.
+    The caller has locked the user. Otherwise two transactions at once could remove one way to sign in each, and each
+    would find the other way still there.
     """
-    query = select(_t.c.password).where(_t.c.id == by.id).with_for_update(key_share=True)
-    password: str | None = connection.execute(query).scalar_one_or_none()
-    sessions.confirm(connection, by.session or "", by.id, lock=True)
-    return password
-
-
-def _check_left(connection: Connection, user_id: str, password: str | None, offered: OfferedWays) -> None:
-    """Raise Conflict if a user can't sign in any more: not by the password, nor by a way that the site offers."""
+    password = connection.execute(select(_t.c.password).where(_t.c.id == user_id)).scalar_one()
     if password is not None or (offered.passkeys and passkeys(connection, user_id)):
         return
     if offered.issuer not in {identity.issuer for identity in identities.of_user(connection, user_id)}:

@@ -1,8 +1,8 @@
 """The check of a principal's rights, in the transaction that writes for it.
 
 A session may be ended, a role lowered or a key revoked while a request is under way. The transaction reads the rights
-again and locks their rows. So if such a change was made before, the request is refused; otherwise, the change waits for
-the end of the transaction.
+again, and shares the lock of the user (`locking`) or of the key. So if such a change was made before, the request is
+refused; otherwise, the change waits for the end of the transaction.
 """
 
 from __future__ import annotations
@@ -84,8 +84,10 @@ def rights_of(
         return SERVER_RIGHTS
     if by.kind is PrincipalKind.KEY:
         return key_rights(connection, by.id, lock=lock)
-    sessions.confirm(connection, by.session or "", by.id, lock=lock)
-    return user_rights(connection, by.id, slug, lock=lock, anywhere=anywhere)
+    # The user first: only while the user is locked does the session stay as it is.
+    rights = user_rights(connection, by.id, slug, lock=lock, anywhere=anywhere)
+    sessions.confirm(connection, by.session or "", by.id)
+    return rights
 
 
 def key_rights(connection: Connection, key_id: str, *, lock: bool = False) -> KeyRights:

@@ -14,6 +14,7 @@ from liveserver.domain.people.user import Session
 from liveserver.store import tables
 from liveserver.store.chunks import chunks
 from liveserver.store.repositories.people import acts
+from liveserver.store.repositories.people.locking import lock_users
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,28 +67,36 @@ def _is_over(session: Session, at: datetime) -> bool:
     return is_over(session.seen_at, session.created_at, at)
 
 
-def find(connection: Connection, digest: str, *, lock: bool = False) -> Session | None:
-    """Return the session whose token has this hash; None if there is none, or it is over.
-
-    With `lock`, the session can't be ended by others until the transaction ends.
-    """
-    query = _FIND.with_for_update(read=True) if lock else _FIND
-    row = connection.execute(query, {"digest": digest}).mappings().one_or_none()
+def find(connection: Connection, digest: str) -> Session | None:
+    """Return the session whose token has this hash; None if there is none, or it is over."""
+    row = connection.execute(_FIND, {"digest": digest}).mappings().one_or_none()
     if row is None:
         return None
     session = _session(row)
     return None if _is_over(session, now()) else session
 
 
-def confirm(connection: Connection, digest: str, user_id: str, *, lock: bool) -> Session:
-    """Return a user's session. `digest` and `lock`: see `find`.
+def confirm(connection: Connection, digest: str, user_id: str) -> None:
+    """Raise Unauthorized if there is no session of this user whose token has this hash, or if it is over.
 
-    Raises Unauthorized if there is no such session, if it is over, or if it is another user's.
+    If the user is locked, the session can't be ended by others until the transaction ends.
     """
-    session = find(connection, digest, lock=lock)
+    session = find(connection, digest)
     if session is None or session.user_id != user_id:
         raise Unauthorized(_OVER)
-    return session
+
+
+def acting(connection: Connection, by: Principal) -> None:
+    """Lock a user who acts on their own account, and check that the session from which they act works.
+
+    Call this in the transaction that writes, before anything else. Raises Unauthorized if the session has ended, or
+    the user was disabled.
+    """
+    lock_users(connection, by.id)
+    enabled = select(_users.c.id).where(_users.c.id == by.id, _users.c.disabled_at.is_(None))
+    if connection.execute(enabled).first() is None:
+        raise Unauthorized(_OVER)
+    confirm(connection, by.session or "", by.id)
 
 
 def alive(connection: Connection, digests: Sequence[str]) -> set[str]:
@@ -96,13 +105,16 @@ def alive(connection: Connection, digests: Sequence[str]) -> set[str]:
     A session doesn't work if it is over, or if its user was disabled.
     """
     at = now()
-    query = select(_t).join(_users, _users.c.id == _t.c.user_id)
-    query = query.where(_t.c.digest.in_(digests), _users.c.disabled_at.is_(None))
-    return {row["digest"] for row in connection.execute(query).mappings() if not _is_over(_session(row), at)}
+    query = select(_t).join(_users, _users.c.id == _t.c.user_id).where(_users.c.disabled_at.is_(None))
+    found: set[str] = set()
+    for chunk in chunks(digests):
+        rows = connection.execute(query.where(_t.c.digest.in_(chunk))).mappings()
+        found |= {row["digest"] for row in rows if not _is_over(_session(row), at)}
+    return found
 
 
 def begin(connection: Connection, digest: str, session: Session, by: Principal, *, way: str) -> None:
-    """Insert a session, which begins as a user signs in.
+    """Insert a session, which begins as a user signs in. The caller has locked the user.
 
     `way`: how the user signed in, for the audit log. Also deletes all sessions that are over. If the user has more than
     SESSIONS_MAX sessions, the least recently used sessions are deleted, too.
@@ -130,7 +142,10 @@ def begin(connection: Connection, digest: str, session: Session, by: Principal, 
 
 def delete_over(connection: Connection, at: datetime) -> None:
     """Delete the sessions that are over at a moment."""
-    connection.execute(delete(_t).where(or_(_t.c.seen_at <= at - IDLE, _t.c.created_at <= at - LONGEST)))
+    # They are other users' sessions, too. What another transaction has locked is left to that one, or to the next
+    # call: two that wait for each other's rows would be a deadlock.
+    over = select(_t.c.digest).where(or_(_t.c.seen_at <= at - IDLE, _t.c.created_at <= at - LONGEST))
+    connection.execute(delete(_t).where(_t.c.digest.in_(over.with_for_update(skip_locked=True))))
 
 
 def seen(connection: Connection, digests: Sequence[str], at: datetime) -> None:
@@ -141,15 +156,6 @@ def seen(connection: Connection, digests: Sequence[str], at: datetime) -> None:
     usable = and_(_t.c.seen_at < at, _t.c.seen_at > at - IDLE, _t.c.created_at > at - LONGEST)
     for chunk in chunks(digests):
         connection.execute(update(_t).where(_t.c.digest.in_(chunk), usable).values(seen_at=at))
-
-
-def confirmed(connection: Connection, digest: str, by: Principal, at: datetime, *, way: str) -> None:
-    """Record that a credential of the session's user was checked again at the time `at`.
-
-    `way`: which kind of credential, for the audit log.
-    """
-    connection.execute(update(_t).where(_t.c.digest == digest).values(confirmed_at=at))
-    acts.record(connection, by, "session.confirmed", at, way=way)
 
 
 def of_user(connection: Connection, user_id: str) -> list[Session]:
@@ -172,20 +178,24 @@ def last_seen(connection: Connection) -> dict[str, datetime]:
     return {user_id: max(found) for user_id, found in times if found}
 
 
-def end(connection: Connection, user_id: str, session_id: str, by: Principal, at: datetime) -> Ended:
-    """End one session of a user. Raises NotFound if the user has no such session."""
-    query = delete(_t).where(_t.c.user_id == user_id, _t.c.id == session_id).returning(_t.c.digest)
+def end(connection: Connection, session_id: str, by: Principal, at: datetime) -> Ended:
+    """End one session of the acting user. Raises NotFound if the user has no such session.
+
+    Raises Unauthorized as `acting` does.
+    """
+    acting(connection, by)
+    query = delete(_t).where(_t.c.user_id == by.id, _t.c.id == session_id).returning(_t.c.digest)
     digest = None if "\x00" in session_id else connection.execute(query).scalar_one_or_none()
     if digest is None:
         raise NotFound(f"there is no session {session_id!r}")
-    acts.record(connection, by, "session.ended", at, session=session_id, user=user_id)
+    acts.record(connection, by, "session.ended", at, session=session_id, user=by.id)
     return Ended(session_id, digest)
 
 
 def end_all(connection: Connection, user_id: str, *, but: str | None = None) -> list[Ended]:
     """End all sessions of a user, except the one whose token has the hash `but`; return the ended ones.
 
-    The caller records the act.
+    The caller has locked the user, and records the act.
     """
     query = delete(_t).where(_t.c.user_id == user_id)
     if but is not None:
@@ -199,7 +209,11 @@ def principal_of(user_id: str, name: str, digest: str) -> Principal:
 
 
 def end_all_by(connection: Connection, by: Principal, at: datetime, *, but: str | None = None) -> list[Ended]:
-    """End all sessions of the acting user, except the one whose token has the hash `but`; return the ended ones."""
+    """End all sessions of the acting user, except the one whose token has the hash `but`; return the ended ones.
+
+    Raises Unauthorized as `acting` does.
+    """
+    acting(connection, by)
     ended = end_all(connection, by.id, but=but)
     acts.record(connection, by, "session.ended_all", at, count=len(ended))
     return ended

@@ -17,6 +17,7 @@ from liveserver.store.chunks import chunks
 from liveserver.store.pages import newest_page
 from liveserver.store.repositories import liveblogs
 from liveserver.store.repositories.people import acts, permissions, sessions
+from liveserver.store.repositories.people.locking import lock_users
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,8 +135,13 @@ def insert_user(connection: Connection, user: User, *, joined_at: datetime | Non
 
 
 def put_link(connection: Connection, digest: str, link: JoinLink) -> None:
-    """Insert a link under the hash of its token. Delete the user's earlier links, and all users' expired links."""
-    connection.execute(delete(_links).where(_links.c.expires_at <= link.created_at))
+    """Insert a link under the hash of its token. Delete the user's earlier links, and all users' expired links.
+
+    The caller has locked the user.
+    """
+    # As in `sessions.delete_over`: others' links that are locked are left to others.
+    expired = select(_links.c.digest).where(_links.c.expires_at <= link.created_at).with_for_update(skip_locked=True)
+    connection.execute(delete(_links).where(_links.c.digest.in_(expired)))
     connection.execute(delete(_links).where(_links.c.user_id == link.user_id))
     connection.execute(
         insert(_links).values(
@@ -163,11 +169,10 @@ def find_by_name(connection: Connection, name: str) -> User:
     return _with_memberships(connection, [_user(row)])[0]
 
 
-def _find(connection: Connection, user_id: str, *, lock: bool = False) -> User:
+def _find(connection: Connection, user_id: str) -> User:
     row = None
     if "\x00" not in user_id:
-        query = _FIND.with_for_update() if lock else _FIND
-        row = connection.execute(query, {"user_id": user_id}).mappings().one_or_none()
+        row = connection.execute(_FIND, {"user_id": user_id}).mappings().one_or_none()
     if row is None:
         raise NotFound(f"there is no user {user_id!r}")
     return _user(row)
@@ -214,8 +219,10 @@ def edit(
     user's version (None: any). Raises NotFound if there is no such user. Raises Conflict if the name is taken. Raises
     Conflict, too, if no enabled owner who has joined would be left, except if `by` is the server itself.
     """
+    # All owners, as two of them could otherwise take the role from each other at once, and none would be left.
+    lock_users(connection, by.id, user_id, owners=True)
     permissions.confirm(connection, by, Verb.ADMINISTER, None)
-    old = _find(connection, user_id, lock=True)
+    old = _find(connection, user_id)
     check_version(old, version, old.entity_version.history)
     name = old.name if change.name is None else change.name
     role = None if change.no_role else change.role or old.role
@@ -253,9 +260,9 @@ def edit(
 
 
 def _check_owner_left(connection: Connection) -> None:
-    """Raise Conflict if no owner is left who has joined and isn't disabled."""
+    """Raise Conflict if no owner is left who has joined and isn't disabled. The caller has locked all owners."""
     left = select(_t.c.id).where(_t.c.role == Role.OWNER, _t.c.joined_at.is_not(None), _t.c.disabled_at.is_(None))
-    if connection.execute(left.limit(1).with_for_update(read=True)).first() is None:
+    if connection.execute(left.limit(1)).first() is None:
         raise Conflict("this is the last owner: make another one first")
 
 
@@ -267,9 +274,10 @@ def set_membership(
     Raises NotFound if there is no such user or live blog, or if there is no membership to take away. Raises Conflict
     if the user would have more than MEMBERSHIPS_MAX memberships, or the live blog more than MEMBERS_MAX members.
     """
+    lock_users(connection, by.id, user_id)
     permissions.confirm(connection, by, Verb.MANAGE, slug)
     blog = liveblogs.find(connection, slug)
-    user = _find(connection, user_id, lock=True)
+    user = _find(connection, user_id)
     one = (_members.c.user_id == user_id) & (_members.c.liveblog_id == blog.id)
     present = connection.execute(select(_members.c.role).where(one)).scalar_one_or_none()
     if role is None and present is None:

@@ -9,6 +9,7 @@ import pytest
 from liveserver.domain.ids import now
 from liveserver.store.repositories.people.acts import ActFilter
 from liveserver.store.repositories.people.credentials import Credential
+from liveserver.store.repositories.people.proofs import Proof
 from tests.support.api.desk import DESK, stale
 from tests.support.desk_browser import ORIGIN, OWN, Browser, link
 from tests.support.documents import Document
@@ -125,7 +126,7 @@ async def test_identities_in_the_api(browser: Browser) -> None:
     current, old = (f"{DESK}/identities/{each['id']}" for each in items)
     asked = await browser.http.delete(current, headers=OWN)
     assert (asked.status_code, asked.json()["type"]) == (403, "urn:liveserver:problem:not-confirmed")
-    await store.sessions.confirmed(ada.session or "", ada, now(), way="test")
+    await store.sessions.confirmed(ada, Proof(identity=("https://old.example.org/realms/x", "7")), now())
     assert (await browser.http.delete(current)).json()["type"] == "urn:liveserver:problem:other-site"
     # Nobody can sign in by a provider that the site had in the past.
     assert (await browser.http.delete(current, headers=OWN)).status_code == 409

@@ -10,6 +10,7 @@ from liveserver.domain.people.rights import Role, Verb
 from liveserver.domain.people.user import Membership
 from liveserver.store.repositories.people.acts import ActFilter
 from liveserver.store.repositories.people.credentials import Credential
+from liveserver.store.repositories.people.proofs import Proof
 from tests.support.api.desk import DESK, HERE, PASSWORD, browser, seat, stale
 from tests.support.api.site import SLUG, bad_fields, problem
 
@@ -63,7 +64,8 @@ async def test_sessions_are_listed_and_ended(site: Site) -> None:
     """One by one, or all but this one; never somebody else's."""
     ada, client = await seat(site, "Ada", Role.VIEWER)
     _, other = await seat(site, "Bob", Role.OWNER)
-    others = [await browser(site, (await site.parts.sign_in.begin(ada.id, HERE, way="link")).token) for _ in range(3)]
+    proof = Proof(password="hash")
+    others = [await browser(site, (await site.parts.sign_in.begin(ada.id, HERE, proof)).token) for _ in range(3)]
     listed = (await client.get(f"{DESK}/sessions")).json()["items"]
     assert [each["current"] for each in listed].count(True) == 1
     assert len(listed) == 4
@@ -89,8 +91,8 @@ async def test_users_and_keys_are_changed_only_by_those_who_have_just_proved_who
     """Otherwise the answer has a type of its own, so that the page can ask for the password."""
     olive, client = await seat(site, "Olive")
     hashed = await site.parts.sign_in.passwords.hash(PASSWORD)
-    await site.parts.store.credentials.change(olive, Credential(password=hashed), now())
     await stale(site, olive)
+    await site.parts.store.credentials.change(olive, Credential(password=hashed), now(), proof=Proof(password="hash"))
     user = (await client.get(f"{DESK}/users/{olive.id}")).json()
     asked = [
         ("PATCH", f"/users/{olive.id}", {"name": "Olivia"}),

@@ -23,7 +23,7 @@ SIGN_IN, JOIN, ADD, CONFIRM = (f"/desk/signin/passkey/{name}" for name in ("sign
 async def test_a_passkey_s_challenge_is_in_a_cookie_for_five_minutes_that_no_script_reads(browser: Browser) -> None:
     response = await browser.post(f"{SIGN_IN}/options", {})
     assert response.headers["cache-control"] == "no-store"
-    parts = cookie(response, "__Host-liveserver-passkey").split("; ")
+    parts = cookie(response, "__Host-liveserver-passkey-sign-in").split("; ")
     assert {"HttpOnly", "Max-Age=300", "Path=/", "SameSite=lax", "Secure"} == set(parts[1:])
 
 
@@ -42,9 +42,18 @@ async def test_joining_and_signing_in_begin_sessions_below_the_site_s_path(brows
     joined = await browser.joined("Ada")
     assert joined.json() == {"next": "/news/desk"}
     assert "HttpOnly" in cookie(joined, "__Host-liveserver")
-    assert "Max-Age=0" in cookie(joined, "__Host-liveserver-passkey")
+    assert "Max-Age=0" in cookie(joined, "__Host-liveserver-passkey-join")
     assert (await browser.http.get("/desk/account")).status_code == 200
     assert (await browser.signed_in(next="/desk/account?x=1")).json() == {"next": "/news/desk/account?x=1"}
+
+
+async def test_a_page_for_signing_in_in_another_tab_takes_no_challenge_away(browser: Browser) -> None:
+    """Such a page asks for a new one every few minutes, with the same browser's cookies."""
+    token = await link(browser.site, "Ada")
+    options = await browser.post(f"{JOIN}/options", {"token": token})
+    await browser.post(f"{SIGN_IN}/options", {})
+    joined = await browser.post(JOIN, {"token": token, "answer": browser.passkey.made(options.json())})
+    assert joined.json() == {"next": "/news/desk"}
 
 
 @pytest.mark.parametrize("wanted", ["https://evil.example/", "//evil.example", "/desk/../evil", "/desk/signout"])

@@ -289,7 +289,7 @@ async def test_a_stream_ends_with_its_session(live_site: LiveSite) -> None:
     ada, bo = [await signed_in(store, name) for name in ("Ada", "Bo")]
     async with at_desk(live_site, ada) as one, at_desk(live_site, bo) as two:
         await two.people(("Ada", None, "here"), ("Bo", None, "here"))
-        await store.sessions.end(ada.by.id, ada.session_id, ada.by, now())
+        await store.sessions.end(ada.session_id, ada.by, now())
         assert await ended(one) == close_codes.CLOSE_SESSION_ENDED == 4501
         await two.people(("Bo", None, "here"))
     assert await refused(live_site, ada) == 401
@@ -331,7 +331,7 @@ async def test_nothing_ends_while_the_store_is_away(live_site: LiveSite, monkeyp
     ada = await signed_in(store, "Ada")
     async with at_desk(live_site, ada) as stream:
         await stream.next()
-        await store.sessions.end(ada.by.id, ada.session_id, ada.by, now())
+        await store.sessions.end(ada.session_id, ada.by, now())
         with database_away(monkeypatch):
             with pytest.raises(StoreUnavailable):
                 await DeskUpkeep(store, parts.desk_rooms).check()
