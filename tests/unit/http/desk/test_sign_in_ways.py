@@ -138,6 +138,23 @@ async def test_a_sign_in_leads_to_the_desk_only(browser: Browser, wanted: str) -
     assert (await browser.signed_in(next=wanted)).json() == {"next": "/news/desk"}
 
 
+async def test_the_state_is_in_the_cookie_of_that_very_name(browser: Browser) -> None:
+    """Not in one whose name has another space around it, which a page of another host of the domain can set."""
+    await browser.joined("Ada")
+    options = (await browser.post(f"{SIGN_IN}/options", {})).json()
+    state = browser.http.cookies["__Host-liveserver-passkey"]
+    browser.http.cookies.clear()
+    answer = {"answer": browser.passkey.signed(options)}
+    statuses = []
+    for before in (b"\xa0", b"a b; "):
+        headers = [
+            (b"Cookie", before + b"__Host-liveserver-passkey=" + state.encode()),
+            (b"Sec-Fetch-Site", b"same-origin"),
+        ]
+        statuses.append((await browser.http.post(SIGN_IN, json=answer, headers=headers)).status_code)
+    assert statuses == [401, 200]
+
+
 async def test_a_sign_in_ends_the_session_that_the_browser_had(browser: Browser) -> None:
     before = cookie(await browser.joined("Ada"), "__Host-liveserver").partition(";")[0]
     after = cookie(await browser.signed_in(), "__Host-liveserver").partition(";")[0]

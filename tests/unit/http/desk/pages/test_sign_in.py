@@ -224,6 +224,15 @@ async def test_bad_cookies_are_no_error(site: Site) -> None:
         assert answer.status_code == 200, cookies
 
 
+async def test_cookies_of_other_applications_on_the_host_are_no_hindrance(site: Site) -> None:
+    """`test_cookies.py` has all sorts of them."""
+    token = cookie_of(await member(site, "Ada")) or ""
+    browser = await visitor(site)
+    for other in (b"x=a b c", b'a="unclosed', b"\xe9=1", b"path=/x", b"\xa0liveserver=planted"):
+        headers = [(b"Cookie", b"%b; liveserver=%b; %b" % (other, token.encode(), other))]
+        assert (await browser.get("/desk/account", headers=headers)).status_code == 200, other
+
+
 async def test_signing_out(site: Site) -> None:
     """Ends the session itself, not only the cookie. Once more, it does nothing."""
     browser = await member(site, "Ada", Role.OWNER)
