@@ -11,20 +11,24 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from liveserver.access.people.passwords import LENGTH_MAX, Passwords, check_new
-from liveserver.access.request_limits import Limit
+from liveserver.access.people.sign_in_tries import SignInTries
 from liveserver.domain.errors import Conflict, Forbidden, TooManyRequests, Unauthorized
 from liveserver.domain.ids import now
 from liveserver.domain.people.user import AGENT_MAX, NAME_MAX, JoinLink, LinkKind, Session, User, login_of
 from liveserver.store.repositories.people.credentials import Credential
 from liveserver.utils import audit_log
+from liveserver.utils.limits.refusals import LogInterval
 from liveserver.utils.tokens import digest_of, new_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from liveserver.access.people.desk_sessions import DeskActor
+    from liveserver.access.people.passwords import PlaceToHash
     from liveserver.access.request_limits import Peer, RequestLimits
+    from liveserver.domain.people.principal import Principal
     from liveserver.store import Store
     from liveserver.utils.tokens import NewToken
 
@@ -40,13 +44,6 @@ class SignInWay(StrEnum):
 
 CONFIRMED_FOR = timedelta(minutes=10)
 """For how long a user who has proved to be who they are may do what needs such a proof."""
-
-TRIES_SECONDS = 600
-"""Seconds within which a user name whose tries are used up gets all of them back, evenly."""
-TRIES = 10
-TRIES_OF_ALL = 100
-"""How many tries of one user name may come at once: `TRIES` from one address, `TRIES_OF_ALL` from all addresses
-together."""
 
 LINK_TIME = timedelta(hours=72)
 """The time for which a link to join, to reset or to sign in is valid."""
@@ -109,10 +106,8 @@ class SignIn:
         self.passwords = Passwords()
         self.outcomes: Counter[tuple[SignInWay, bool]] = Counter()
         """The number of sign-ins (True) and of refusals (False) of each way, since the process began."""
-        here = f"more than {TRIES} tries of this name from this address in {TRIES_SECONDS // 60} minutes"
-        self._by_name_here = Limit("sign-in-name", here, TRIES / TRIES_SECONDS, clock, TRIES_SECONDS)
-        everywhere = f"more than {TRIES_OF_ALL} tries of this name in {TRIES_SECONDS // 60} minutes"
-        self._by_name = Limit("sign-in-names", everywhere, TRIES_OF_ALL / TRIES_SECONDS, clock, TRIES_SECONDS)
+        self._tries = SignInTries(clock)
+        self._refused_lines = LogInterval(clock)
 
     async def with_password(self, name: str, password: str, client: Client) -> SignedIn:
         """Sign in by name and password. Raises WrongPassword.
@@ -127,12 +122,20 @@ class SignIn:
     async def confirm_with_password(self, actor: DeskActor, password: str, client: Client) -> None:
         """Note that the acting user has given the password again. Raises WrongPassword, TooManyRequests, and Busy."""
         principal = actor.actor.principal
-        await self._check_password(principal.name, password, client)
+        with self.passwords.place_of_user(principal.id) as place:
+            await self._check_own_password(principal, password, client, place)
         await self._store.sessions.confirmed(principal.session or "", principal, now(), way="password")
 
     def count(self, client: Client) -> None:
         """Count a try by a passkey or a provider. Raises TooManyRequests if the client's address tries too often."""
         self._limits.sign_in(client.peer)
+
+    def count_own(self, actor: DeskActor) -> AbstractContextManager[None]:
+        """Count a try of a user who is signed in to prove again who they are, if the context ends with Unauthorized.
+
+        Raises TooManyRequests if the session has tried too often.
+        """
+        return self._tries.of_session(actor.actor.principal.session or "")
 
     async def begin(self, user_id: str, client: Client, *, way: str) -> SignedIn:
         """Begin a session of a user. The caller has checked the user's proof, such as a passkey.
@@ -160,9 +163,11 @@ class SignIn:
 
         Raises Unauthorized if the link isn't valid, TooManyRequests, and Busy.
         """
-        _, user = await self.link(token, client)
-        check_new(password, user.name)
-        return await self.join(token, user, Credential(password=await self.passwords.hash(password)), client)
+        with self._place(client) as place:
+            _, user = await self.link(token, client)
+            check_new(password, user.name)
+            credential = Credential(password=await place.hash(password))
+        return await self.join(token, user, credential, client)
 
     async def join(self, token: str, user: User, credential: Credential | None, client: Client) -> SignedIn:
         """Use a user's link: set the credential, and sign in.
@@ -206,9 +211,10 @@ class SignIn:
         and Busy.
         """
         principal = actor.actor.principal
-        await self._check_password(principal.name, old, client)
-        check_new(new, principal.name)
-        hashed = await self.passwords.hash(new)
+        with self.passwords.place_of_user(principal.id) as place:
+            await self._check_own_password(principal, old, client, place)
+            check_new(new, principal.name)
+            hashed = await place.hash(new)
         await self._store.credentials.change(principal, Credential(password=hashed), now())
 
     async def add_password(self, actor: DeskActor, new: str) -> None:
@@ -221,22 +227,51 @@ class SignIn:
         if await self._store.credentials.password_of(principal.name) is not None:
             raise Conflict("there is a password already: change it")
         check_new(new, principal.name)
-        hashed = await self.passwords.hash(new)
+        with self.passwords.place_of_user(principal.id) as place:
+            hashed = await place.hash(new)
         await self._store.credentials.change(principal, Credential(password=hashed), now())
 
     async def _check_password(self, name: str, password: str, client: Client) -> str:
-        """Return the id of the user with this name and password. Each try is counted, even if the password is right.
+        """Return the id of the user with this name and password.
+
+        Each try counts for the client's address, and each wrong one for the name. None counts if it can't be checked
+        now, as too many passwords wait. Raises WrongPassword, TooManyRequests, and Busy.
+        """
+        with self._place(client) as place:
+            self._limits.sign_in(client.peer)
+            if len(name) > 2 * NAME_MAX or len(password) > LENGTH_MAX:
+                raise WrongPassword
+            with self._tries.of_name(login_of(name), self._limits.key_of(client.peer)):
+                found = await self._store.credentials.password_of(name)
+                await self._verify(name, password, found[1] if found else None, client, place)
+        assert found is not None
+        return found[0]
+
+    async def _check_own_password(
+        self, principal: Principal, password: str, client: Client, place: PlaceToHash
+    ) -> None:
+        """Check the acting user's password. Only wrong ones count, for the session. It isn't counted by the user's name
+        or address, as strangers could use up those tries.
 
         Raises WrongPassword, TooManyRequests, and Busy.
         """
-        self._limits.sign_in(client.peer)
-        if len(name) > 2 * NAME_MAX or len(password) > LENGTH_MAX:
+        with self._tries.of_session(principal.session or ""):
+            if len(password) > LENGTH_MAX:
+                raise WrongPassword
+            user_id, hashed = await self._store.credentials.password_of(principal.name) or ("", None)
+            # The user may have been renamed meanwhile, and somebody else may have the name.
+            await self._verify(principal.name, password, hashed if user_id == principal.id else None, client, place)
+
+    async def _verify(self, name: str, password: str, hashed: str | None, client: Client, place: PlaceToHash) -> None:
+        """Raise WrongPassword if the password doesn't have this hash. `hashed`: None if there is none."""
+        if not await place.verify(password, hashed):
+            if count := self._refused_lines.count():
+                # What isn't a user's name may be a password, typed into the wrong field.
+                known = None if hashed is None else name[:NAME_MAX]
+                audit_log.done("user.refused", name=known, address=client.address, count=count)
             raise WrongPassword
-        login = login_of(name)
-        self._by_name_here.take((login, self._limits.prefix_of(client.peer)))
-        self._by_name.take(login)
-        found = await self._store.credentials.password_of(name)
-        if not await self.passwords.verify(password, found[1] if found else None) or found is None:
-            audit_log.done("user.refused", name=name[:NAME_MAX], address=client.address)
-            raise WrongPassword
-        return found[0]
+
+    def _place(self, client: Client) -> AbstractContextManager[PlaceToHash]:
+        """Return the context that holds a place for the passwords of a client without a session. Raises Busy."""
+        limited = self._limits.prefix_of(client.peer) is not None
+        return self.passwords.place_of_address(self._limits.key_of(client.peer), crowd=not limited)
