@@ -21,7 +21,7 @@ from liveserver.utils.limits.refusals import LogInterval
 from liveserver.utils.tokens import digest_of, new_token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Hashable, Iterator
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -130,6 +130,10 @@ class SignIn:
         """Count a try by a passkey or a provider. Raises TooManyRequests if the client's address tries too often."""
         self._limits.sign_in(client.peer)
 
+    def prefix_of(self, client: Client) -> Hashable:
+        """Return what the client's address is counted by; None if it isn't limited."""
+        return self._limits.prefix_of(client.peer)
+
     def count_own(self, actor: DeskActor) -> AbstractContextManager[None]:
         """Count a try of a user who is signed in to prove again who they are, if the context ends with Unauthorized.
 
@@ -148,6 +152,20 @@ class SignIn:
             user = await self._store.credentials.sign_in(token.digest, new_session(user_id, client, now()), way=way)
         audit_log.done("user.signed_in", user=user.id, name=user.name, way=way, address=client.address)
         return SignedIn(user, token.token)
+
+    async def admit(self, user: User, identity: tuple[str, str], client: Client) -> SignedIn:
+        """Add a user whom only the provider knows, and begin a session of theirs.
+
+        `identity`: the provider's issuer, and the subject. Raises Conflict if somebody has the name or the identity.
+        """
+        new = new_token()
+        session = new_session(user.id, client, user.created_at)
+        with self._counted(SignInWay.PROVIDER):
+            admitted = await self._store.credentials.admit(user, identity, new.digest, session)
+        fields = {"user": admitted.id, "name": admitted.name, "address": client.address}
+        audit_log.done("user.admitted", role=admitted.role, **fields)
+        audit_log.done("user.signed_in", way=SignInWay.PROVIDER, **fields)
+        return SignedIn(admitted, new.token)
 
     async def link(self, token: str, client: Client) -> tuple[JoinLink, User]:
         """Return the link with this token, and its user.

@@ -10,6 +10,7 @@ import pytest
 
 from liveserver.domain.people.rights import Role
 from liveserver.http.desk.passkey_routes import BODY_MAX
+from liveserver.utils.limits.refusals import Reason, refusals
 from liveserver.utils.tokens import new_token
 from tests.support.api.site import Site, started
 from tests.support.documents import Document
@@ -271,6 +272,21 @@ async def test_a_link_to_the_way_back_alone_does_nothing(browser: Browser) -> No
     response = await browser.http.get("/desk/signin/provider/callback?code=x&state=y")
     assert response.status_code == 401
     assert "Begin again" in response.text
+
+
+async def test_a_refusal_on_the_way_back_is_counted_once(settings: Settings, provider: OpenIdServer) -> None:
+    """Too many tries, and those that went wrong otherwise."""
+    limited = {"limit_sign_in": 1, "limit_exempt": "", "forwarded_allow_ips": "", "public_url": ORIGIN}
+    oidc = {"oidc_issuer": provider.issuer, "oidc_client_id": CLIENT_ID, "oidc_client_secret": CLIENT_SECRET}
+    async with started(settings.model_copy(update={**limited, **oidc})) as site:
+        browser = Browser(site)
+        for status, reason in ((401, Reason.SESSION), (429, Reason.RATE)):
+            before = refusals.counts
+            response = await browser.http.get("/desk/signin/provider/callback?code=x&state=y")
+            assert response.status_code == status
+            new = {each: count - before[each] for each, count in refusals.counts.items()}
+            assert {each: count for each, count in new.items() if count} == {reason: 1}
+        await browser.http.aclose()
 
 
 async def test_a_provider_that_is_away_is_told_and_passwords_are_offered(
