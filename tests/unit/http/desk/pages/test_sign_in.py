@@ -18,7 +18,7 @@ from liveserver.store.repositories.people.users import UserChange
 from liveserver.utils.limits.refusals import LogInterval
 from tests.support.api.desk import HERE
 from tests.support.api.site import BASE, started
-from tests.support.desk_visitor import OWN, PASSWORD, cookie_of, leads_to, member, told, visitor
+from tests.support.desk_visitor import OWN, PASSWORD, cookie_of, invitation, leads_to, member, told, visitor
 from tests.support.documents import Document
 from tests.support.principals import NEWSROOM
 
@@ -131,6 +131,22 @@ async def test_too_many_people_at_once(site: Site) -> None:
         changed = await browser.post("/desk/account/password", data={"old": PASSWORD, "new": PASSWORD[::-1]})
         assert leads_to(changed) == "/desk/account?done=password"
     assert (await sign_in(visiting, "Ada", PASSWORD[::-1])).status_code == 303
+
+
+async def test_too_many_people_at_once_cost_an_address_no_try(settings: Settings) -> None:
+    """Neither to sign in nor to join: the address has one try, and then uses it."""
+    limited = settings.model_copy(update={"limit_sign_in": 1, "limit_exempt": "", "forwarded_allow_ips": ""})
+    async with started(limited) as site:
+        token, browser = await invitation(site, "Ada"), await visitor(site)
+        link = {"link": token, "password": PASSWORD}
+        with ExitStack() as stack:
+            for address in range(ADDRESSES_MAX):
+                stack.enter_context(site.parts.sign_in.passwords.place_of_address(address, crowd=False))
+            for _ in range(3):
+                assert (await sign_in(browser, "Ada")).status_code == 503
+                assert (await browser.post("/desk/join", data=link)).status_code == 503
+        assert (await browser.post("/desk/join", data=link)).status_code == 303
+        assert (await sign_in(browser, "Ada")).status_code == 429
 
 
 async def test_strangers_cannot_keep_somebody_who_is_signed_in_from_proving_it(site: Site) -> None:
