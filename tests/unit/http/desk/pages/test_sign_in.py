@@ -176,6 +176,7 @@ async def test_an_address_that_has_used_up_its_tries_keeps_nobody_from_proving_w
 async def test_a_name_that_was_taken_over_confirms_nobody_else(site: Site) -> None:
     """The password of whoever has the name now isn't that of the session's user."""
     browser = await member(site, "Ada")
+    assert (await browser.post("/desk/account/password", data={"old": PASSWORD, "new": PASSWORD[::-1]})).is_redirect
     actor = await site.parts.desk_sessions.authenticate(f"liveserver={cookie_of(browser)}", None)
     assert actor is not None
     principal = actor.actor.principal
