@@ -71,7 +71,8 @@ computing a prefix takes half of the time that the limits take for a new connect
 class Limit:
     """A limit on the rate of one sort of events, for each key.
 
-    A key is an address prefix, an API key or user (`Principal.ref`), or a name with which somebody tries to sign in.
+    A key is an address prefix, an API key or user (`Principal.ref`), a session, or a name with which somebody tries to
+    sign in.
     """
 
     __slots__ = ("_detail", "_limiter", "_name", "_seconds")
@@ -106,6 +107,11 @@ class Limit:
         """
         if self._limiter is not None and events:
             self._limiter.owe(key, events)
+
+    def give_back(self, key: Hashable) -> None:
+        """Uncount an event of the key that `take` has counted."""
+        if self._limiter is not None:
+            self._limiter.give_back(key)
 
     def _error(self, wait: float) -> TooManyRequests:
         assert self._limiter is not None
@@ -157,6 +163,16 @@ class RequestLimits:
     def prefix_of(self, peer: Peer) -> bytes | None:
         """Return the network prefix by which a peer's requests are counted; None if they aren't limited by address."""
         return self._prefix_of(peer[0]) if peer else None
+
+    def key_of(self, peer: Peer) -> Hashable:
+        """Return what tells the peer's address from others: its network prefix or, if it isn't limited, all of it.
+
+        Returns None if the peer has no address.
+        """
+        if peer is None:
+            return None
+        prefix = self.prefix_of(peer)
+        return peer[0] if prefix is None else prefix
 
     def stream(self, peer: Peer) -> Permit | None:
         """Count a stream that the peer is about to open.

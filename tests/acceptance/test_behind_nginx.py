@@ -15,8 +15,11 @@ from liveserver.client import Client
 from liveserver.server.app import create_app
 from liveserver.server.protocols.framing import TARGET_MAX
 from liveserver.settings import Settings
+from liveserver.store import Store
 from tests.acceptance.serving import ForkedServer, LiveServer, started
 from tests.project.test_deploy import nginx
+from tests.support.desk_streams import desk_stream, signed_in
+from tests.support.images import noise, saved
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -38,6 +41,8 @@ HANDSHAKE = [
 NGINX_DEFAULT = 4_096
 """Bytes of an answer's head that nginx, with nothing set, and other proxies take."""
 ENDLESS = ("/ws", "/events")
+PUBLIC = "http://live.example.org"
+MEGABYTE = 1 << 20
 
 
 class Asked(NamedTuple):
@@ -102,6 +107,7 @@ async def site(tmp_path: Path, redis_server: RedisServer) -> AsyncIterator[Site]
         "redis_url": redis_server.url,
         "redis_prefix": f"nginx-{tmp_path.name}",
         "forwarded_allow_ips": "127.0.0.1",
+        "public_url": PUBLIC,
     }
     nodes: list[LiveServer] = [ForkedServer(tmp_path / str(number), **shared) for number in range(2)]
     (tmp_path / "nginx").mkdir()
@@ -165,3 +171,23 @@ async def test_the_longest_requests_of_every_route_cost_no_other_reader_an_answe
     assert not bad, [(one.method, one.target[:80], head[:200]) for one, head in bad[:5]]
     for node in site.nodes:
         assert node.running
+
+
+async def test_an_editor_sends_a_large_picture_and_reads_the_desk_stream(site: Site, tmp_path: Path) -> None:
+    """By the session's cookie, through nginx, as pages of the desk do."""
+    store = await Store.open(f"sqlite:///{tmp_path}/live.db")
+    editor = await signed_in(store, "Ada")
+    await store.close()
+    picture = saved(noise(1_400, 1_000))
+    assert len(picture) > MEGABYTE
+    async with (
+        desk_stream(f"ws://127.0.0.1:{site.port}", editor, SLUG, origin=PUBLIC) as stream,
+        httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{site.port}", headers=editor.headers(PUBLIC), timeout=60
+        ) as desk,
+    ):
+        assert (await stream.next())["type"] == "hello"
+        sent = await desk.post(
+            "/desk/api/v1/media", data={"alt": "Bruit"}, files={"file": ("bruit.png", picture, "image/png")}
+        )
+        assert sent.status_code == 201, sent.text

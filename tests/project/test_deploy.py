@@ -6,6 +6,7 @@ import asyncio
 import configparser
 import contextlib
 import json
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -171,13 +172,15 @@ def local_configuration(
 ) -> Path:
     """deploy/nginx.conf with this machine's ports, and nothing written outside `folder`."""
     text = (ROOT / "deploy/nginx.conf").read_text()
+    # Large bodies are files in `folder`, which is nobody's but ours.
+    user = "\nuser root;" if os.geteuid() == 0 else ""
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     [server] = re.findall(r"\n *server liveserver:8000[^\n]*", text)
     for old, new in [
         ("listen 80 ", f"listen 127.0.0.1:{listen} "),
         (server, "".join(server.replace("liveserver:8000", f"127.0.0.1:{port}") for port in upstreams)),
         ("pid /var/run/nginx.pid;", f"pid {folder}/nginx.pid;\ndaemon off;"),
-        ("worker_processes auto;", "worker_processes 1;"),
+        ("worker_processes auto;", f"worker_processes 1;{user}"),
         ("include /etc/nginx/liveserver.d/", f"include {folder}/liveserver.d/"),
         ("http {\n", "http {\n" + "".join(f"    {kind}_temp_path {folder}/{kind};\n" for kind in kinds)),
         *changes,
@@ -206,6 +209,10 @@ class Upstream:
             if "/ws?" in path:
                 writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
                 writer.write(await reader.readexactly(4))
+            elif path.endswith("/stream"):
+                writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+                await self.go_on.wait()
+                writer.write(b"late")
             elif path == "/unavailable":
                 writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             elif path == "/silent":
@@ -335,12 +342,57 @@ async def test_nginx_does_not_hold_events_back(proxy: Proxy) -> None:
 async def test_nginx_takes_pictures(proxy: Proxy) -> None:
     """As large as liveserver takes them by default; nothing else is so large."""
     size = Settings.model_fields["media_max_size"].default
-    for path, answer in (("media", b"100 Continue"), ("liveblogs/storm/entries", b"413")):
-        reader, writer = await proxy.send(
-            f"POST /api/v1/{path}", f"Content-Length: {size + 50_000}", "Expect: 100-continue"
-        )
+    for path, answer in (
+        ("/api/v1/media", b"100 Continue"),
+        ("/desk/api/v1/media", b"100 Continue"),
+        ("/api/v1/liveblogs/storm/entries", b"413"),
+        ("/desk/api/v1/liveblogs/storm/entries", b"413"),
+        ("/desk/api/v1/media/x", b"413"),
+    ):
+        reader, writer = await proxy.send(f"POST {path}", f"Content-Length: {size + 50_000}", "Expect: 100-continue")
         with contextlib.closing(writer):
             assert answer in await reader.readuntil(b"\r\n")
+
+
+UPGRADE = ("Upgrade: websocket", "Connection: Upgrade")
+STREAMS = ("/api/v1/liveblogs/storm/events", "/desk/api/v1/liveblogs/storm/stream")
+
+
+async def test_nginx_lets_streams_be_silent_for_longer_than_other_answers(tmp_path: Path) -> None:
+    """Those of readers, and those of the desk. The last words come after another answer was too late."""
+    upstream = Upstream()
+    soon = [("proxy_read_timeout 30s", "proxy_read_timeout 100ms")]
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(await asyncio.start_server(upstream, "127.0.0.1", 0))
+        port = await stack.enter_async_context(nginx(tmp_path, [server.sockets[0].getsockname()[1]], soon))
+        stack.callback(upstream.go_on.set)
+        proxy = Proxy(port, upstream)
+        readers = []
+        for path in STREAMS:
+            reader, writer = await proxy.send(f"GET {path}", *(UPGRADE if path.endswith("/stream") else ()))
+            stack.enter_context(contextlib.closing(writer))
+            await reader.readuntil(b"\r\n\r\n")
+            readers.append(reader)
+        assert (await proxy.get("/silent")).startswith(b"HTTP/1.1 504 ")
+        upstream.go_on.set()
+        assert b"data: two\n\n" in await readers[0].readuntil(b"two\n\n")
+        assert await readers[1].readexactly(4) == b"late"
+
+
+@pytest.mark.parametrize("path", STREAMS)
+async def test_nginx_counts_the_streams_that_an_address_holds(tmp_path: Path, path: str) -> None:
+    """Those of readers, and those of the desk."""
+    upstream = Upstream()
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(await asyncio.start_server(upstream, "127.0.0.1", 0))
+        one = [("limit_conn held 4000", "limit_conn held 1")]
+        port = await stack.enter_async_context(nginx(tmp_path, [server.sockets[0].getsockname()[1]], one))
+        stack.callback(upstream.go_on.set)
+        proxy = Proxy(port, upstream)
+        reader, writer = await proxy.send(f"GET {path}", *(UPGRADE if path.endswith("/stream") else ()))
+        stack.enter_context(contextlib.closing(writer))
+        await reader.readuntil(b"\r\n\r\n")
+        assert (await proxy.get(path)).startswith(b"HTTP/1.1 429 ")
 
 
 @pytest.mark.parametrize("path", ["/unavailable", "/large"])

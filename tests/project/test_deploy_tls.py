@@ -77,7 +77,7 @@ async def test_http_leads_to_https(secured: Secured) -> None:
     answer = await secured.get("/live/storm?tag=a%20b", secure=False)
     assert answer.startswith(b"HTTP/1.1 308 ")
     assert b"\r\nLocation: https://live.example.org/live/storm?tag=a%20b\r\n" in answer
-    for path in ("/api/v1/media", "/api/v1/liveblogs/storm/ws", "/metrics"):
+    for path in ("/api/v1/media", "/api/v1/liveblogs/storm/ws", "/desk/api/v1/liveblogs/storm/stream", "/metrics"):
         assert (await secured.get(path, secure=False)).startswith(b"HTTP/1.1 308 ")
     assert secured.upstream.requests == []
 

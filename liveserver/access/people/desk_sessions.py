@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, NamedTuple
 
 from liveserver.access.actors import Actor
+from liveserver.access.people.cookies import cookie_in
 from liveserver.domain.errors import LiveserverError
 from liveserver.domain.ids import now
 from liveserver.domain.people.principal import Principal, PrincipalKind
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
-COOKIES_MAX = 8_192
-"""The greatest length of a Cookie header that is read, in characters. A longer header is ignored."""
 SEEN_MAX = 2_000
 """The greatest number of sessions that `DeskSessions` remembers. If there are more sessions, it forgets some."""
 PAUSE = 0.05
@@ -72,13 +70,8 @@ class DeskSessions:
 
     def token_in(self, cookies: str | None) -> str | None:
         """Return the session's token in a Cookie header; None if the header has no cookie with a well-formed token."""
-        if not cookies or len(cookies) > COOKIES_MAX:
-            return None
-        try:
-            morsel = SimpleCookie(cookies).get(self.cookie)
-        except CookieError:
-            return None
-        return morsel.value if morsel is not None and _TOKEN.fullmatch(morsel.value) else None
+        token = cookie_in(cookies, self.cookie)
+        return token if token is not None and _TOKEN.fullmatch(token) else None
 
     async def authenticate(self, cookies: str | None, slug: str | None) -> DeskActor | None:
         """Return the user whose session's token is in a Cookie header, with the user's present rights.

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import re
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
@@ -25,10 +26,12 @@ from joserfc.jwk import JWKRegistry, KeySet
 from liveserver.access.people.provider_errors import ProviderDown, ProviderRefused
 from liveserver.domain.errors import Busy
 from liveserver.settings.definitions import is_private_to_others
+from liveserver.utils.limits.concurrency_limiter import ConcurrencyLimiter
+from liveserver.utils.limits.refusals import Reason, refusals
 from liveserver.utils.single_flight import SingleFlight
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Iterator, Mapping
 
     from joserfc.jwk import Key
 
@@ -42,7 +45,9 @@ unknown key."""
 KEYS_MAX = 100
 """The greatest number of the provider's keys that are read, from the start of its list. Providers have two to ten."""
 CODES_AT_ONCE = 20
-"""The greatest number of codes that are exchanged at the same time. Further codes are refused with Busy."""
+CODES_PER_ADDRESS = 5
+"""The greatest numbers of codes that are exchanged at the same time: in all, and for one address. Further codes are
+refused with Busy. A code is of use to its owner only, so a person has one, unless many people share the address."""
 LEEWAY = 60
 """Seconds by which the provider's clock may differ from ours."""
 SUBJECT_MAX = 255
@@ -106,6 +111,7 @@ class OpenIdProvider:
         self._metadata: _Metadata | None = None
         self._keys: KeySet | None = None
         self._exchanges = 0
+        self._exchanges_of = ConcurrencyLimiter(CODES_PER_ADDRESS)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -134,21 +140,32 @@ class OpenIdProvider:
         joint = "&" if urlsplit(metadata.authorization_endpoint).query else "?"
         return f"{metadata.authorization_endpoint}{joint}{urlencode(query)}"
 
-    async def identity(self, code: str, nonce: str, verifier: str) -> Identity:
-        """Return the person for whom the provider gave a code.
+    @contextmanager
+    def place(self, prefix: Hashable) -> Iterator[None]:
+        """Hold a place in which one code may be exchanged (`identity`). Raises Busy if there is none.
 
-        `nonce`, `verifier`: those that `address` got for this sign-in. Raises ProviderDown, ProviderRefused if the code
-        or the ID token isn't valid, and Busy if CODES_AT_ONCE codes are being exchanged.
+        `prefix`: what the client's address is counted by; None if it isn't limited.
         """
-        if self._exchanges >= CODES_AT_ONCE:
+        permit = None
+        if self._exchanges >= CODES_AT_ONCE or (
+            prefix is not None and (permit := self._exchanges_of.acquire(prefix)) is None
+        ):
+            refusals.note(Reason.BUSY, waiting=self._exchanges)
             raise Busy("so many people are signing in that no other is begun")
         self._exchanges += 1
         try:
-            return await self._identity(code, nonce, verifier)
+            yield
         finally:
             self._exchanges -= 1
+            if permit is not None:
+                permit.release()
 
-    async def _identity(self, code: str, nonce: str, verifier: str) -> Identity:
+    async def identity(self, code: str, nonce: str, verifier: str) -> Identity:
+        """Return the person for whom the provider gave a code. The caller holds a `place`.
+
+        `nonce`, `verifier`: those that `address` got for this sign-in. Raises ProviderDown, and ProviderRefused if the
+        code or the ID token isn't valid.
+        """
         metadata = await self._known()
         token = await self._exchange(metadata, code, verifier)
         keys = self._keys or await self._read_keys(metadata)

@@ -172,11 +172,11 @@ class Passkeys:
 
         Raises Unauthorized if the passkey isn't accepted or isn't this user's, and TooManyRequests.
         """
-        self._sign_in.count(client)
         principal = actor.actor.principal
-        passkey = await self._verified(Purpose.CONFIRM, principal.session or "", state, answer, client)
-        if passkey.user_id != principal.id:
-            raise self._refused(client, "somebody else's passkey")
+        with self._sign_in.count_own(actor):
+            passkey = await self._verified(Purpose.CONFIRM, principal.session or "", state, answer, client)
+            if passkey.user_id != principal.id:
+                raise self._refused(client, "somebody else's passkey")
         await self._store.sessions.confirmed(principal, Proof(passkey=passkey.id), now())
 
     async def _request(self, purpose: Purpose, who: str = "", known: Iterable[Passkey] = ()) -> Options:

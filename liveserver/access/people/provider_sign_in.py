@@ -19,15 +19,14 @@ from liveserver.access.people.provider_errors import (
     SomebodyElse,
     UserOff,
 )
-from liveserver.access.people.sign_in import SignedIn, check_confirmed, new_session
+from liveserver.access.people.sign_in import SignedIn, check_confirmed
 from liveserver.access.people.signed_state import Purpose, SignedStates
 from liveserver.domain.errors import Conflict, Unauthorized
 from liveserver.domain.ids import new_user_id, now
 from liveserver.domain.people.user import NAME_MAX, User, UserState, login_of
 from liveserver.store.repositories.people.credentials import Credential
 from liveserver.store.repositories.people.proofs import Proof
-from liveserver.utils import audit_log
-from liveserver.utils.tokens import digest_of, new_token
+from liveserver.utils.tokens import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -148,15 +147,17 @@ class ProviderSignIn:
         purpose, who, values = await self._states.peek(signed)
         if not hmac.compare_digest(query.get("state", "").encode(), values["state"].encode()):
             raise Unauthorized("the provider's answer is for another window: begin again")
-        await self._states.use(signed, purpose, who)
-        if purpose in (Purpose.ADD, Purpose.CONFIRM) and who != _session_of(actor):
-            raise Unauthorized("the session has ended: sign in again")
-        code = query.get("code", "")
-        if "error" in query or not code or len(code) > CODE_MAX:
-            raise ProviderDenied("the provider has sent you back without signing you in")
-        if query.get("iss", self._provider.issuer) != self._provider.issuer:
-            raise ProviderDenied("this answer is another provider's")
-        identity = await self._provider.identity(code, values["nonce"], values["verifier"])
+        # The place comes first: if there is none, state and code stay good.
+        with self._provider.place(self._sign_in.prefix_of(client)):
+            await self._states.use(signed, purpose, who)
+            if purpose in (Purpose.ADD, Purpose.CONFIRM) and who != _session_of(actor):
+                raise Unauthorized("the session has ended: sign in again")
+            code = query.get("code", "")
+            if "error" in query or not code or len(code) > CODE_MAX:
+                raise ProviderDenied("the provider has sent you back without signing you in")
+            if query.get("iss", self._provider.issuer) != self._provider.issuer:
+                raise ProviderDenied("this answer is another provider's")
+            identity = await self._provider.identity(code, values["nonce"], values["verifier"])
         signed_in = await self._end(purpose, who, identity, actor, client)
         return Arrival(purpose, signed_in, values["destination"])
 
@@ -205,10 +206,7 @@ class ProviderSignIn:
     async def _admit(self, known: tuple[str, str], name: str, role: Role, client: Client) -> SignedIn:
         at = now()
         user = User(new_user_id(), name, role, UserState.ACTIVE, at, at, 1)
-        token = new_token()
-        admitted = await self._store.credentials.admit(user, known, token.digest, new_session(user.id, client, at))
-        audit_log.done("user.admitted", user=admitted.id, name=admitted.name, role=role, address=client.address)
-        return SignedIn(admitted, token.token)
+        return await self._sign_in.admit(user, known, client)
 
 
 def name_of(told: str) -> str:

@@ -11,20 +11,23 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from liveserver.access.people.passwords import LENGTH_MAX, Passwords, check_new
-from liveserver.access.request_limits import Limit
+from liveserver.access.people.sign_in_tries import SignInTries
 from liveserver.domain.errors import Conflict, Forbidden, TooManyRequests, Unauthorized
 from liveserver.domain.ids import now
 from liveserver.domain.people.user import AGENT_MAX, NAME_MAX, JoinLink, LinkKind, Session, User, login_of
 from liveserver.store.repositories.people.credentials import Credential
 from liveserver.store.repositories.people.proofs import Proof, ProofOutdated
 from liveserver.utils import audit_log
+from liveserver.utils.limits.refusals import LogInterval
 from liveserver.utils.tokens import digest_of, new_token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Hashable, Iterator
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from liveserver.access.people.desk_sessions import DeskActor
+    from liveserver.access.people.passwords import PlaceToHash
     from liveserver.access.request_limits import Peer, RequestLimits
     from liveserver.domain.people.principal import Principal
     from liveserver.store import Store
@@ -42,13 +45,6 @@ class SignInWay(StrEnum):
 
 CONFIRMED_FOR = timedelta(minutes=10)
 """For how long a user who has proved to be who they are may do what needs such a proof."""
-
-TRIES_SECONDS = 600
-"""Seconds within which a user name whose tries are used up gets all of them back, evenly."""
-TRIES = 10
-TRIES_OF_ALL = 100
-"""How many tries of one user name may come at once: `TRIES` from one address, `TRIES_OF_ALL` from all addresses
-together."""
 
 LINK_TIME = timedelta(hours=72)
 """The time for which a link to join, to reset or to sign in is valid."""
@@ -111,10 +107,8 @@ class SignIn:
         self.passwords = Passwords()
         self.outcomes: Counter[tuple[SignInWay, bool]] = Counter()
         """The number of sign-ins (True) and of refusals (False) of each way, since the process began."""
-        here = f"more than {TRIES} tries of this name from this address in {TRIES_SECONDS // 60} minutes"
-        self._by_name_here = Limit("sign-in-name", here, TRIES / TRIES_SECONDS, clock, TRIES_SECONDS)
-        everywhere = f"more than {TRIES_OF_ALL} tries of this name in {TRIES_SECONDS // 60} minutes"
-        self._by_name = Limit("sign-in-names", everywhere, TRIES_OF_ALL / TRIES_SECONDS, clock, TRIES_SECONDS)
+        self._tries = SignInTries(clock)
+        self._refused_lines = LogInterval(clock)
 
     async def with_password(self, name: str, password: str, client: Client) -> SignedIn:
         """Sign in by name and password. Raises WrongPassword.
@@ -133,13 +127,25 @@ class SignIn:
         Raises Unauthorized if the session has ended.
         """
         principal = actor.actor.principal
-        proof = await self._check_own_password(principal, password, client)
+        with self.passwords.place_of_user(principal.id) as place:
+            proof = await self._check_own_password(principal, password, client, place)
         with _outdated_is_wrong():
             await self._store.sessions.confirmed(principal, proof, now())
 
     def count(self, client: Client) -> None:
         """Count a try by a passkey or a provider. Raises TooManyRequests if the client's address tries too often."""
         self._limits.sign_in(client.peer)
+
+    def prefix_of(self, client: Client) -> Hashable:
+        """Return what the client's address is counted by; None if it isn't limited."""
+        return self._limits.prefix_of(client.peer)
+
+    def count_own(self, actor: DeskActor) -> AbstractContextManager[None]:
+        """Count a try of a user who is signed in to prove again who they are, if the context ends with Unauthorized.
+
+        Raises TooManyRequests if the session has tried too often.
+        """
+        return self._tries.of_session(actor.actor.principal.session or "")
 
     async def begin(self, user_id: str, client: Client, proof: Proof) -> SignedIn:
         """Begin a session of a user. The caller has verified the user's proof, such as a passkey.
@@ -152,6 +158,20 @@ class SignIn:
             user = await self._store.credentials.sign_in(token.digest, new_session(user_id, client, now()), proof)
         audit_log.done("user.signed_in", user=user.id, name=user.name, way=proof.way, address=client.address)
         return SignedIn(user, token.token)
+
+    async def admit(self, user: User, identity: tuple[str, str], client: Client) -> SignedIn:
+        """Add a user whom only the provider knows, and begin a session of theirs.
+
+        `identity`: the provider's issuer, and the subject. Raises Conflict if somebody has the name or the identity.
+        """
+        new = new_token()
+        session = new_session(user.id, client, user.created_at)
+        with self._counted(SignInWay.PROVIDER):
+            admitted = await self._store.credentials.admit(user, identity, new.digest, session)
+        fields = {"user": admitted.id, "name": admitted.name, "address": client.address}
+        audit_log.done("user.admitted", role=admitted.role, **fields)
+        audit_log.done("user.signed_in", way=SignInWay.PROVIDER, **fields)
+        return SignedIn(admitted, new.token)
 
     async def link(self, token: str, client: Client) -> tuple[JoinLink, User]:
         """Return the link with this token, and its user.
@@ -167,9 +187,11 @@ class SignIn:
 
         Raises Unauthorized if the link isn't valid, TooManyRequests, and Busy.
         """
-        _, user = await self.link(token, client)
-        check_new(password, user.name)
-        return await self.join(token, user, Credential(password=await self.passwords.hash(password)), client)
+        with self._place(client) as place:
+            _, user = await self.link(token, client)
+            check_new(password, user.name)
+            credential = Credential(password=await place.hash(password))
+        return await self.join(token, user, credential, client)
 
     async def join(self, token: str, user: User, credential: Credential | None, client: Client) -> SignedIn:
         """Use a user's link: set the credential, and sign in.
@@ -213,9 +235,10 @@ class SignIn:
         and Busy.
         """
         principal = actor.actor.principal
-        proof = await self._check_own_password(principal, old, client)
-        check_new(new, principal.name)
-        hashed = await self.passwords.hash(new)
+        with self.passwords.place_of_user(principal.id) as place:
+            proof = await self._check_own_password(principal, old, client, place)
+            check_new(new, principal.name)
+            hashed = await place.hash(new)
         with _outdated_is_wrong():
             await self._store.credentials.change(principal, Credential(password=hashed), now(), proof=proof)
 
@@ -229,41 +252,58 @@ class SignIn:
         if await self._store.credentials.own_password(principal.id) is not None:
             raise Conflict("there is a password already: change it")
         check_new(new, principal.name)
-        hashed = await self.passwords.hash(new)
+        with self.passwords.place_of_user(principal.id) as place:
+            hashed = await place.hash(new)
         await self._store.credentials.change(principal, Credential(password=hashed), now())
 
     async def _check_password(self, name: str, password: str, client: Client) -> tuple[str, Proof]:
-        """Return the id of the user with this name and password, and the proof. Each try is counted, right or wrong.
+        """Return the id of the user with this name and password, and the proof.
 
-        Raises WrongPassword, TooManyRequests, and Busy.
+        Each try counts for the client's address, and each wrong one for the name. None counts if it can't be checked
+        now, as too many passwords wait. Raises WrongPassword, TooManyRequests, and Busy.
         """
-        self._count_try(name, password, client)
-        user_id, hashed = await self._store.credentials.password_of(name) or ("", None)
-        return user_id, await self._verified(name, password, hashed, client)
+        with self._place(client) as place:
+            self._limits.sign_in(client.peer)
+            if len(name) > 2 * NAME_MAX or len(password) > LENGTH_MAX:
+                raise WrongPassword
+            with self._tries.of_name(login_of(name), self._limits.key_of(client.peer)):
+                user_id, hashed = await self._store.credentials.password_of(name) or ("", None)
+                return user_id, await self._verified(name, password, hashed, client, place)
 
-    async def _check_own_password(self, principal: Principal, password: str, client: Client) -> Proof:
-        """Return the proof that the acting user has given. Each try is counted, right or wrong.
+    async def _check_own_password(
+        self, principal: Principal, password: str, client: Client, place: PlaceToHash
+    ) -> Proof:
+        """Return the proof that the acting user has given. Only wrong ones count, for the session. It isn't counted by
+        the user's name or address, as strangers could use up those tries.
 
         The password is looked up by the user's id: the user may have been renamed while the request was under way, and
         another user may have the name now. Raises WrongPassword, TooManyRequests, and Busy.
         """
-        self._count_try(principal.name, password, client)
-        hashed = await self._store.credentials.own_password(principal.id)
-        return await self._verified(principal.name, password, hashed, client)
+        with self._tries.of_session(principal.session or ""):
+            if len(password) > LENGTH_MAX:
+                raise WrongPassword
+            hashed = await self._store.credentials.own_password(principal.id)
+            return await self._verified(principal.name, password, hashed, client, place)
 
-    def _count_try(self, name: str, password: str, client: Client) -> None:
-        self._limits.sign_in(client.peer)
-        if len(name) > 2 * NAME_MAX or len(password) > LENGTH_MAX:
-            raise WrongPassword
-        login = login_of(name)
-        self._by_name_here.take((login, self._limits.prefix_of(client.peer)))
-        self._by_name.take(login)
+    async def _verified(
+        self, name: str, password: str, hashed: str | None, client: Client, place: PlaceToHash
+    ) -> Proof:
+        """Return the proof by a password. Raises WrongPassword if the password doesn't have this hash.
 
-    async def _verified(self, name: str, password: str, hashed: str | None, client: Client) -> Proof:
-        if not await self.passwords.verify(password, hashed) or hashed is None:
-            audit_log.done("user.refused", name=name[:NAME_MAX], address=client.address)
+        `hashed`: None if there is none.
+        """
+        if not await place.verify(password, hashed) or hashed is None:
+            if count := self._refused_lines.count():
+                # What isn't a user's name may be a password, typed into the wrong field.
+                known = None if hashed is None else name[:NAME_MAX]
+                audit_log.done("user.refused", name=known, address=client.address, count=count)
             raise WrongPassword
         return Proof(password=hashed)
+
+    def _place(self, client: Client) -> AbstractContextManager[PlaceToHash]:
+        """Return the context that holds a place for the passwords of a client without a session. Raises Busy."""
+        limited = self._limits.prefix_of(client.peer) is not None
+        return self.passwords.place_of_address(self._limits.key_of(client.peer), crowd=not limited)
 
 
 @contextmanager

@@ -160,11 +160,11 @@ def _told(request: Request, error: LiveserverError, back: str) -> Response:
 
     Raises the error again if it has no text in `_MESSAGES`, and isn't TooManyRequests or Busy.
     """
-    error = refused(request.scope, error)
     headers: dict[str, str] = {}
     if isinstance(error, TooManyRequests | Busy):
         message, status, headers = too_many(request, error)
     else:
+        refused(request.scope, error)
         found = next((cls for cls in type(error).__mro__ if cls in _MESSAGES), None)
         if found is None:
             raise error

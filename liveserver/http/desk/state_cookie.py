@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from liveserver.access.people.cookies import cookie_in
+
 if TYPE_CHECKING:
     from datetime import timedelta
 
@@ -26,7 +28,7 @@ class StateCookie:
 
     def of(self, request: Request) -> str | None:
         """Return the state that a browser has sent; None if it has sent none."""
-        return request.cookies.get(self._name)
+        return cookie_in(request.headers.get("cookie"), self._name)
 
     def set(self, response: Response, state: str) -> None:
         """Let a response set the cookie.

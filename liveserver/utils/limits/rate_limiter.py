@@ -105,6 +105,12 @@ class RateLimiter:
         if paid_off is not None:
             self._paid_off[key] = charged(paid_off, self._clock(), events * self._step)
 
+    def give_back(self, key: Hashable) -> None:
+        """Uncount an event of the key that `take` has counted. Does nothing if the limiter doesn't know the key."""
+        paid_off = self._paid_off.get(key)
+        if paid_off is not None:
+            self._paid_off[key] = paid_off - self._step
+
     def _forget(self, now: float) -> None:
         """Forget at least half of the keys: keys without debt and, if necessary, keys with the smallest debts."""
         self._keep(now)

@@ -6,9 +6,9 @@ process has one object `refusals`. `/metrics` shows its counts as `liveserver_re
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -74,21 +74,39 @@ class Reason(StrEnum):
     """A request whose Host header isn't among the allowed names."""
 
 
-@dataclass(slots=True)
-class _Silence:
-    """A period after a log line. In this period, further refusals with the same reason are counted, but not logged."""
+class LogInterval:
+    """Log lines for one sort of events: at most one in `INTERVAL` seconds, however many events there are.
 
-    until: float
-    unlogged: int = 0
+    `clock`: a function that returns the seconds since any fixed moment.
+    """
+
+    __slots__ = ("_clock", "_silent_until", "_unlogged")
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._silent_until = -math.inf
+        self._unlogged = 0
+
+    def count(self) -> int:
+        """Count an event. Return 0 if it isn't to be logged, else the number of events since the last line.
+
+        This event is included in the number.
+        """
+        self._unlogged += 1
+        now = self._clock()
+        if now < self._silent_until:
+            return 0
+        count, self._unlogged = self._unlogged, 0
+        self._silent_until = now + INTERVAL
+        return count
 
 
 class Refusals:
     """The counts of refusals. `clock`: a function that returns the seconds since any fixed moment."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
         self._counts: Counter[Reason] = Counter()
-        self._silences: dict[Reason, _Silence] = {}
+        self._lines = {reason: LogInterval(clock) for reason in Reason}
 
     @property
     def counts(self) -> Mapping[Reason, int]:
@@ -102,14 +120,8 @@ class Refusals:
         It has the details of this refusal, too: for example an address, a route or a key's id, but never a secret.
         """
         self._counts[reason] += 1
-        now = self._clock()
-        silence = self._silences.get(reason)
-        if silence is not None and now < silence.until:
-            silence.unlogged += 1
-            return
-        count = 1 + (silence.unlogged if silence else 0)
-        self._silences[reason] = _Silence(now + INTERVAL)
-        log.warning("refused", reason=str(reason), count=count, **details)
+        if count := self._lines[reason].count():
+            log.warning("refused", reason=str(reason), count=count, **details)
 
 
 refusals = Refusals()

@@ -131,6 +131,15 @@ def test_clients_that_are_not_limited() -> None:
     assert allowed(partial(limits(limit_reads=1).read, ("127.0.0.9", 1)), 30) == 30
 
 
+def test_addresses_are_told_apart_even_if_they_are_not_limited() -> None:
+    """Those that are by their network, the others by all of it."""
+    some = limits(forwarded_allow_ips="2001:db8::/32", limit_exempt="192.0.2.0/24")
+    assert some.key_of(("2001:db9::1", 1)) == some.key_of(("2001:db9::2", 2))
+    assert some.key_of(("2001:db8::1", 1)) != some.key_of(("2001:db8::2", 1))
+    assert some.key_of(("192.0.2.1", 1)) == some.key_of(("192.0.2.1", 2)) != some.key_of(("192.0.2.2", 1))
+    assert some.key_of(None) is None
+
+
 def test_refusals_follow_one_another() -> None:
     """Some at once, then so many a second, for each address; a client that no limit holds waits for nothing."""
     some = limits(limit_exempt="198.51.100.0/24")

@@ -60,7 +60,7 @@ async def join(request: Request) -> Response:
         error, status, headers = too_many(request, refusal)
         if password is None:
             return page(parts.desk_pages.link(language, error=error), status, headers)
-    # The try was counted already, so the link is looked up without counting it again.
+    # The try was counted already, or was refused as too many passwords wait, so it isn't counted (again) now.
     try:
         link, user = await _found(request, token)
     except Unauthorized:

@@ -77,7 +77,7 @@ class Desk(NamedTuple):
 @pytest.fixture
 async def desk(settings: Settings) -> AsyncIterator[Desk]:
     store = await Store.open(settings.database_url)
-    limits = RequestLimits(settings)
+    limits = RequestLimits(settings, lambda: 1_000.0)
     passkeys = Passkeys(store, SignIn(store, limits), base_url=ORIGIN, site_name="Live")
     sessions = DeskSessions(store, secure=True)
     yield Desk(store, passkeys, sessions, limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx2
 import pytest
 from joserfc.jwk import ECKey, OctKey
+from structlog.testing import capture_logs
 
 from liveserver.access.people import openid_provider, provider_sign_in, signed_state
 from liveserver.access.people.desk_sessions import DeskActor, DeskSessions
@@ -25,7 +27,7 @@ from liveserver.access.people.provider_errors import (
     UserOff,
 )
 from liveserver.access.people.provider_sign_in import FLOW_SECONDS, ProviderSignIn, name_of
-from liveserver.access.people.sign_in import CONFIRMED_FOR, Client, NotConfirmed, SignIn
+from liveserver.access.people.sign_in import CONFIRMED_FOR, Client, NotConfirmed, SignIn, SignInWay
 from liveserver.access.people.signed_state import Purpose
 from liveserver.access.request_limits import RequestLimits
 from liveserver.domain.errors import Busy, Conflict, Unauthorized
@@ -34,6 +36,7 @@ from liveserver.domain.people.rights import Role
 from liveserver.store import Store
 from liveserver.store.repositories.people.acts import ActFilter
 from liveserver.store.repositories.people.users import UserChange
+from liveserver.utils.limits.refusals import Reason, refusals
 from liveserver.utils.tokens import new_token
 from tests.support.api.site import settled
 from tests.support.openid_server import CLIENT_ID, CLIENT_SECRET, OpenIdServer, openid_server
@@ -139,8 +142,15 @@ async def test_with_a_role_such_people_become_users_once_each_by_a_name_of_their
     await desk.joined("Ada Lovelace")
     admitting = desk.admitting(Role.REPORTER)
     desk.server.subject = "4712"
-    admitted = await admitting.signed_in()
+    with capture_logs() as lines:
+        admitted = await admitting.signed_in()
     assert (admitted.user.name, admitted.user.role) == ("Ada Lovelace 2", Role.REPORTER)
+    assert admitting.sign_in._sign_in.outcomes == {(SignInWay.PROVIDER, True): 1}
+    assert [(line["event"], line["name"]) for line in lines] == [
+        ("user.admitted", "Ada Lovelace 2"),
+        ("user.signed_in", "Ada Lovelace 2"),
+    ]
+    assert lines[1]["way"] == "provider"
     assert (await admitting.signed_in()).user.id == admitted.user.id
     acts, _ = await desk.store.acts.page(ActFilter(action="user.admitted"), limit=10)
     assert [(act.principal_id, act.details["role"]) for act in acts] == [(admitted.user.id, "reporter")]
@@ -391,6 +401,39 @@ async def test_only_so_many_codes_are_exchanged_at_once(desk: Desk, monkeypatch:
         await desk.sign_in.arrive(second.state, other, None, CLIENT)
     desk.server.gate.set()
     assert (await waiting).signed_in is not None
+    again = await desk.sign_in.arrive(second.state, other, None, CLIENT)
+    assert again.signed_in is not None, "the state and the code stayed good"
+
+
+async def test_one_address_takes_few_of_the_places_for_codes(desk: Desk) -> None:
+    """The addresses that aren't limited have no share of their own; nor is one kept for good."""
+    before = refusals.counts[Reason.BUSY]
+    with ExitStack() as stack:
+        for _ in range(openid_provider.CODES_PER_ADDRESS):
+            stack.enter_context(desk.provider.place(b"one"))
+        with pytest.raises(Busy):
+            stack.enter_context(desk.provider.place(b"one"))
+        assert refusals.counts[Reason.BUSY] == before + 1
+        stack.enter_context(desk.provider.place(b"two"))
+        for _ in range(openid_provider.CODES_AT_ONCE - openid_provider.CODES_PER_ADDRESS - 1):
+            stack.enter_context(desk.provider.place(None))
+        for prefix in (None, b"three"):
+            with pytest.raises(Busy):
+                stack.enter_context(desk.provider.place(prefix))
+    with desk.provider.place(b"one"), desk.provider.place(None):
+        pass
+
+
+async def test_codes_of_one_address_are_counted_by_its_network(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    await desk.joined("Ada")
+    departure, query = await desk.departed()
+    near, far = (Client((address, 1), "Firefox") for address in ("2001:db8::7", "2001:db9::7"))
+    with ExitStack() as stack:
+        for _ in range(openid_provider.CODES_PER_ADDRESS):
+            stack.enter_context(desk.provider.place(b"\x20\x01\x0d\xb8" + bytes(4)))
+        with pytest.raises(Busy):
+            await desk.sign_in.arrive(departure.state, query, None, near)
+        assert (await desk.sign_in.arrive(departure.state, query, None, far)).signed_in is not None
 
 
 async def test_the_secret_is_sent_as_the_provider_wants_it(desk: Desk) -> None:

@@ -65,15 +65,15 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, desk: Desk, happens: Callable[[], Awaitable[object]]) -> None:
     """Let something happen after the next password was verified, before it is used."""
-    verify = desk.sign_in.passwords.verify
+    verify = desk.sign_in.passwords._hasher.verify
 
     async def verify_first(password: str, hashed: str | None) -> bool:
         right = await verify(password, hashed)
-        monkeypatch.setattr(desk.sign_in.passwords, "verify", verify)
+        monkeypatch.setattr(desk.sign_in.passwords._hasher, "verify", verify)
         await happens()
         return right
 
-    monkeypatch.setattr(desk.sign_in.passwords, "verify", verify_first)
+    monkeypatch.setattr(desk.sign_in.passwords._hasher, "verify", verify_first)
 
 
 async def test_a_password_that_is_reset_while_it_is_verified_lets_nobody_in(
@@ -94,11 +94,13 @@ async def test_a_password_that_is_changed_while_it_is_verified_confirms_and_chan
 ) -> None:
     ada = await desk.joined("Ada")
     actor = await desk.actor(ada)
-    hashed = await desk.sign_in.passwords.hash(OTHER)
+    hashed = await desk.sign_in.passwords._hasher.hash(OTHER)
 
     async def change() -> None:
         present = await desk.store.credentials.own_password(ada.user.id)
-        credential = Credential(password=hashed if present != hashed else await desk.sign_in.passwords.hash(PASSWORD))
+        credential = Credential(
+            password=hashed if present != hashed else await desk.sign_in.passwords._hasher.hash(PASSWORD)
+        )
         await desk.store.credentials.change(actor.actor.principal, credential, now(), proof=Proof(password=present))
 
     meanwhile(monkeypatch, desk, change)
@@ -143,10 +145,11 @@ async def test_accents_may_be_typed_in_either_way(desk: Desk, form: Any) -> None
 async def test_a_password_that_was_hashed_as_typed_goes_on_working() -> None:
     """Earlier versions did so; whoever typed it goes on typing it in the same way."""
     typed, passwords = unicodedata.normalize("NFD", PASSWORD), Passwords()
-    hashed = passwords._hasher.hash(typed)
-    assert await passwords.verify(typed, hashed)
-    assert not await passwords.verify(typed + "!", hashed)
-    assert not await passwords.verify(typed, None)
+    hashed = passwords._hasher._hasher.hash(typed)
+    with passwords.place_of_user("u") as place:
+        assert await place.verify(typed, hashed)
+        assert not await place.verify(typed + "!", hashed)
+        assert not await place.verify(typed, None)
 
 
 def test_the_length_of_a_password_is_that_of_its_one_form() -> None:

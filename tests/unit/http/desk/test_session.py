@@ -90,7 +90,8 @@ async def test_sessions_are_listed_and_ended(site: Site) -> None:
 async def test_users_and_keys_are_changed_only_by_those_who_have_just_proved_who_they_are(site: Site) -> None:
     """Otherwise the answer has a type of its own, so that the page can ask for the password."""
     olive, client = await seat(site, "Olive")
-    hashed = await site.parts.sign_in.passwords.hash(PASSWORD)
+    with site.parts.sign_in.passwords.place_of_user(olive.id) as place:
+        hashed = await place.hash(PASSWORD)
     await stale(site, olive)
     await site.parts.store.credentials.change(olive, Credential(password=hashed), now(), proof=Proof(password="hash"))
     user = (await client.get(f"{DESK}/users/{olive.id}")).json()

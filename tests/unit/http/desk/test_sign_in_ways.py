@@ -8,12 +8,15 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from liveserver.http.desk.passkey_routes import BODY_MAX
+from liveserver.utils.limits.refusals import Reason, refusals
+from tests.support.api.site import Site, started
 from tests.support.desk_browser import ORIGIN, OWN, Browser, cookie, link
 from tests.support.documents import Document
-from tests.support.openid_server import CLIENT_SECRET
+from tests.support.openid_server import CLIENT_ID, CLIENT_SECRET
 from tests.support.soft_authenticator import SoftPasskey
 
 if TYPE_CHECKING:
+    from liveserver.settings import Settings
     from tests.support.api.site import Site
     from tests.support.openid_server import OpenIdServer
 
@@ -60,6 +63,23 @@ async def test_a_page_for_signing_in_in_another_tab_takes_no_challenge_away(brow
 async def test_a_sign_in_leads_to_the_desk_only(browser: Browser, wanted: str) -> None:
     await browser.joined("Ada")
     assert (await browser.signed_in(next=wanted)).json() == {"next": "/news/desk"}
+
+
+async def test_the_state_is_in_the_cookie_of_that_very_name(browser: Browser) -> None:
+    """Not in one whose name has another space around it, which a page of another host of the domain can set."""
+    await browser.joined("Ada")
+    options = (await browser.post(f"{SIGN_IN}/options", {})).json()
+    state = browser.http.cookies["__Host-liveserver-passkey-sign-in"]
+    browser.http.cookies.clear()
+    answer = {"answer": browser.passkey.signed(options)}
+    statuses = []
+    for before in (b"\xa0", b"a b; "):
+        headers = [
+            (b"Cookie", before + b"__Host-liveserver-passkey-sign-in=" + state.encode()),
+            (b"Sec-Fetch-Site", b"same-origin"),
+        ]
+        statuses.append((await browser.http.post(SIGN_IN, json=answer, headers=headers)).status_code)
+    assert statuses == [401, 200]
 
 
 async def test_a_sign_in_ends_the_session_that_the_browser_had(browser: Browser) -> None:
@@ -187,6 +207,21 @@ async def test_a_link_to_the_way_back_alone_does_nothing(browser: Browser) -> No
     response = await browser.http.get("/desk/signin/provider/callback?code=x&state=y")
     assert response.status_code == 401
     assert "Begin again" in response.text
+
+
+async def test_a_refusal_on_the_way_back_is_counted_once(settings: Settings, provider: OpenIdServer) -> None:
+    """Too many tries, and those that went wrong otherwise."""
+    limited = {"limit_sign_in": 1, "limit_exempt": "", "forwarded_allow_ips": "", "public_url": ORIGIN}
+    oidc = {"oidc_issuer": provider.issuer, "oidc_client_id": CLIENT_ID, "oidc_client_secret": CLIENT_SECRET}
+    async with started(settings.model_copy(update={**limited, **oidc})) as site:
+        browser = Browser(site)
+        for status, reason in ((401, Reason.SESSION), (429, Reason.RATE)):
+            before = refusals.counts
+            response = await browser.http.get("/desk/signin/provider/callback?code=x&state=y")
+            assert response.status_code == status
+            new = {each: count - before[each] for each, count in refusals.counts.items()}
+            assert {each: count for each, count in new.items() if count} == {reason: 1}
+        await browser.http.aclose()
 
 
 async def test_a_provider_that_is_away_is_told_and_passwords_are_offered(

@@ -38,6 +38,21 @@ def test_a_burst_and_then_the_rate() -> None:
     assert allowed(limiter, "a", 9) == 5
 
 
+def test_an_event_that_is_given_back_has_not_counted() -> None:
+    """Also if it is given back later; nothing is owed to a key that isn't known."""
+    clock = Clock()
+    limiter = RateLimiter(10, 5, clock)
+    assert allowed(limiter, "a", 9) == 5
+    limiter.give_back("a")
+    assert allowed(limiter, "a", 9) == 1
+    clock.now += 1_000
+    limiter.give_back("a")
+    limiter.give_back("b")
+    assert len(limiter) == 1
+    assert allowed(limiter, "a", 9) == 5
+    assert allowed(limiter, "b", 9) == 5
+
+
 def test_to_ask_counts_nothing() -> None:
     """Whether one more would be allowed, and when."""
     clock = Clock()

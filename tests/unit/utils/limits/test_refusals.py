@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from structlog.testing import capture_logs
 
-from liveserver.utils.limits.refusals import INTERVAL, Reason, Refusals
+from liveserver.utils.limits.refusals import INTERVAL, LogInterval, Reason, Refusals
 
 
 class Clock:
@@ -27,6 +27,16 @@ def test_counted_by_reason() -> None:
     assert refusals.counts[Reason.KEY] == 1
     assert refusals.counts[Reason.HOST] == 0
     assert set(refusals.counts) == set(Reason)
+
+
+def test_an_interval_tells_how_many_events_a_line_stands_for() -> None:
+    clock = Clock()
+    interval = LogInterval(clock)
+    assert [interval.count() for _ in range(5)] == [1, 0, 0, 0, 0]
+    clock.now += INTERVAL - 0.1
+    assert interval.count() == 0
+    clock.now += 0.1
+    assert [interval.count(), interval.count()] == [6, 0]
 
 
 def test_logged_once_in_a_while() -> None:

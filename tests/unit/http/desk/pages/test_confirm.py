@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.access.people.sign_in import TRIES
+from liveserver.access.people.sign_in_tries import TRIES
 from liveserver.domain.ids import now
 from liveserver.domain.people.user import LinkKind
 from liveserver.store.repositories.people.credentials import Credential, NewPasskey

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
-from liveserver.access.people.passwords import THREADS, WAITING_MAX
-from liveserver.access.people.sign_in import TRIES
+from liveserver.access.people.passwords import ADDRESSES_MAX, LENGTH_MAX
+from liveserver.access.people.sign_in import WrongPassword
+from liveserver.access.people.sign_in_tries import TRIES
 from liveserver.domain.ids import now
 from liveserver.domain.people.rights import Role
 from liveserver.http.desk.pages.form import FIELDS_MAX, FORM_MAX
 from liveserver.store.repositories.people.users import UserChange
-from tests.support.api.site import BASE
-from tests.support.desk_visitor import OWN, PASSWORD, cookie_of, leads_to, member, told, visitor
+from liveserver.utils.limits.refusals import LogInterval
+from tests.support.api.desk import HERE
+from tests.support.api.site import BASE, started
+from tests.support.desk_visitor import OWN, PASSWORD, cookie_of, invitation, leads_to, member, told, visitor
 from tests.support.documents import Document
 from tests.support.principals import NEWSROOM
 
 if TYPE_CHECKING:
     import httpx2
 
+    from liveserver.settings import Settings
     from tests.support.api.site import Site
 
 pytest_plugins = ["tests.support.api.fixtures"]
@@ -111,12 +117,87 @@ async def test_too_many_tries(site: Site) -> None:
     assert Document(answer.text).one("input", name="name")["value"] == "Ada"
 
 
-async def test_too_many_people_at_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(site.parts.sign_in.passwords, "_inside", THREADS + WAITING_MAX)
-    answer = await sign_in(await visitor(site), "Ada")
-    assert answer.status_code == 503
-    assert answer.headers["retry-after"] == "2"
-    assert told(answer).startswith("Many people are signing in")
+async def test_too_many_people_at_once(site: Site) -> None:
+    """Cost nobody a try. Those who are signed in may change their password meanwhile."""
+    browser, visiting = await member(site, "Ada"), await visitor(site)
+    with ExitStack() as stack:
+        for address in range(ADDRESSES_MAX):
+            stack.enter_context(site.parts.sign_in.passwords.place_of_address(address, crowd=False))
+        for _ in range(2 * TRIES):
+            answer = await sign_in(visiting, "Ada")
+            assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "2"
+        assert told(answer).startswith("Many people are signing in")
+        changed = await browser.post("/desk/account/password", data={"old": PASSWORD, "new": PASSWORD[::-1]})
+        assert leads_to(changed) == "/desk/account?done=password"
+    assert (await sign_in(visiting, "Ada", PASSWORD[::-1])).status_code == 303
+
+
+async def test_too_many_people_at_once_cost_an_address_no_try(settings: Settings) -> None:
+    """Neither to sign in nor to join: the address has one try, and then uses it."""
+    limited = settings.model_copy(update={"limit_sign_in": 1, "limit_exempt": "", "forwarded_allow_ips": ""})
+    async with started(limited) as site:
+        token, browser = await invitation(site, "Ada"), await visitor(site)
+        link = {"link": token, "password": PASSWORD}
+        with ExitStack() as stack:
+            for address in range(ADDRESSES_MAX):
+                stack.enter_context(site.parts.sign_in.passwords.place_of_address(address, crowd=False))
+            for _ in range(3):
+                assert (await sign_in(browser, "Ada")).status_code == 503
+                assert (await browser.post("/desk/join", data=link)).status_code == 503
+        assert (await browser.post("/desk/join", data=link)).status_code == 303
+        assert (await sign_in(browser, "Ada")).status_code == 429
+
+
+async def test_strangers_cannot_keep_somebody_who_is_signed_in_from_proving_it(site: Site) -> None:
+    """Wrong tries of the name don't count for the session, nor the other way round."""
+    browser, stranger = await member(site, "Ada"), await visitor(site)
+    for _ in range(TRIES + 1):
+        answer = await sign_in(stranger, "Ada", "something else")
+    assert answer.status_code == 429
+    confirm = "/desk/api/v1/session/confirm"
+    for _ in range(2 * TRIES):
+        assert (await browser.post(confirm, json={"password": PASSWORD})).status_code == 200
+    for wrong in ("something else", "a" * (LENGTH_MAX + 1)):
+        assert (await browser.post(confirm, json={"password": wrong})).status_code == 422
+    for _ in range(TRIES - 2):
+        await browser.post("/desk/account/password", data={"old": "something else", "new": PASSWORD[::-1]})
+    assert (await browser.post(confirm, json={"password": PASSWORD})).status_code == 429
+
+
+async def test_an_address_that_has_used_up_its_tries_keeps_nobody_from_proving_who_they_are(settings: Settings) -> None:
+    limited = settings.model_copy(update={"limit_sign_in": 1, "limit_exempt": "", "forwarded_allow_ips": ""})
+    async with started(limited) as site:
+        browser = await member(site, "Ada")
+        assert (await sign_in(await visitor(site), "Ada")).status_code == 429
+        assert (await browser.post("/desk/api/v1/session/confirm", json={"password": PASSWORD})).status_code == 200
+
+
+async def test_a_name_that_was_taken_over_confirms_nobody_else(site: Site) -> None:
+    """The password of whoever has the name now isn't that of the session's user."""
+    browser = await member(site, "Ada")
+    assert (await browser.post("/desk/account/password", data={"old": PASSWORD, "new": PASSWORD[::-1]})).is_redirect
+    actor = await site.parts.desk_sessions.authenticate(f"liveserver={cookie_of(browser)}", None)
+    assert actor is not None
+    principal = actor.actor.principal
+    await site.parts.store.users.edit(principal.id, UserChange(name="Augusta"), NEWSROOM, now())
+    await member(site, "Ada")
+    with pytest.raises(WrongPassword):
+        await site.parts.sign_in.confirm_with_password(actor, PASSWORD, HERE)
+
+
+async def test_what_is_logged_of_wrong_tries(site: Site) -> None:
+    """One line in a while. What is nobody's name may be a password, and isn't in it."""
+    await member(site, "Ada")
+    browser = await visitor(site)
+    for names in (["Ada", "x"], [PASSWORD, "Ada"]):
+        site.parts.sign_in._refused_lines = LogInterval()
+        with capture_logs() as lines:
+            for name in names:
+                await sign_in(browser, name, "something else")
+        [line] = [line for line in lines if line["event"] == "user.refused"]
+        assert (line["name"], line["count"]) == ("Ada" if names[0] == "Ada" else None, 1)
+        assert PASSWORD not in str(lines)
 
 
 async def test_a_session_is_new_at_each_sign_in(site: Site) -> None:
@@ -222,6 +303,15 @@ async def test_bad_cookies_are_no_error(site: Site) -> None:
     for cookies in (b"liveserver=", b"liveserver=a", b'liveserver="', unknown, b";;=;", b"a" * 9_000, b"\xff"):
         answer = await browser.get("/desk/signin", headers=[(b"Cookie", cookies)])
         assert answer.status_code == 200, cookies
+
+
+async def test_cookies_of_other_applications_on_the_host_are_no_hindrance(site: Site) -> None:
+    """`test_cookies.py` has all sorts of them."""
+    token = cookie_of(await member(site, "Ada")) or ""
+    browser = await visitor(site)
+    for other in (b"x=a b c", b'a="unclosed', b"\xe9=1", b"path=/x", b"\xa0liveserver=planted"):
+        headers = [(b"Cookie", b"%b; liveserver=%b; %b" % (other, token.encode(), other))]
+        assert (await browser.get("/desk/account", headers=headers)).status_code == 200, other
 
 
 async def test_signing_out(site: Site) -> None:
