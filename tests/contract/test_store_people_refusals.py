@@ -20,7 +20,7 @@ from liveserver.domain.people.rights import Role
 from liveserver.domain.people.user import LinkKind
 from liveserver.store.groups.queries import QueryGroup, Read, Write
 from liveserver.store.repositories.people.acts import ActFilter
-from liveserver.store.repositories.people.credentials import Credential, NewPasskey
+from liveserver.store.repositories.people.credentials import Credential, NewPasskey, OfferedWays
 from liveserver.store.repositories.people.proofs import Proof
 from liveserver.store.repositories.people.users import NewUser, UserChange
 from liveserver.store.repositories.reach import ReachLink
@@ -48,7 +48,12 @@ OWN_ACCOUNT: dict[str, Callable[[Store, Principal], Awaitable[object]]] = {
     "Credentials.change": lambda store, by: store.credentials.change(
         by, Credential(password="new"), now(), proof=PASSWORD
     ),
-    "Credentials.remove_passkey": lambda store, by: store.credentials.remove_passkey(by, "id", now()),
+    "Credentials.remove_passkey": lambda store, by: store.credentials.remove_passkey(
+        by, "id", now(), offered=OfferedWays(passkeys=True, issuer=None)
+    ),
+    "Credentials.remove_identity": lambda store, by: store.credentials.remove_identity(
+        by, "id", now(), offered=OfferedWays(passkeys=True, issuer=None)
+    ),
     "Sessions.confirmed": lambda store, by: store.sessions.confirmed(by, PASSWORD, now()),
     "Sessions.end": lambda store, by: store.sessions.end("second", by, now()),
     "Sessions.end_all": lambda store, by: store.sessions.end_all(by, now()),
@@ -179,7 +184,7 @@ async def test_each_change_of_one_s_account_leaves_its_act(store: Store) -> None
     await store.sessions.confirmed(ada, PASSWORD, now())
     await store.sessions.end("second", ada, now())
     await store.credentials.change(ada, Credential(password="new"), now(), proof=PASSWORD)
-    await store.credentials.remove_passkey(ada, "id", now())
+    await store.credentials.remove_passkey(ada, "id", now(), offered=OfferedWays(passkeys=True, issuer=None))
     await store.sessions.end_all(ada, now())
     found, _ = await store.acts.page(ActFilter(principal_id=ada.id), limit=100)
     assert [(act.action, (act.details or {}).get("way")) for act in reversed(found)] == [

@@ -155,7 +155,9 @@ def seen(connection: Connection, digests: Sequence[str], at: datetime) -> None:
     """
     usable = and_(_t.c.seen_at < at, _t.c.seen_at > at - IDLE, _t.c.created_at > at - LONGEST)
     for chunk in chunks(digests):
-        connection.execute(update(_t).where(_t.c.digest.in_(chunk), usable).values(seen_at=at))
+        # As in `delete_over`: what another transaction has locked is left to it.
+        found = select(_t.c.digest).where(_t.c.digest.in_(chunk), usable).with_for_update(skip_locked=True)
+        connection.execute(update(_t).where(_t.c.digest.in_(found)).values(seen_at=at))
 
 
 def of_user(connection: Connection, user_id: str) -> list[Session]:
