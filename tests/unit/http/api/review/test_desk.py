@@ -88,7 +88,7 @@ async def test_the_board(site: Site) -> None:
     await ada.post(f"{DESK_ENTRIES}/{draft['id']}/notes", json={"text": "x"})
     second = await viewer.get(board, headers=etag)
     assert (second.status_code, second.json()["items"][0]["notes"]) == (200, 1)
-    await ada.post(f"{DESK_ENTRIES}/{draft['id']}/submit", json={})
+    await ada.post(f"{DESK_ENTRIES}/{draft['id']}/submit", json={}, headers={"If-Match": '"1"'})
     assert (await viewer.get(board, headers={"If-None-Match": second.headers["etag"]})).status_code == 200
     one = await viewer.get(board, params={"limit": 1})
     assert 'rel="next"' in one.headers["link"]
