@@ -81,6 +81,8 @@ class Container:
     """The budget of bytes for uploaded pictures that are being received or decoded."""
     store_queue: FairQueue
     """The queue of jobs that read something from the store for a request, and render it."""
+    search_queue: FairQueue
+    """The queue of searches on boards. One at a time, so that they hold up nobody who only reads."""
     picture_queue: FairQueue
     """The queue of jobs that read the files of pictures."""
     card_queue: FairQueue
