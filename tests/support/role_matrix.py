@@ -97,6 +97,7 @@ class Line(NamedTuple):
 STALE = {"If-Match": '"999"'}
 """Whoever may change the thing is answered 412, so that it is there for the next one."""
 DRAFT = {"body": "<p>Brouillon.</p>", "status": "draft"}
+BELOW = "no role above one’s own"
 BLOG, ENTRIES = "/liveblogs/{slug}", "/liveblogs/{slug}/entries"
 
 LINES = (
@@ -156,9 +157,9 @@ LINES = (
     Line("POST", f"{BLOG}/source", "manage", body={}),
     Line("DELETE", f"{BLOG}/source", "manage"),
     Line("GET", f"{BLOG}/members", "manage", desk=True),
-    Line("POST", f"{BLOG}/members", "manage", body={}, desk=True),
-    Line("PUT", f"{BLOG}/members/{{user_id}}", "manage", body={}, desk=True),
-    Line("DELETE", f"{BLOG}/members/{{user_id}}", "manage", desk=True),
+    Line("POST", f"{BLOG}/members", "manage", body={}, note=f"confirmed; {BELOW}", desk=True),
+    Line("PUT", f"{BLOG}/members/{{user_id}}", "manage", body={}, note=f"confirmed; {BELOW}", desk=True),
+    Line("DELETE", f"{BLOG}/members/{{user_id}}", "manage", note=f"confirmed; {BELOW}", desk=True),
     Line("GET", "/partners", "manage", Place.MANAGED, note="those whose every live blog one manages"),
     Line("POST", "/partners", "manage", body={"name": "P", "liveblogs": ["marees"]}, note="of this live blog alone"),
     Line("GET", "/partners/{id}", "manage", thing="partner", note="of this live blog alone"),

@@ -10,6 +10,7 @@ from liveserver.domain.errors import Unauthorized
 from liveserver.domain.people.rights import Role
 from liveserver.domain.people.user import Membership
 from tests.support.api.desk import DESK, HERE, PASSWORD, browser, seat
+from tests.support.api.review_desk import at_desk
 from tests.support.api.site import BASE, ENTRIES, SLUG, bad_fields, problem
 
 if TYPE_CHECKING:
@@ -132,6 +133,19 @@ async def test_members_are_managed_by_whoever_manages_the_live_blog(site: Site) 
         "/name": "is no user's name"
     }
     problem(await manager.put(f"{MEMBERS}/u_000000000000", json={"role": "viewer"}), 404)
+
+
+async def test_members_are_changed_with_a_proof_alone(site: Site) -> None:
+    """As roles on the whole site are; to read them needs none."""
+    late = await at_desk(site, "Late", Role.OWNER, confirmed=False)
+    ada, _ = await seat(site, "Ada", Role.REPORTER)
+    for refused in (
+        await late.post(MEMBERS, json={"name": "Ada", "role": "viewer"}),
+        await late.put(f"{MEMBERS}/{ada.id}", json={"role": "viewer"}),
+        await late.delete(f"{MEMBERS}/{ada.id}"),
+    ):
+        assert problem(refused, 403)["type"] == "urn:liveserver:problem:not-confirmed"
+    assert (await late.get(MEMBERS)).json()["items"] == []
 
 
 async def test_a_key_is_shown_once_and_works_until_it_is_revoked(site: Site) -> None:
