@@ -58,6 +58,31 @@ async def test_bad_invitations_name_every_bad_field(site: Site) -> None:
     problem(await olive.post(f"{DESK}/invitations", json={"name": "Ada", "role": "viewer", "liveblog": "non"}), 404)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("T\u200b2", "\u202eT2", "T\u00ad2", "T2\u3164", "T\U000e00012", "\u200b", "T\u20662\u2069", "\u2800"),
+        *("T\u034f2", "T\ufe0f2", "T\u20282", "T\ue0002"),
+    ],
+)
+async def test_a_name_has_nothing_that_cannot_be_seen(site: Site, name: str) -> None:
+    """Neither a new one nor a changed one: it would look like somebody else's."""
+    _, olive = await seat(site, "Olive")
+    ada, _ = await seat(site, "Ada", Role.REPORTER)
+    for answer in (
+        await olive.post(f"{DESK}/invitations", json={"name": name, "role": "viewer"}),
+        await olive.patch(f"{DESK}/users/{ada.id}", json={"name": name}, headers={"If-Match": "*"}),
+    ):
+        assert "can't be seen (U+" in bad_fields(answer)["/name"]
+
+
+async def test_names_of_the_world(site: Site) -> None:
+    """Letters with marks, scripts that run from right to left, other spaces, and emoji are fine."""
+    _, olive = await seat(site, "Olive")
+    for name in ("Zoé d’Été", "نجيب محفوظ", "नरेंद्र", "Ada\u00a0L.", "李 明", "Ada 🦊"):
+        await invited(olive, name=name, role="viewer")
+
+
 async def test_users_are_listed_in_pages(site: Site) -> None:
     _, olive = await seat(site, "Olive")
     for n in range(3):
