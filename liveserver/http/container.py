@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from liveserver.rendering.widget_renderer import WidgetRenderer
     from liveserver.settings import Settings
     from liveserver.store import Store
+    from liveserver.utils.after_commit import AfterCommit
     from liveserver.utils.single_flight import FreshFlight
 
 
@@ -87,6 +88,8 @@ class Container:
     """The queue of jobs that read the files of pictures."""
     card_queue: FairQueue
     """The queue of jobs that draw share cards."""
+    after_commit: AfterCommit
+    """Runs writes with what has to follow them, such as a line of the audit log, also if the client has left."""
     dated: DatedCache
     """The cache of sitemaps, each of which is kept for `DATED_SECONDS`."""
     writable: FreshFlight[None]

@@ -49,6 +49,7 @@ from liveserver.rendering.page_renderer import PageRenderer
 from liveserver.rendering.urls import Urls
 from liveserver.rendering.widget_renderer import WidgetRenderer
 from liveserver.store import Store
+from liveserver.utils.after_commit import AfterCommit
 from liveserver.utils.single_flight import FreshFlight
 
 if TYPE_CHECKING:
@@ -179,6 +180,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             writable=writable,
             picture_queue=picture_queue,
             card_queue=card_queue,
+            after_commit=AfterCommit(),
             dated=DatedCache(store_queue),
         )
 
