@@ -65,6 +65,11 @@ def mark_of(entry: Mapping[str, Any]) -> str:
     return found[1] if found else ""
 
 
+def marks_in(text: str) -> set[str]:
+    """All marks in a text."""
+    return set(_MARK.findall(text))
+
+
 @dataclass
 class Ledger:
     """One live blog's."""
