@@ -31,6 +31,8 @@ STEP = (200, 404, 409, 410, 412)
 class Coverage(Ledger):
     """A live blog on which only people at the desk work. `people_ledger` says what must be in it."""
 
+    returning = True
+
     def heard(self, entry: Message, at: float) -> None:
         """A change that readers see was acknowledged."""
         seq = entry.get("seq")
