@@ -230,6 +230,9 @@ class Editor(Person):
         replayed = REPEAT in reply.headers
         # A proposal may have been there already, and leaves no act then.
         request.in_doubt = reply.status == 202 or (replayed and instead is not None)
+        if reply.status == 202 and instead is not None:
+            self.desk.totals.people.subtract([act])
+            self.desk.totals.people[instead] += 1
         if reply.status == 200:
             coverage.heard(reply.content, reply.at)
             if not replayed:
