@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from liveserver.settings import Settings
     from liveserver.store import Store
     from liveserver.store.repositories.people.credentials import OfferedWays
+    from liveserver.utils.after_commit import AfterCommit
     from liveserver.utils.single_flight import FreshFlight
 
 
@@ -84,10 +85,14 @@ class Container:
     """The budget of bytes for uploaded pictures that are being received or decoded."""
     store_queue: FairQueue
     """The queue of jobs that read something from the store for a request, and render it."""
+    search_queue: FairQueue
+    """The queue of searches on boards. One at a time, so that they hold up nobody who only reads."""
     picture_queue: FairQueue
     """The queue of jobs that read the files of pictures."""
     card_queue: FairQueue
     """The queue of jobs that draw share cards."""
+    after_commit: AfterCommit
+    """Runs writes with what has to follow them, such as a line of the audit log, also if the client has left."""
     dated: DatedCache
     """The cache of sitemaps, each of which is kept for `DATED_SECONDS`."""
     writable: FreshFlight[None]

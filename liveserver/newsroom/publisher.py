@@ -105,14 +105,21 @@ class Publisher:
         )
 
     async def edit_liveblog(
-        self, slug: str, patch: LiveblogPatch, by: Principal, *, version: EntityVersion | None
+        self,
+        slug: str,
+        patch: LiveblogPatch,
+        by: Principal,
+        *,
+        version: EntityVersion | None,
+        check_loosening: Callable[[], None] | None = None,
     ) -> Liveblog:
         """Edit a live blog's own fields, and return the live blog.
 
         `version`: the version that the editor has edited (None: any). Raises NotFound if there is no such live blog.
         Raises VersionConflict if another version is current. Raises Conflict if breaking news is to need two persons,
         but breaking news is scheduled already. Raises Unauthorized or Forbidden if the principal `by` may not change
-        the settings now.
+        the settings now. Only an owner of the site may take away a rule that asks for two persons; `check_loosening` is
+        called before that, and may raise an error.
         """
         at = self._clock()
 
@@ -127,7 +134,8 @@ class Publisher:
             return current if edited == current else replace(edited, updated_at=at)
 
         liveblog, _ = await self._commit(
-            self._store.liveblogs.edit(slug, edit, by), lambda written: self._announce(written[0], written[1])
+            self._store.liveblogs.edit(slug, edit, by, check_loosening=check_loosening),
+            lambda written: self._announce(written[0], written[1]),
         )
         return liveblog
 

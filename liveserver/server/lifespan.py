@@ -49,6 +49,7 @@ from liveserver.rendering.page_renderer import PageRenderer
 from liveserver.rendering.urls import Urls
 from liveserver.rendering.widget_renderer import WidgetRenderer
 from liveserver.store import Store
+from liveserver.utils.after_commit import AfterCommit
 from liveserver.utils.single_flight import FreshFlight
 
 if TYPE_CHECKING:
@@ -103,10 +104,10 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
         parts.push_async_callback(_cancelled, writable)
         index = IndexCache(partial(_newest, store), partial(_index_page, pages))
         parts.push_async_callback(index.close)
-        store_queue, card_queue = FairQueue(), FairQueue(at_once=1)
+        store_queue, search_queue, card_queue = FairQueue(), FairQueue(at_once=1), FairQueue(at_once=1)
         picture_queue = FairQueue(at_once=pictures.at_once, rest_max=REST_MAX)
         page_cache = PageCache(hub, history, store_queue, budget=settings.page_cache)
-        for part in (page_cache, card_queue, picture_queue, store_queue):
+        for part in (page_cache, card_queue, picture_queue, search_queue, store_queue):
             parts.push_async_callback(part.close)
 
         reach = Reach(store, hub, bus)
@@ -175,9 +176,11 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             bodies=json_budget(settings.max_body_size),
             uploads=upload_budget(settings.media_max_size),
             store_queue=store_queue,
+            search_queue=search_queue,
             writable=writable,
             picture_queue=picture_queue,
             card_queue=card_queue,
+            after_commit=AfterCommit(),
             dated=DatedCache(store_queue),
         )
 

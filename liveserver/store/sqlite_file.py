@@ -57,6 +57,28 @@ def look_at(path: Path) -> None:
 
 
 def _read_head(path: Path) -> None:
+    """Read the beginning of the file. Raises sqlite3.Error if it isn't a database.
+
+    A file beside which a write-ahead log has pages may have been left half-way when a process was killed, or the disk
+    was full, while SQLite copied these pages: then it is shorter than it says. Whoever opens it with its log finds it
+    whole, so this is no fault.
+    """
+    try:
+        _read_version(path)
+    except sqlite3.DatabaseError as error:
+        log_file = path.with_name(f"{path.name}-wal")
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT or not _has_content(log_file):
+            raise
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def _read_version(path: Path) -> None:
     # SQLite must open the file, not we: when a process closes a file, it loses all its locks on that file (fcntl), and
     # SQLite may hold some. `immutable`: SQLite takes no lock, and makes no files beside the database.
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:

@@ -116,3 +116,26 @@ async def test_a_search_looks_at_so_many(store: Store, monkeypatch: pytest.Monke
     entries = [await drafted(store, NEWSROOM, moment=at(number), heading="x") for number in range(3)]
     found = await store.board.page("match", BoardFilter(text="X"), limit=9)
     assert found.items == [entries[2], entries[1]]
+
+
+async def test_a_search_reads_so_many_bytes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the newest entries; a longer one is searched if it is the newest."""
+    sizes = (30, 30, 30, 40)
+    entries = [
+        await drafted(store, NEWSROOM, moment=at(number), heading="x", body="é" * (size // 2))
+        for number, size in enumerate(sizes)
+    ]
+    for bound, expected in ((130, 4), (129, 3), (100, 3), (99, 2), (70, 2), (69, 1), (40, 1), (39, 1)):
+        monkeypatch.setattr(board, "SEARCHED_BYTES", bound)
+        found = await store.board.page("match", BoardFilter(text="X"), limit=9)
+        assert found.items == entries[::-1][:expected], bound
+    older = BoardFilter(statuses=(EntryStatus.PUBLISHED,), text="x")
+    assert (await store.board.page("match", older, limit=9)).items == []
+
+
+async def test_a_search_makes_capitals_small_where_the_database_does(store: Store) -> None:
+    """ASCII on both; nothing in a text is a pattern."""
+    entry = await drafted(store, NEWSROOM, heading="Zoé % _ \\ ^", body="<p>A</p>", tags=("MER",))
+    for text in ("ZOé", "zo", "% _", "\\ ^", "mer", "<p", "P>"):
+        found = (await store.board.page("match", BoardFilter(text=text), limit=9)).items
+        assert found == ([] if "<" in text or ">" in text else [entry]), text

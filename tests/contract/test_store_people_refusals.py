@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from liveserver.domain.people.principal import Principal
     from liveserver.store import Store
 
+OFFERED = OfferedWays(passkeys=True, issuer=None)
 PASSWORD = Proof(password="hash")
 KEY = new_key("key", ["publish"])[0]
 PARTNER = a_partner(id="p_aaaaaaaaaaaa")
@@ -48,12 +49,10 @@ OWN_ACCOUNT: dict[str, Callable[[Store, Principal], Awaitable[object]]] = {
     "Credentials.change": lambda store, by: store.credentials.change(
         by, Credential(password="new"), now(), proof=PASSWORD
     ),
-    "Credentials.remove_passkey": lambda store, by: store.credentials.remove_passkey(
-        by, "id", now(), offered=OfferedWays(passkeys=True, issuer=None)
-    ),
     "Credentials.remove_identity": lambda store, by: store.credentials.remove_identity(
-        by, "id", now(), offered=OfferedWays(passkeys=True, issuer=None)
+        by, "id", now(), offered=OFFERED
     ),
+    "Credentials.remove_passkey": lambda store, by: store.credentials.remove_passkey(by, "id", now(), offered=OFFERED),
     "Sessions.confirmed": lambda store, by: store.sessions.confirmed(by, PASSWORD, now()),
     "Sessions.end": lambda store, by: store.sessions.end("second", by, now()),
     "Sessions.end_all": lambda store, by: store.sessions.end_all(by, now()),
@@ -184,10 +183,10 @@ async def test_each_change_of_one_s_account_leaves_its_act(store: Store) -> None
     await store.sessions.confirmed(ada, PASSWORD, now())
     await store.sessions.end("second", ada, now())
     await store.credentials.change(ada, Credential(password="new"), now(), proof=PASSWORD)
-    await store.credentials.remove_passkey(ada, "id", now(), offered=OfferedWays(passkeys=True, issuer=None))
+    await store.credentials.remove_passkey(ada, "id", now(), offered=OFFERED)
     await store.sessions.end_all(ada, now())
     found, _ = await store.acts.page(ActFilter(principal_id=ada.id), limit=100)
-    assert [(act.action, (act.details or {}).get("way")) for act in reversed(found)] == [
+    assert [(act.action, (act.details or {}).get("way")) for act in sorted(found, key=lambda act: act.id)] == [
         ("user.joined", "password"),
         ("session.began", "password"),
         ("user.credential_set", "passkey"),

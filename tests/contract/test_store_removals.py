@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event
 
 from liveserver.domain.change import EntryChanged, EntryDeleted, GoneNotice
 from liveserver.domain.entry import EntryStatus, Note
@@ -141,6 +143,23 @@ async def test_an_erased_entry_leaves_no_text(store: Store) -> None:
     with pytest.raises(Gone):
         await store.entries.create("match", entry, by=NEWSROOM, idempotency=key)
     assert (await store.entries.revisions("match", other.id))[0][0].entry.body == "<p>kept</p>"
+
+
+async def test_an_erasure_reads_no_revision(store: Store) -> None:
+    """The database empties them by itself, however many there are: each may be as long as bodies may be."""
+    entry = await published(store, heading="secret", tags=("é",), breaking=True, key_event=True)
+    for number in range(4):
+        await store.entries.edit("match", entry.id, partial(replace, body=f"secret {number}"), by=NEWSROOM)
+    before, _ = await store.entries.revisions("match", entry.id)
+    statements: list[str] = []
+    engine = store._database.writer.engine
+    event.listen(engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+    await store.reviews.erase(removal(entry, NEWSROOM))
+    of_revisions = [statement.split()[0] for statement in statements if "revisions" in statement]
+    assert sorted(of_revisions) == ["INSERT", "UPDATE"]
+    after, _ = await store.entries.revisions("match", entry.id)
+    emptied = [replace(each.entry, heading=None, body="", authors=(), tags=()) for each in before]
+    assert [each.entry for each in after[:-1]] == emptied, "and nothing else is changed"
 
 
 async def test_an_erasure_leaves_no_text_in_the_file(tmp_path: Path) -> None:

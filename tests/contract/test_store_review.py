@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from liveserver.domain.change import EntryChanged
-from liveserver.domain.entry import EntryStatus, Review
+from liveserver.domain.entry import Correction, EntryStatus, Review, Verification
 from liveserver.domain.errors import Conflict, Forbidden, InvalidInput, KeyReused, VersionConflict
 from liveserver.domain.ids import new_id
 from liveserver.domain.liveblog import TwoPersons
+from liveserver.domain.people.principal import SCHEDULE
 from liveserver.domain.people.rights import Role
+from liveserver.domain.people.user import Membership
 from liveserver.store import ApiKey, Idempotency
+from liveserver.store.repositories.people.acts import ActFilter
 from tests.support.people_samples import joined
 from tests.support.principals import NEWSROOM, key_principal
 from tests.support.review_samples import actions, asks_for, drafted, published, removal, step, submitted
-from tests.support.store_samples import a_scheduled, an_entry, at
+from tests.support.store_samples import a_liveblog, a_scheduled, an_entry, at
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from liveserver.domain.entry import Entry
+    from liveserver.domain.people.principal import Principal
     from liveserver.store import Store
 
 
@@ -195,6 +202,44 @@ async def test_breaking_news_needs_two_persons(store: Store) -> None:
     assert (await store.reviews.approve(step(entry, eve, version=4))).entry.status is EntryStatus.PUBLISHED
 
 
+async def test_nobody_approves_what_they_wrote_before_it_was_handed_in(store: Store) -> None:
+    """Not an editor who rewrote a reporter's draft either. Returning it with a reason is no writing."""
+    await asks_for(store, TwoPersons.BREAKING)
+    ada, bob = await joined(store, "Ada"), await joined(store, "Bob", Role.EDITOR)
+    eve = await joined(store, "Eve", Role.EDITOR)
+    draft = await drafted(store, ada, breaking=True)
+    await store.entries.edit("match", draft.id, lambda e: replace(e, body="<p>Bob's</p>"), by=bob)
+    await store.reviews.submit(step(draft, ada, version=2))
+    with pytest.raises(Conflict, match="somebody else"):
+        await store.reviews.approve(step(draft, bob, version=3))
+    await store.reviews.give_back(step(draft, eve), "Who says so?")
+    await store.reviews.submit(step(draft, ada, version=4))
+    with pytest.raises(Conflict, match="somebody else"):
+        await store.reviews.approve(step(draft, bob, version=5))
+    assert (await store.reviews.approve(step(draft, eve, version=5))).change is not None
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_a_new_round_begins_once_an_entry_was_outgoing(store: Store, later: bool) -> None:
+    """The versions since its withdrawal count; a withdrawal from review takes nothing out of the count."""
+    await asks_for(store, TwoPersons.BREAKING)
+    ada, bob = await joined(store, "Ada", Role.EDITOR), await joined(store, "Bob", Role.EDITOR)
+    draft = await drafted(store, ada, breaking=True)
+    await store.reviews.submit(step(draft, ada))
+    await store.reviews.withdraw(removal(draft, bob))
+    await store.reviews.submit(step(draft, bob, version=3), publish_at=at(60) if later else None)
+    with pytest.raises(Conflict, match="somebody else"):
+        await store.reviews.approve(step(draft, ada, version=4))
+    eve = await joined(store, "Eve", Role.EDITOR)
+    out = (await store.reviews.approve(step(draft, eve, version=4))).entry
+    assert out.status is (EntryStatus.SCHEDULED if later else EntryStatus.PUBLISHED)
+    await store.reviews.withdraw(removal(draft, bob))
+    await store.reviews.submit(step(draft, bob, version=6))
+    with pytest.raises(Conflict, match="somebody else"):
+        await store.reviews.approve(step(draft, bob, version=7))
+    assert (await store.reviews.approve(step(draft, ada, version=7))).change is not None
+
+
 async def test_no_key_approves_breaking_news(store: Store) -> None:
     """It approves other entries."""
     await store.keys.add(ApiKey("robot", "robot", "0" * 64, frozenset({"publish"}), at(0), None, None), NEWSROOM)
@@ -211,7 +256,13 @@ async def test_breaking_news_is_corrected_alone_without_its_label(store: Store) 
     entry = await published(store, breaking=True)
     ada = await joined(store, "Ada", Role.EDITOR)
     await asks_for(store, TwoPersons.BREAKING)
-    for change in (lambda e: replace(e, body="2"), lambda e: replace(e, heading="2")):
+    for change in (
+        lambda e: replace(e, body="2"),
+        lambda e: replace(e, heading="2"),
+        lambda e: replace(e, verification=Verification.CONFIRMED),
+        lambda e: replace(e, source="AFP"),
+        lambda e: replace(e, corrections=(Correction(at(5), "Il est en vie."),)),
+    ):
         with pytest.raises(Conflict, match="two persons"):
             await store.entries.edit("match", entry.id, change, by=ada)
     await store.entries.edit("match", entry.id, lambda e: replace(e, pinned=True), by=ada)
@@ -235,4 +286,49 @@ async def test_what_is_scheduled_counts_as_published(store: Store) -> None:
     def publish(due: Entry) -> Entry:
         return replace(due, status=EntryStatus.PUBLISHED, published_at=at(60), publish_at=None)
 
-    assert (await store.entries.edit("match", entry.id, publish, by=bob)).change is not None
+    # The time was approved, too.
+    for change in (publish, lambda e: replace(e, publish_at=at(59)), lambda e: replace(e, publish_at=at(61))):
+        with pytest.raises(Conflict, match="for this time"):
+            await store.entries.edit("match", entry.id, change, by=bob)
+    assert (await store.entries.edit("match", entry.id, publish, by=SCHEDULE)).change is not None
+
+
+async def test_an_owner_of_the_site_takes_a_rule_away(store: Store) -> None:
+    """Nobody else: not the editor who opened the live blog, not an owner there, and no key. The act has the rules."""
+    scopes = frozenset({"publish", "manage"})
+    await store.keys.add(ApiKey("robot", "robot", "0" * 64, scopes, at(0), None, None), NEWSROOM)
+    bob = await joined(store, "Bob", Role.EDITOR)
+    await store.liveblogs.create(a_liveblog("own"), bob)
+    eve = await joined(store, "Eve", Role.EDITOR, Membership("own", Role.OWNER))
+    ada = await joined(store, "Ada", Role.OWNER)
+    checked: list[bool] = []
+
+    def rules(by: Principal, *kinds: TwoPersons) -> Awaitable[object]:
+        change = partial(replace, two_persons=kinds)
+        return store.liveblogs.edit("own", change, by, check_loosening=lambda: checked.append(True))
+
+    both = (TwoPersons.BREAKING, TwoPersons.TAKEDOWNS)
+    await rules(bob, TwoPersons.BREAKING)
+    await rules(key_principal("robot"), *both)
+    assert not checked
+    for refused in (bob, eve, key_principal("robot")):
+        for kinds in ((), (TwoPersons.TAKEDOWNS,), (TwoPersons.BREAKING, TwoPersons.ALERTS)):
+            with pytest.raises(Forbidden):
+                await rules(refused, *kinds)
+    assert not checked
+
+    def refuse() -> None:
+        raise Conflict("prove it")
+
+    with pytest.raises(Conflict, match="prove it"):
+        await store.liveblogs.edit("own", lambda b: replace(b, two_persons=()), ada, check_loosening=refuse)
+    assert (await store.liveblogs.find("own")).two_persons == both
+    await rules(ada, TwoPersons.TAKEDOWNS)
+    assert checked == [True]
+    act = (await store.acts.page(ActFilter(liveblog="own"), limit=1))[0][0]
+    assert (act.action, act.principal_id) == ("liveblog.changed", ada.id)
+    assert act.details == {
+        "changed": ["two_persons"],
+        "two_persons": ["takedowns"],
+        "two_persons_before": ["breaking", "takedowns"],
+    }

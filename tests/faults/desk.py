@@ -66,14 +66,24 @@ class Desk:
         patience: float | None = None,
     ) -> Answer | None:
         """An answer of an allowed status; None for 503 and for no answer. With `patience`, one gives up after it."""
+        content_of = {} if content is None else {"json": content}
+        sent = await self.send(method, f"/api/v1{path}", headers=headers, patience=patience, **content_of)
+        if sent is None:
+            return None
+        response, at = sent
+        if response.status_code not in allowed:
+            raise Broken("refused", f"{method} {response.url}: {response.status_code} {response.text}")
+        return Answer(response.status_code, orjson.loads(response.content) if response.content else {}, at)
+
+    async def send(
+        self, method: str, path: str, *, patience: float | None = None, **options: Any
+    ) -> tuple[httpx2.Response, float] | None:
+        """An answer of whatever status but 503, and its `time.monotonic()`; None for 503 and for no answer."""
         node = self.node()
         begun = time.monotonic()
-        options: dict[str, Any] = {"headers": headers}
-        if content is not None:
-            options["json"] = content
         try:
             async with asyncio.timeout(patience if patience is not None else BOUND + 5):
-                response = await self._http.request(method, f"{node.api}{path}", **options)
+                response = await self._http.request(method, f"{node.url}{path}", **options)
         except (httpx2.TransportError, TimeoutError) as error:
             if patience is None and not self.setup.calendar.touched(node.name, begun - 0.1):
                 taken = time.monotonic() - begun
@@ -89,9 +99,7 @@ class Desk:
                 node.refused_at = at
             self._refused(node, begun, response)
             return None
-        if response.status_code not in allowed:
-            raise Broken("refused", f"{method} {path} at {node.name}: {response.status_code} {response.text}")
-        return Answer(response.status_code, orjson.loads(response.content) if response.content else {}, at)
+        return response, at
 
     async def insist(self, method: str, path: str, content: Message | None = None, **options: Any) -> Message:
         """Ask until it is answered."""
@@ -119,7 +127,10 @@ class Desk:
 
     def _refused(self, node: Node, begun: float, response: httpx2.Response) -> None:
         kind, retry = response.headers.get("content-type"), response.headers.get("retry-after", "")
-        if kind != "application/problem+json" or not retry.isdigit():
+        path = response.request.url.path
+        # The desk's pages are for people to read.
+        expected = "application/problem+json" if "/api/" in path else "text/html; charset=utf-8"
+        if kind not in {"application/problem+json", expected} or not retry.isdigit():
             raise Broken("refused", f"503 at {node.name} with Content-Type {kind!r} and Retry-After {retry!r}")
         if not self.may_refuse(node, begun):
             raise Broken("refused", f"503 at {node.name}, whose store was well: {response.text}")

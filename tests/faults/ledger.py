@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.faults.reading import Broken
 
@@ -65,6 +65,11 @@ def mark_of(entry: Mapping[str, Any]) -> str:
     return found[1] if found else ""
 
 
+def marks_in(text: str) -> set[str]:
+    """All marks in a text."""
+    return set(_MARK.findall(text))
+
+
 @dataclass
 class Ledger:
     """One live blog's."""
@@ -83,6 +88,8 @@ class Ledger:
     """The highest of these."""
     acknowledged_at: float = 0.0
     """The last one's time."""
+    returning: ClassVar[bool] = False
+    """Whether entries are withdrawn, and may be published again."""
 
     def begin(self, mark: str, heading: str | None, *, due: float | None = None) -> Item:
         """An entry will be asked for."""

@@ -96,9 +96,13 @@ class Line:
 
 
 class Reading:
-    """One viewer's state, kept over all its connections."""
+    """One viewer's state, kept over all its connections.
 
-    def __init__(self) -> None:
+    `returning`: True if an entry may be withdrawn, which readers see as a deletion, and be published again.
+    """
+
+    def __init__(self, *, returning: bool = False) -> None:
+        self._returning = returning
         self.tracker = Tracker()
         self.line = Line(None)
         self.entries: dict[str, Message] = {}
@@ -166,7 +170,8 @@ class Reading:
         """Replace everything by a snapshot and the pages that follow it."""
         here = _position(snapshot)
         for entry in (*snapshot["pinned"], *snapshot["key_events"], *snapshot["entries"]):
-            if self.gone.get(entry["id"], here.seq + 1) <= here.seq:
+            gone = self.gone.get(entry["id"], here.seq + 1)
+            if gone <= here.seq and not (self._returning and entry["seq"] > gone):
                 raise Broken("undeleted", f"entry {entry['id']} is in the snapshot at {here}")
         self.entries = {entry["id"]: entry for entry in (*snapshot["entries"], *older)}
         self.liveblog = snapshot["liveblog"]
@@ -187,6 +192,8 @@ class Reading:
         name = entry["id"]
         if entry["seq"] != seq:
             raise Broken("mixed", f"change {seq} carries entry {name} as of {entry['seq']}")
+        if self._returning and self.gone.get(name, seq) < seq:
+            del self.gone[name]
         if name in self.gone:
             raise Broken("undeleted", f"entry {name}, deleted by {self.gone[name]}, is back with {seq}")
         known = self.entries.get(name)

@@ -7,11 +7,13 @@ import random
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.faults import faults
 from tests.faults.desk import Desk
 from tests.faults.ledger import Fate, Ledger, marked
+from tests.faults.newsroom import Newsroom
 from tests.faults.publishers import Publisher
 from tests.faults.reading import Broken
 from tests.faults.totals import Totals
@@ -44,6 +46,8 @@ VIEWER_SET = [
     *[Habits("events", slow=True)] * 2,
     *[Habits("changes")] * 2,
 ]
+DESK_VIEWER_SET = [Habits("websocket", restless=True), Habits("events", relayed=True), Habits("changes")]
+"""The readers of each live blog of the people at the desk."""
 
 
 @dataclass
@@ -89,10 +93,12 @@ class Run:
             desk = Desk(self.setup, random.Random(chance.random()), self.totals)
             stack.push_async_callback(desk.close)
             ledgers = [Ledger(f"r{number}-{name}-{self.seed}") for name in ("main", "side")]
-            for ledger in ledgers:
+            newsroom = Newsroom(desk, f"r{number}-{self.seed}", random.Random(f"{self.seed}-{number}-newsroom"))
+            for ledger in (*ledgers, *newsroom.coverages):
                 await self._open(desk, ledger)
+            await newsroom.open()
             self._tell(f"round {number}")
-            round_ = Round(self, desk, ledgers, chance)
+            round_ = Round(self, desk, ledgers, newsroom, chance)
             async with asyncio.TaskGroup() as group:
                 watching = [group.create_task(watch_health(self.setup, n, self.totals)) for n in self.setup.nodes]
                 watching += [group.create_task(watch_readiness(self.setup, n)) for n in self.setup.nodes]
@@ -147,10 +153,11 @@ class Run:
 class Round:
     """One round's actors."""
 
-    def __init__(self, run: Run, desk: Desk, ledgers: list[Ledger], chance: random.Random) -> None:
+    def __init__(self, run: Run, desk: Desk, ledgers: list[Ledger], newsroom: Newsroom, chance: random.Random) -> None:
         self._run = run
         self._desk = desk
-        self._ledgers = ledgers
+        self._newsroom = newsroom
+        self._ledgers = [*ledgers, *newsroom.coverages]
         self._chance = chance
         self._faults = run.deal(random.Random(chance.random()))
         main, side = ledgers
@@ -169,18 +176,25 @@ class Round:
             )
             for number, habits in enumerate(VIEWER_SET)
         ]
+        self._viewers += [
+            Viewer(f"viewer of {coverage.slug} ({number})", habits, desk, coverage, random.Random(number), self._moved)
+            for coverage in newsroom.coverages
+            for number, habits in enumerate(DESK_VIEWER_SET)
+        ]
 
     async def run(self, group: asyncio.TaskGroup, seconds: float) -> None:
         """Everything, from the first viewer to the reckoning."""
         end = time.monotonic() + seconds
         reading = [group.create_task(viewer.run(), name=viewer.name) for viewer in self._viewers]
         writing = [group.create_task(p.run(renames=p.name in "ad"), name=p.name) for p in self._publishers]
+        self._newsroom.begin(group)
         await asyncio.sleep(self._chance.uniform(0.3, 1))
         while (left := end - time.monotonic()) > 0:
             await self._episode(group, left)
         for publisher in self._publishers:
             publisher.finishing.set()
         await asyncio.wait(writing)
+        await self._newsroom.finish()
         await self._reckon()
         for task in reading:
             task.cancel()
@@ -243,10 +257,11 @@ class Round:
         for viewer in self._viewers:
             viewer.calm.set()
         begun = time.monotonic()
-        for ledger in self._ledgers:
+        comparisons = [partial(self._compare, ledger) for ledger in self._ledgers]
+        for compare in (*comparisons, partial(self._newsroom.check, self._viewers)):
             while True:
                 try:
-                    await self._compare(ledger)
+                    await compare()
                     break
                 except Broken:
                     since = max(begun, *(viewer.there_since for viewer in self._viewers))

@@ -88,6 +88,8 @@ class Setup:
 
     name: str
     nodes: list[Node]
+    database_url: str
+    """The database without the harness's network between."""
     calendar: Calendar = field(default_factory=Calendar)
     redis: RedisServer | None = None
     postgres: PostgresServer | None = None
@@ -119,7 +121,7 @@ async def embedded(directory: Path) -> AsyncIterator[Setup]:
             stack.callback(partial(subprocess.run, ["umount", str(disk)], check=True))
         database = disk / "live.db"
         node = Node("node 0", directory / "node", database_url=f"sqlite:///{database}")
-        setup = Setup("embedded", [node], sqlite=database, disk=disk if mounted else None)
+        setup = Setup("embedded", [node], f"sqlite:///{database}", sqlite=database, disk=disk if mounted else None)
         await _run(setup, stack)
         yield setup
 
@@ -136,7 +138,7 @@ async def cluster(directory: Path, postgres_cluster: Path) -> AsyncIterator[Setu
         postgres.start()
         database = postgres.create_database()
         await migrate(postgres.url(database))
-        setup = Setup("cluster", [], redis=redis, postgres=postgres)
+        setup = Setup("cluster", [], postgres.url(database), redis=redis, postgres=postgres)
         for number in range(NODES):
             node = Node(f"node {number}", directory / f"node-{number}")
             node.to_database, node.to_redis = Relay(postgres.port), Relay(redis.port)

@@ -135,6 +135,18 @@ def test_a_page_taken_after_the_snapshot_may_be_ahead() -> None:
     assert reading.entries["a"]["seq"] == 7
 
 
+def test_an_entry_that_was_withdrawn_may_return() -> None:
+    reading = Reading(returning=True)
+    reading.take_snapshot(snapshot(entry(5), seq=5), [])
+    reading.connect()
+    for message in (hello(5), delete(6), entry(7, version=4)):
+        reading.take(message)
+    assert reading.entries["a"]["version"] == 4
+    reading.take(delete(8))
+    with pytest.raises(Broken, match="undeleted"):
+        reading.take_snapshot(snapshot(entry(7, version=4), seq=9), [])
+
+
 @pytest.mark.parametrize(
     ("messages", "kind"),
     [

@@ -56,6 +56,8 @@ class Totals:
     rounds: int = 0
     done: Counter[str] = field(default_factory=Counter)
     """Acknowledged: created, edited, deleted, renamed, scheduled … and the requests that stayed open."""
+    people: Counter[str] = field(default_factory=Counter)
+    """Requests of people at the desk, by the act that they left, and what was compared at the end of rounds."""
     deliveries: int = 0
     """Changes applied by viewers, whichever way they came."""
     resets: int = 0
@@ -81,7 +83,7 @@ class Totals:
             "seed": self.seed,
             "seconds": round(self.seconds, 1),
             "rounds": self.rounds,
-            **{name: dict(sorted(getattr(self, name).items())) for name in ("done", "ends", "faults")},
+            **{name: dict(sorted(getattr(self, name).items())) for name in ("done", "people", "ends", "faults")},
             **{name: getattr(self, name) for name in ("deliveries", "connections", "resets", "resyncs")},
             **{name: self.violations[name] for name in VIOLATIONS},
             "violations": dict(self.violations),
@@ -96,6 +98,8 @@ class Totals:
         lines = [
             f"{self.setup}, seed {self.seed}: {self.seconds:.0f} s in {self.rounds} rounds",
             _row("publishing", self.done),
+            _row("at the desk", self.people),
+            f"found wrong: {self.violations.total()}",
             _row("connections that ended", self.ends),
             f"{self.deliveries} deliveries on {self.connections} connections, {self.resets} resets, "
             f"{self.resyncs} resyncs",

@@ -62,7 +62,7 @@ class Viewer:
         moved: Callable[[float], None],
     ) -> None:
         self.name = name
-        self.reading = Reading()
+        self.reading = Reading(returning=ledger.returning)
         self.calm = asyncio.Event()
         """From now on it stays, and reads."""
         self.away = True

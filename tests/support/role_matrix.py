@@ -97,6 +97,7 @@ class Line(NamedTuple):
 STALE = {"If-Match": '"999"'}
 """Whoever may change the thing is answered 412, so that it is there for the next one."""
 DRAFT = {"body": "<p>Brouillon.</p>", "status": "draft"}
+BELOW = "no role above one’s own"
 BLOG, ENTRIES = "/liveblogs/{slug}", "/liveblogs/{slug}/entries"
 
 LINES = (
@@ -143,15 +144,22 @@ LINES = (
     Line("POST", ENTRIES + "/{id}/withdraw", "publish", headers=STALE, note="a published one"),
     Line("POST", ENTRIES + "/{id}/erase", "publish", body={}, note="confirmed", desk=True),
     Line("POST", "/liveblogs", "open", Place.SITE, body={}),
-    Line("PATCH", BLOG, "manage", body={}, headers={"If-Match": "*"}),
+    Line(
+        "PATCH",
+        BLOG,
+        "manage",
+        body={},
+        headers={"If-Match": "*"},
+        note="to take a rule out of `two_persons`: an owner of the site, at the desk, confirmed",
+    ),
     Line("POST", f"{BLOG}/reach/links", "manage", body={}),
     Line("GET", f"{BLOG}/source", "manage"),
     Line("POST", f"{BLOG}/source", "manage", body={}),
     Line("DELETE", f"{BLOG}/source", "manage"),
     Line("GET", f"{BLOG}/members", "manage", desk=True),
-    Line("POST", f"{BLOG}/members", "manage", body={}, desk=True),
-    Line("PUT", f"{BLOG}/members/{{user_id}}", "manage", body={}, desk=True),
-    Line("DELETE", f"{BLOG}/members/{{user_id}}", "manage", desk=True),
+    Line("POST", f"{BLOG}/members", "manage", body={}, note=f"confirmed; {BELOW}", desk=True),
+    Line("PUT", f"{BLOG}/members/{{user_id}}", "manage", body={}, note=f"confirmed; {BELOW}", desk=True),
+    Line("DELETE", f"{BLOG}/members/{{user_id}}", "manage", note=f"confirmed; {BELOW}", desk=True),
     Line("GET", "/partners", "manage", Place.MANAGED, note="those whose every live blog one manages"),
     Line("POST", "/partners", "manage", body={"name": "P", "liveblogs": ["marees"]}, note="of this live blog alone"),
     Line("GET", "/partners/{id}", "manage", thing="partner", note="of this live blog alone"),

@@ -23,7 +23,7 @@ from liveserver.access.people.sign_in import SignedIn, check_confirmed
 from liveserver.access.people.signed_state import Purpose, SignedStates
 from liveserver.domain.errors import Conflict, Unauthorized
 from liveserver.domain.ids import new_user_id, now
-from liveserver.domain.people.user import NAME_MAX, User, UserState, login_of
+from liveserver.domain.people.user import NAME_MAX, User, UserState, hidden_in, login_of
 from liveserver.store.repositories.people.credentials import Credential
 from liveserver.store.repositories.people.proofs import Proof
 from liveserver.utils.tokens import digest_of
@@ -210,12 +210,13 @@ class ProviderSignIn:
 
 
 def name_of(told: str) -> str:
-    """Return a new user's name, made of the name that the provider tells: one line without control characters.
+    """Return a new user's name, made of the name that the provider tells: one line of characters that can be seen.
 
     The name is cut so that the store can add a space and up to four digits. It is `user` if nothing is left, or if
     `login_of` makes more than LOGIN_MAX characters of it.
     """
-    name = " ".join("".join(letter if letter.isprintable() else " " for letter in told[:1_000]).split())
+    seen = (letter if letter.isprintable() and not hidden_in(letter) else " " for letter in told[:1_000])
+    name = " ".join("".join(seen).split())
     name = name[: NAME_MAX - 5].strip()
     return name if name and len(login_of(name)) <= LOGIN_MAX else "user"
 

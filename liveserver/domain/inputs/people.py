@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 from liveserver.domain.inputs.fields import Flag, Name, Slug, _line, _unique
 from liveserver.domain.inputs.models import ABSENT, Input, Patch
 from liveserver.domain.people.rights import Role
-from liveserver.domain.people.user import NAME_MAX, login_of
+from liveserver.domain.people.user import NAME_MAX, hidden_in, login_of
 
 LOGIN_MAX = 255
 """The greatest length of what `login_of` returns for a user's name, in characters: the width of the column `login`."""
@@ -28,8 +28,11 @@ the key."""
 def _comparable(value: str) -> str:
     """Return a name without the spaces around it.
 
-    Raises ValueError if `login_of` returns an empty text for the name, or more than LOGIN_MAX characters.
+    Raises ValueError if the name has a character that can't be seen (`hidden_in`), or if `login_of` returns an empty
+    text for the name, or more than LOGIN_MAX characters.
     """
+    if (hidden := hidden_in(value)) is not None:
+        raise ValueError(f"has a character that can't be seen (U+{ord(hidden):04X}): leave it out")
     if not 0 < len(login_of(value)) <= LOGIN_MAX:
         raise ValueError("must have fewer characters, or other ones")
     return value.strip()

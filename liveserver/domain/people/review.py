@@ -22,6 +22,9 @@ OUTGOING = frozenset({EntryStatus.PUBLISHED, EntryStatus.SCHEDULED})
 """The states of entries that readers see now, or will see at a time that is set already. Only principals that may
 publish may change such an entry."""
 
+SAID = ("heading", "body", "verification", "source", "corrections")
+"""The fields by which an entry tells readers something: what is said, who says so, and how sure it is."""
+
 
 def submitted(draft: Entry, by: Principal, at: datetime, publish_at: datetime | None) -> Entry:
     """Return the entry after a draft was handed in.
@@ -107,10 +110,10 @@ def tombstone(entry: Entry, at: datetime) -> Entry:
 def check_one_person(liveblog: Liveblog, old: Entry | None, new: Entry, by: Principal) -> None:
     """Raise Conflict if this change needs a second person, because the live blog asks for two for breaking news.
 
-    `old`: the entry before the change; None if it is new. One person may not put the label `breaking` on a published
-    or scheduled entry, or change the heading or body of such an entry that keeps the label. One person may publish or
-    schedule an entry with the label only if it was scheduled already. Parts of the server, such as the scheduler, may
-    make all these changes.
+    `old`: the entry before the change; None if it is new. One person may not publish or schedule an entry with the
+    label `breaking`, or put the label on a published or scheduled entry. If such an entry keeps the label, one person
+    may not change what it says (`SAID`), nor the time at which it is to be published. Parts of the server, such as the
+    scheduler, may make all these changes.
     """
     if TwoPersons.BREAKING not in liveblog.two_persons or by.kind is PrincipalKind.SERVER:
         return
@@ -125,18 +128,24 @@ def check_one_person(liveblog: Liveblog, old: Entry | None, new: Entry, by: Prin
             "breaking news needs two persons here: withdraw the entry, label it, submit it, and let somebody else "
             "approve it"
         )
-    if (new.heading, new.body) != (old.heading, old.body):
+    if any(getattr(new, field) != getattr(old, field) for field in SAID):
         raise Conflict(
             "breaking news needs two persons here: to correct it alone and at once, take the label off in the same "
             "edit (`breaking`: false)"
+        )
+    if (new.status, new.publish_at) != (old.status, old.publish_at):
+        raise Conflict(
+            "breaking news needs two persons here: it was approved for this time; withdraw it, and submit it for "
+            "another one"
         )
 
 
 def check_approver(liveblog: Liveblog, entry: Entry, by: Principal, hands: Collection[str | None]) -> None:
     """Raise Conflict if the entry is breaking news that a second person must approve, and `by` can't be that person.
 
-    The second person must be a user who isn't in `hands`: the principals (`Principal.ref`) that handed the entry in, or
-    edited it since then. No second person is needed if the live blog doesn't ask for two persons for breaking news.
+    The second person must be a user who isn't in `hands`: the principals (`Principal.ref`) that wrote or handed in any
+    version since the entry last was published or scheduled. No second person is needed if the live blog doesn't ask for
+    two persons for breaking news.
     """
     if TwoPersons.BREAKING not in liveblog.two_persons or not entry.breaking:
         return

@@ -96,6 +96,12 @@ class Rights(Protocol):
         are seen and added with such a right, as they belong to no live blog.)
         """
 
+    def check_gives(self, role: Role) -> None:
+        """Raise Forbidden, with the reason, if somebody with these rights may not give another person this role.
+
+        Nobody gives a role above their own, or takes such a role away.
+        """
+
 
 def allowed(rights: Rights, verb: Verb, slug: str | None) -> bool:
     """Return True if the rights allow the verb. `slug`: see `Rights.require`."""
@@ -104,6 +110,9 @@ def allowed(rights: Rights, verb: Verb, slug: str | None) -> bool:
     except Forbidden:
         return False
     return True
+
+
+_NO_KEY = "this needs a person who is signed in: no API key may do it"
 
 
 class KeyRights(NamedTuple):
@@ -122,11 +131,15 @@ class KeyRights(NamedTuple):
         """
         scope = scope_for(verb)
         if scope is None:
-            raise Forbidden("this needs a person who is signed in: no API key may do it")
+            raise Forbidden(_NO_KEY)
         if scope not in self.scopes:
             raise Forbidden(f"the key “{self.name}” lacks the scope “{scope}”")
         if not anywhere and self.liveblogs is not None and slug not in self.liveblogs:
             raise Forbidden(f"the key “{self.name}” is limited to {', '.join(sorted(self.liveblogs))}")
+
+    def check_gives(self, role: Role) -> None:
+        """Raise Forbidden: no API key gives roles."""
+        raise Forbidden(_NO_KEY)
 
 
 class UserRights(NamedTuple):
@@ -169,6 +182,12 @@ class UserRights(NamedTuple):
         role = max(held, key=lambda held_role: held_role.rank)
         raise Forbidden(f"{self.name} is {_WITH_ARTICLE[role]} here, which doesn't allow this")
 
+    def check_gives(self, role: Role) -> None:
+        """Raise Forbidden if the role is above the user's own on the live blog for which the rights were read."""
+        own = max((held.rank for held in (self.role, self.membership) if held is not None), default=-1)
+        if role.rank > own:
+            raise Forbidden(f"nobody gives or takes a role above their own: {role} is above {self.name}'s")
+
 
 _WITH_ARTICLE = {Role.VIEWER: "a viewer", Role.REPORTER: "a reporter", Role.EDITOR: "an editor", Role.OWNER: "an owner"}
 
@@ -177,4 +196,7 @@ class ServerRights:
     """The rights of the server itself, and of the operator's commands: everything is allowed."""
 
     def require(self, verb: Verb, slug: str | None, *, anywhere: bool = False) -> None:
+        """Return without an error."""
+
+    def check_gives(self, role: Role) -> None:
         """Return without an error."""

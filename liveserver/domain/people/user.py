@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,6 +27,24 @@ def login_of(name: str) -> str:
     NFKC makes equal, such as an accented letter that is written as one character or as two.
     """
     return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
+
+
+_IGNORED = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
+"""A pattern of the letters, marks and signs that are drawn as nothing: Unicode's Default_Ignorable_Code_Point, but for
+those of the category Cf, and the empty Braille pattern."""
+
+
+def hidden_in(name: str) -> str | None:
+    """Return the first character of a name that can't be seen, or that turns the direction of the text; None if none.
+
+    With such characters, two names would look the same.
+    """
+    for character in name:
+        if unicodedata.category(character) in {"Cf", "Co", "Cs", "Zl", "Zp"} or _IGNORED.match(character):
+            return character
+    return None
 
 
 class UserState(StrEnum):

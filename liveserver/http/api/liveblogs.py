@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from liveserver.access.people.sign_in import check_confirmed
 from liveserver.domain.inputs.models import LiveblogInput, LiveblogPatch
 from liveserver.domain.people.rights import Verb
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer, page_headers
-from liveserver.http.api.requests.authorisation import api_root, authorised, is_at_desk
+from liveserver.http.api.requests.authorisation import api_root, authorised, desk_actor_of, is_at_desk
 from liveserver.http.api.requests.preconditions import version_of
 from liveserver.http.api.requests.queries import PageQuery, query_of
 from liveserver.http.api.requests.request_body import body_of
@@ -61,12 +62,22 @@ async def read(request: Request) -> Response:
 
 
 async def edit(request: Request) -> Response:
-    """Change a live blog's own fields, and answer with its new state."""
+    """Change a live blog's own fields, and answer with its new state.
+
+    Raises NotConfirmed if a rule that asks for two persons is taken away, and the owner's last proof of identity is
+    older than `CONFIRMED_FOR`.
+    """
     actor = await authorised(request, Verb.MANAGE)
     version = version_of(request, required=True)
     patch = await body_of(request, LiveblogPatch, actor)
     parts = services(request)
-    liveblog = await parts.publisher.edit_liveblog(request.path_params["slug"], patch, actor.principal, version=version)
+    liveblog = await parts.publisher.edit_liveblog(
+        request.path_params["slug"],
+        patch,
+        actor.principal,
+        version=version,
+        check_loosening=partial(check_confirmed, desk_actor_of(request)) if is_at_desk(request) else None,
+    )
     if "embedding" in patch.model_fields_set:
         await parts.partners.changed()
     return _liveblog_answer(request, liveblog)
@@ -131,6 +142,7 @@ OPERATIONS = (
         summary="Change title, summary, status …",
         answers={200: ("As it is now", schemas.LiveblogObject)},
         problems=(*WRITING, 404, 412, 428),
+        description="Only an owner of the site, at the desk and confirmed, takes a rule out of `two_persons`.",
         verb=Verb.MANAGE,
         body=LiveblogPatch,
         example={"status": "ended"},

@@ -48,13 +48,15 @@ class Reviewer:
         self._clock = clock
 
     async def submit(self, entry: EntryRef, by: Principal, *, publish_at: datetime | None) -> Written:
-        """Hand a draft in for review. `publish_at`: the time of publication; None for as soon as it is approved.
+        """Hand a draft in for review: the version that `entry` names.
 
+        `publish_at`: the time of publication; None for as soon as it is approved.
         Raises Conflict if the entry isn't a draft. Raises InvalidInput if it has neither heading nor body, or if the
         time isn't in the future. Raises the errors of every write of an entry: NotFound, Gone, VersionConflict,
         KeyReused, Unauthorized and Forbidden.
         """
-        step = self._step(entry, by, entry.idempotency("submit", publish_at=publish_at))
+        key = entry.idempotency("submit", version=list(entry.version or ()), publish_at=publish_at)
+        step = self._step(entry, by, key)
         return await self._publisher.write(self._store.reviews.submit(step, publish_at=publish_at), by)
 
     async def approve(self, entry: EntryRef, by: Principal) -> Written:

@@ -171,7 +171,12 @@ def _listing(row: RowMapping) -> Listing:
 
 
 def edit(
-    connection: Connection, slug: str, change: Callable[[Liveblog], Liveblog], by: Principal
+    connection: Connection,
+    slug: str,
+    change: Callable[[Liveblog], Liveblog],
+    by: Principal,
+    *,
+    check_loosening: Callable[[], None] | None = None,
 ) -> tuple[Liveblog, LiveblogChanged | None]:
     """Replace the live blog's own fields by the result of `change`. Raises NotFound.
 
@@ -179,8 +184,11 @@ def edit(
     `change` returns an equal live blog, nothing is written, and the change that readers see is None. Raises Conflict
     if breaking news is scheduled, and will need two persons after the change. Raises Unauthorized or Forbidden if the
     principal `by` may not change the live blog's settings now.
+
+    A rule that asks for two persons binds those who manage the live blog. So only an owner of the site may take such a
+    rule away. `check_loosening`: is called before a rule is taken away; if it raises, nothing is written.
     """
-    permissions.confirm(connection, by, Verb.MANAGE, slug)
+    rights = permissions.confirm(connection, by, Verb.MANAGE, slug)
     liveblog_id, old = find(connection, slug, lock=True)
     new = replace(
         change(old),
@@ -193,6 +201,10 @@ def edit(
     )
     if new == old:
         return old, None
+    if set(old.two_persons) - set(new.two_persons):
+        rights.require(Verb.ADMINISTER, None)
+        if check_loosening is not None:
+            check_loosening()
     if TwoPersons.BREAKING in set(new.two_persons) - set(old.two_persons):
         _check_scheduled(connection, liveblog_id)
     seq = old.seq + 1
@@ -200,7 +212,18 @@ def edit(
     connection.execute(update(_t).where(_t.c.id == liveblog_id).values(liveblog_values(new)))
     change_times.record_liveblog(connection, liveblog_id, seq, old)
     changed = [name for name in _SETTINGS if getattr(new, name) != getattr(old, name)]
-    acts.record(connection, by, "liveblog.changed", new.updated_at, liveblog=slug, version=new.version, changed=changed)
+    rules_changed = "two_persons" in changed
+    acts.record(
+        connection,
+        by,
+        "liveblog.changed",
+        new.updated_at,
+        liveblog=slug,
+        version=new.version,
+        changed=changed,
+        two_persons=new.two_persons if rules_changed else None,
+        two_persons_before=old.two_persons if rules_changed else None,
+    )
     return new, LiveblogChanged(seq, new)
 
 

@@ -185,3 +185,24 @@ async def test_another_error_of_the_file_is_told(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(sqlite_file, "_journal_mode", journal_mode)
     with pytest.raises(sqlite3.OperationalError):
         await sqlite_file.use_write_ahead_log(parse_url(f"sqlite:///{tmp_path}/live.db"))
+
+
+def test_a_file_left_half_way_by_a_checkpoint_is_opened_with_its_log(path: Path) -> None:
+    """SQLite copies the pages of its log into the file in ascending order; here the process ended after the first."""
+    log_file = path.with_name("live.db-wal")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE texts (text)")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        before = path.stat().st_size
+        connection.execute("INSERT INTO texts VALUES (?)", ["La mer monte. " * 2_000])
+        pages = log_file.read_bytes()
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        copied = path.read_bytes()
+    path.write_bytes(copied[:before])
+    with pytest.raises(SettingsError, match="malformed"):
+        open_and_close(path)
+    log_file.write_bytes(pages)
+    open_and_close(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT length(text) FROM texts").fetchone() == (28_000,)

@@ -117,6 +117,9 @@ def users_role(
     user = _on_user(settings, name, change)
     where = "on the whole site" if liveblog is None else f"on {liveblog}"
     typer.echo(f"{user.name} is {chosen.value} {where}" if chosen else f"{user.name} has no role {where}")
+    if liveblog is None and user.memberships:
+        remaining = ", ".join(f"{slug} ({each.value})" for slug, each in user.memberships)
+        tell(f"{user.name} still has roles on single live blogs: {remaining}. Change them with --liveblog SLUG.")
 
 
 @app.command("disable")

@@ -13,7 +13,7 @@ from liveserver.domain.people.rights import Role, Verb
 from liveserver.http.api.openapi import people_schemas as schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer
-from liveserver.http.api.requests.authorisation import authorised
+from liveserver.http.api.requests.authorisation import authorised, confirmed
 from liveserver.http.api.requests.request_body import body_of
 from liveserver.http.container import services
 from liveserver.http.route_params import SLUG, USER_ID
@@ -34,14 +34,14 @@ async def listing(request: Request) -> Response:
 
 async def put(request: Request) -> Response:
     """Give a user a role on the live blog, and answer with the member."""
-    actor = await authorised(request, Verb.MANAGE)
+    actor = await confirmed(request, Verb.MANAGE)
     body = await body_of(request, RoleInput, actor)
     return await _set(request, actor, request.path_params["user_id"], body.role)
 
 
 async def add(request: Request) -> Response:
     """Find a user by name, give the user a role on the live blog, and answer with the member."""
-    actor = await authorised(request, Verb.MANAGE)
+    actor = await confirmed(request, Verb.MANAGE)
     body = await body_of(request, MemberInput, actor)
     try:
         user = await services(request).store.users.find_by_name(body.name)
@@ -52,7 +52,7 @@ async def add(request: Request) -> Response:
 
 async def remove(request: Request) -> Response:
     """Remove a user's role on the live blog."""
-    actor = await authorised(request, Verb.MANAGE)
+    actor = await confirmed(request, Verb.MANAGE)
     slug, user_id = request.path_params["slug"], request.path_params["user_id"]
     await services(request).store.users.set_membership(slug, user_id, None, actor.principal, now())
     return Response(status_code=204)
@@ -85,10 +85,12 @@ OPERATIONS = (
         summary="Make somebody a member, by name",
         answers={200: _MEMBER},
         problems=(*WRITING, 404, 409),
-        description="A member’s role raises the role on the whole site, and never lowers it.",
+        description="A member’s role raises the role on the whole site, and never lowers it. Nobody gives, changes or "
+        "takes away a role above their own.",
         verb=Verb.MANAGE,
         body=MemberInput,
         example={"name": "Ada Lovelace", "role": "editor"},
+        confirmed=True,
     ),
     Operation(
         method="PUT",
@@ -101,6 +103,7 @@ OPERATIONS = (
         verb=Verb.MANAGE,
         body=RoleInput,
         example={"role": "editor"},
+        confirmed=True,
     ),
     Operation(
         method="DELETE",
@@ -111,5 +114,6 @@ OPERATIONS = (
         answers={204: ("Only the role on the whole site counts now", None)},
         problems=(401, 403, 404, 503),
         verb=Verb.MANAGE,
+        confirmed=True,
     ),
 )

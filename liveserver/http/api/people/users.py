@@ -56,10 +56,11 @@ async def edit(request: Request) -> Response:
     change = UserChange(
         fields.get("name"), role, no_role="role" in fields and role is None, disabled=fields.get("disabled")
     )
-    user, _ = await services(request).store.users.edit(
-        request.path_params["user_id"], change, actor.principal, now(), version=version
+    parts, user_id = services(request), request.path_params["user_id"]
+    user, _ = await parts.after_commit(
+        parts.store.users.edit(user_id, change, actor.principal, now(), version=version),
+        lambda written: _logged("user.changed", written[0], changed=sorted(fields)),
     )
-    audit_log.done("user.changed", user=user.id, name=user.name, changed=sorted(fields))
     return _user_answer(request, user)
 
 
@@ -72,8 +73,11 @@ async def invite(request: Request) -> Response:
     role = body.role if body.liveblog is None else None
     user = User(new_user_id(), body.name, role, UserState.INVITED, at, at, 1, memberships)
     token, link = new_link(user.id, LinkKind.JOIN, at)
-    user = await services(request).store.users.invite(NewUser(user, token.digest, link), actor.principal)
-    audit_log.done("user.invited", user=user.id, name=user.name)
+    parts = services(request)
+    user = await parts.after_commit(
+        parts.store.users.invite(NewUser(user, token.digest, link), actor.principal),
+        lambda written: _logged("user.invited", written),
+    )
     location = f"{api_root(request)}/users/{user.id}"
     return _link_answer(request, user, link, token.token, headers={"Location": location})
 
@@ -81,12 +85,18 @@ async def invite(request: Request) -> Response:
 async def reset(request: Request) -> Response:
     """Void a user's password, passkeys and sessions. Answer with a link to set a new password or passkey."""
     actor = await confirmed(request, Verb.ADMINISTER)
-    store, user_id, at = services(request).store, request.path_params["user_id"], now()
-    invited = (await store.users.find(user_id)).state is UserState.INVITED
+    parts, user_id, at = services(request), request.path_params["user_id"], now()
+    invited = (await parts.store.users.find(user_id)).state is UserState.INVITED
     token, link = new_link(user_id, LinkKind.JOIN if invited else LinkKind.RESET, at)
-    user, _ = await store.credentials.reset(user_id, token.digest, link, actor.principal)
-    audit_log.done("user.reset", user=user.id, name=user.name)
+    user, _ = await parts.after_commit(
+        parts.store.credentials.reset(user_id, token.digest, link, actor.principal),
+        lambda written: _logged("user.reset", written[0]),
+    )
     return _link_answer(request, user, link, token.token)
+
+
+def _logged(event: str, user: User, **fields: object) -> None:
+    audit_log.done(event, user=user.id, name=user.name, **fields)
 
 
 def _user_answer(request: Request, user: User) -> Response:

@@ -43,7 +43,8 @@ async def read(request: Request) -> Response:
     statuses = tuple(EntryStatus(name) for name in query.status.split(",")) if query.status else ON_BOARD
     which = BoardFilter(statuses, query.q, actor.ref if query.mine else None)
     make = partial(_page, parts, slug, which, query)
-    body, state, next_cursor = await parts.store_queue.run(
+    queue = parts.store_queue if query.q is None else parts.search_queue
+    body, state, next_cursor = await queue.run(
         ("board", slug, which, query.limit, query.cursor), make, requester_with(request.scope, actor.ref)
     )
     headers = page_headers(request, query, next_cursor)

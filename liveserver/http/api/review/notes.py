@@ -38,8 +38,11 @@ async def create(request: Request) -> Response:
     note = Note(new_id(), by.ref, by.name, now(), body.text)
     slug, entry_id = request.path_params["slug"], request.path_params["id"]
     parts = services(request)
-    await parts.store.notes.add(slug, entry_id, note, by)
-    parts.publisher.hints.note_added(slug, entry_id, note.id, by)
+    hints = parts.publisher.hints
+    await parts.after_commit(
+        parts.store.notes.add(slug, entry_id, note, by),
+        lambda added: hints.note_added(slug, entry_id, added.id, by),
+    )
     return answer(request, resources.note_object(note), status=201, public=False)
 
 

@@ -36,10 +36,14 @@ if TYPE_CHECKING:
 
 
 async def submit(request: Request) -> Response:
-    """Hand a draft in for review, and answer with the entry."""
+    """Hand a draft in for review, and answer with the entry.
+
+    `If-Match` names the version that is handed in. Raises InvalidInput if `If-Match` is `*`.
+    """
     actor = await authorised(request, Verb.WRITE)
+    version = _version_read(request, "hand in")
     body = await body_of(request, SubmitInput, actor)
-    entry = _entry(request, version_of(request, required=False))
+    entry = _entry(request, version)
     written = await services(request).reviewer.submit(entry, actor.principal, publish_at=body.publish_at)
     return _answer(request, actor, written)
 
@@ -50,9 +54,7 @@ async def approve(request: Request) -> Response:
     `If-Match` names the version that was read. The answer is the entry. Raises InvalidInput if `If-Match` is `*`.
     """
     actor = await authorised(request, Verb.PUBLISH)
-    version = version_of(request, required=True)
-    if version is None:
-        raise InvalidInput([FieldError("If-Match", "must name the version that you approve: * is any")])
+    version = _version_read(request, "approve")
     written = await services(request).reviewer.approve(_entry(request, version), actor.principal)
     return _answer(request, actor, written)
 
@@ -106,6 +108,14 @@ async def erase(request: Request) -> Response:
     return answer(request, content, public=False)
 
 
+def _version_read(request: Request, doing: str) -> EntityVersion:
+    """Return the version in `If-Match`. Raises PreconditionRequired without one, and InvalidInput if it is `*`."""
+    version = version_of(request, required=True)
+    if version is None:
+        raise InvalidInput([FieldError("If-Match", f"must name the version that you {doing}: * is any")])
+    return version
+
+
 def _entry(request: Request, version: EntityVersion | None) -> EntryRef:
     return EntryRef(request.path_params["slug"], request.path_params["id"], version, idempotency_key_of(request))
 
@@ -128,7 +138,8 @@ OPERATIONS = (
         tag="Entries",
         summary="Hand a draft in for review",
         answers={200: ("It waits for somebody who may publish it", work_schemas.WorkObject)},
-        problems=_PROBLEMS,
+        problems=(*_PROBLEMS, 428),
+        description="`If-Match` names the version that you have read: that one is handed in.",
         verb=Verb.WRITE,
         body=SubmitInput,
         example={"publish_at": "2030-01-01T09:00:00+01:00"},

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from liveserver.domain.errors import Conflict, NotFound, check_version
 from liveserver.domain.people.principal import PrincipalKind
-from liveserver.domain.people.rights import Role, Verb
+from liveserver.domain.people.rights import Role, Verb, allowed
 from liveserver.domain.people.user import Membership, User, UserState, login_of
 from liveserver.store import tables
 from liveserver.store.chunks import chunks
@@ -39,6 +39,9 @@ USERS_MAX = 5_000
 """The greatest number of users, disabled ones included."""
 MEMBERSHIPS_MAX = 200
 """The greatest number of memberships of a user. All are read with each request of the user."""
+MEMBERSHIPS_OF_OWNERS = 50
+"""The number of a user's memberships, among MEMBERSHIPS_MAX, that only owners of the site can give. An editor opens any
+number of live blogs, and adds anybody to them: without these, one could keep a colleague out of all others."""
 MEMBERS_MAX = 500
 """The greatest number of members of a live blog. They are listed on one page."""
 
@@ -272,10 +275,12 @@ def set_membership(
     """Give a user a role on a live blog (None: take it away), and return the user.
 
     Raises NotFound if there is no such user or live blog, or if there is no membership to take away. Raises Conflict
-    if the user would have more than MEMBERSHIPS_MAX memberships, or the live blog more than MEMBERS_MAX members.
+    if the user would have more than MEMBERSHIPS_MAX memberships (less MEMBERSHIPS_OF_OWNERS, if `by` isn't an owner of
+    the site), or the live blog more than MEMBERS_MAX members. Raises Unauthorized, or Forbidden, also if `by` would
+    give or take a role above their own.
     """
     lock_users(connection, by.id, user_id)
-    permissions.confirm(connection, by, Verb.MANAGE, slug)
+    rights = permissions.confirm(connection, by, Verb.MANAGE, slug)
     blog = liveblogs.find(connection, slug)
     user = _find(connection, user_id)
     one = (_members.c.user_id == user_id) & (_members.c.liveblog_id == blog.id)
@@ -284,14 +289,20 @@ def set_membership(
         raise NotFound(f"{user.name} has no membership of {slug}")
     if role == present:
         return find(connection, user_id)
+    for changed in (role, None if present is None else Role(present)):
+        if changed is not None:
+            rights.check_gives(changed)
     if role is None:
         connection.execute(delete(_members).where(one))
     elif present is not None:
         connection.execute(update(_members).where(one).values(role=role))
     else:
         count = select(func.count()).select_from(_members).where(_members.c.user_id == user_id)
-        if connection.execute(count).scalar_one() >= MEMBERSHIPS_MAX:
+        memberships = connection.execute(count).scalar_one()
+        if memberships >= MEMBERSHIPS_MAX:
             raise Conflict(f"{user.name} has {MEMBERSHIPS_MAX} memberships, as many as there may be")
+        if memberships >= MEMBERSHIPS_MAX - MEMBERSHIPS_OF_OWNERS and not allowed(rights, Verb.ADMINISTER, None):
+            raise Conflict(f"{user.name} has {memberships} memberships: only an owner of the site gives more")
         _check_members(connection, slug, blog.id)
         connection.execute(insert(_members).values(user_id=user_id, liveblog_id=blog.id, role=role))
     acts.record(

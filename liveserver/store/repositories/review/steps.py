@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from liveserver.domain.errors import check_history, check_version
-from liveserver.domain.people.review import approved, check_approver, returned, submitted
+from liveserver.domain.people.review import OUTGOING, approved, check_approver, returned, submitted
 from liveserver.domain.people.rights import Verb
 from liveserver.store import tables
 from liveserver.store.repositories import entries, liveblogs
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from liveserver.store.repositories.idempotency import Idempotency
 
 _r = tables.revisions
+_before = tables.revisions.alias("before")
+
+_WRITING: tuple[Action, ...] = ("created", "edited", "submitted", "published")
+"""The kinds of changes that make a principal one of the entry's hands (`_hands`). The others don't change the text:
+somebody who returned an entry with a reason may approve it later."""
 
 
 class Step(NamedTuple):
@@ -64,9 +69,7 @@ def approve(connection: Connection, step: Step) -> Written:
     """
 
     def check(liveblog: Liveblog, entry: Entry) -> None:
-        since = entry.review.version if entry.review else 1
-        query = select(_r.c.principal).where(_r.c.entry_id == entry.id, _r.c.version >= since)
-        check_approver(liveblog, entry, step.by, set(connection.execute(query).scalars()))
+        check_approver(liveblog, entry, step.by, _hands(connection, entry.id))
 
     return _take(
         connection,
@@ -123,6 +126,29 @@ def _take(
         action=action,
         check=None if check is None else partial(_checked, check, old),
     )
+
+
+def _hands(connection: Connection, entry_id: str) -> set[str | None]:
+    """Return the principals (`Principal.ref`) that wrote or handed in a version since the entry was last outgoing.
+
+    Only the versions after its last withdrawal count, if it was published or scheduled before that withdrawal.
+    Otherwise all versions count. None stands for the author of a version that an earlier release wrote.
+    """
+    # Only the versions right before a withdrawal are looked at, as a version may be long.
+    left = select(func.coalesce(func.max(_r.c.version), 0)).where(
+        _r.c.entry_id == entry_id,
+        _r.c.action == "withdrawn",
+        select(_before.c.version)
+        .where(
+            _before.c.entry_id == entry_id,
+            _before.c.version == _r.c.version - 1,
+            _before.c.entry["status"].as_string().in_([status.value for status in OUTGOING]),
+        )
+        .exists(),
+    )
+    last = connection.execute(left).scalar_one()
+    query = select(_r.c.principal).where(_r.c.entry_id == entry_id, _r.c.version > last, _r.c.action.in_(_WRITING))
+    return set(connection.execute(query.distinct()).scalars())
 
 
 def _checked(check: Callable[[Liveblog, Entry], None], old: Entry, liveblog: Liveblog) -> None:

@@ -506,6 +506,7 @@ async def test_a_user_confirms_by_signing_in_at_the_provider_anew(desk: Desk) ->
         ("\x1b[31m", "[31m"),
         ("é" * 200, "é" * 75),
         ("ﷺ" * 75, "user"),
+        ("Ada\u200b \u202eLovelace\u3164", "Ada Lovelace"),
     ],
 )
 def test_a_name_is_made_fit(told: str, name: str) -> None:

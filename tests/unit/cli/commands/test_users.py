@@ -141,6 +141,11 @@ def test_roles(desk: Desk) -> None:
         (("none", "--liveblog", "match"), "Ada has no role on match"),
     ):
         assert desk.run("role", "ada", *arguments).stdout == f"{said}\n"
+    desk.run("role", "Ada", "owner", "--liveblog", "match")
+    lowered = desk.run("role", "Ada", "viewer")
+    assert lowered.stdout == "Ada is viewer on the whole site\n"
+    assert "Ada still has roles on single live blogs: match (owner)." in lowered.stderr
+    assert desk.run("role", "Ada", "none", "--liveblog", "match").stderr == ""
     assert desk.run("role", "Ada", "boss").exit_code == 2
     with pytest.raises(NotFound):
         desk.run("role", "Eve", "editor")

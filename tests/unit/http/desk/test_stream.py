@@ -197,11 +197,16 @@ async def test_a_takedown_is_told_as_it_goes_on(live_site: LiveSite) -> None:
 
 
 async def test_notes_are_hinted_at(live_site: LiveSite) -> None:
-    ada = await signed_in(live_site.parts.store, "Ada")
+    """To everybody who is at work there; without their text."""
+    ada, entry = await signed_in(live_site.parts.store, "Ada"), await live_site.publish()
+    client = await live_site.client()
+    client.headers.update(ada.headers(BASE))
     async with at_desk(live_site, ada) as stream:
         await stream.next()
-        live_site.parts.publisher.hints.note_added(SLUG, ENTRY, "n1", NEWSROOM)
-        assert (await stream.until("note"))["note"] == "n1"
+        added = await client.post(f"/desk{ENTRIES}/{entry['id']}/notes", json={"text": "Deux sources ?"})
+        hint = await stream.until("note")
+        assert (hint["id"], hint["note"]) == (entry["id"], added.json()["id"])
+        assert "sources" not in str(hint)
 
 
 # Who gets it

@@ -10,6 +10,7 @@ from liveserver.domain.errors import Unauthorized
 from liveserver.domain.people.rights import Role
 from liveserver.domain.people.user import Membership
 from tests.support.api.desk import DESK, HERE, PASSWORD, browser, seat
+from tests.support.api.review_desk import at_desk
 from tests.support.api.site import BASE, ENTRIES, SLUG, bad_fields, problem
 
 if TYPE_CHECKING:
@@ -55,6 +56,31 @@ async def test_bad_invitations_name_every_bad_field(site: Site) -> None:
     assert set(bad_fields(long)) == {"/name"}
     problem(await olive.post(f"{DESK}/invitations", json={"name": "OLIVE", "role": "viewer"}), 409)
     problem(await olive.post(f"{DESK}/invitations", json={"name": "Ada", "role": "viewer", "liveblog": "non"}), 404)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("T\u200b2", "\u202eT2", "T\u00ad2", "T2\u3164", "T\U000e00012", "\u200b", "T\u20662\u2069", "\u2800"),
+        *("T\u034f2", "T\ufe0f2", "T\u20282", "T\ue0002"),
+    ],
+)
+async def test_a_name_has_nothing_that_cannot_be_seen(site: Site, name: str) -> None:
+    """Neither a new one nor a changed one: it would look like somebody else's."""
+    _, olive = await seat(site, "Olive")
+    ada, _ = await seat(site, "Ada", Role.REPORTER)
+    for answer in (
+        await olive.post(f"{DESK}/invitations", json={"name": name, "role": "viewer"}),
+        await olive.patch(f"{DESK}/users/{ada.id}", json={"name": name}, headers={"If-Match": "*"}),
+    ):
+        assert "can't be seen (U+" in bad_fields(answer)["/name"]
+
+
+async def test_names_of_the_world(site: Site) -> None:
+    """Letters with marks, scripts that run from right to left, other spaces, and emoji are fine."""
+    _, olive = await seat(site, "Olive")
+    for name in ("Zoé d’Été", "نجيب محفوظ", "नरेंद्र", "Ada\u00a0L.", "李 明", "Ada 🦊"):
+        await invited(olive, name=name, role="viewer")
 
 
 async def test_users_are_listed_in_pages(site: Site) -> None:
@@ -132,6 +158,19 @@ async def test_members_are_managed_by_whoever_manages_the_live_blog(site: Site) 
         "/name": "is no user's name"
     }
     problem(await manager.put(f"{MEMBERS}/u_000000000000", json={"role": "viewer"}), 404)
+
+
+async def test_members_are_changed_with_a_proof_alone(site: Site) -> None:
+    """As roles on the whole site are; to read them needs none."""
+    late = await at_desk(site, "Late", Role.OWNER, confirmed=False)
+    ada, _ = await seat(site, "Ada", Role.REPORTER)
+    for refused in (
+        await late.post(MEMBERS, json={"name": "Ada", "role": "viewer"}),
+        await late.put(f"{MEMBERS}/{ada.id}", json={"role": "viewer"}),
+        await late.delete(f"{MEMBERS}/{ada.id}"),
+    ):
+        assert problem(refused, 403)["type"] == "urn:liveserver:problem:not-confirmed"
+    assert (await late.get(MEMBERS)).json()["items"] == []
 
 
 async def test_a_key_is_shown_once_and_works_until_it_is_revoked(site: Site) -> None:

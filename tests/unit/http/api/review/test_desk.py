@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
@@ -12,9 +13,10 @@ from liveserver.domain.ids import now
 from liveserver.domain.people.rights import Role
 from liveserver.http.api.review.preview import PLACEHOLDER
 from tests.support.api.review_desk import DESK, DESK_ENTRIES, at_desk
-from tests.support.api.site import ENTRIES, SLUG, bad_fields, problem
+from tests.support.api.site import ENTRIES, SLUG, bad_fields, problem, settled
 
 if TYPE_CHECKING:
+    from liveserver.store.repositories.review.board import BoardFilter, BoardPage
     from tests.support.api.site import Site
 
 
@@ -88,11 +90,41 @@ async def test_the_board(site: Site) -> None:
     await ada.post(f"{DESK_ENTRIES}/{draft['id']}/notes", json={"text": "x"})
     second = await viewer.get(board, headers=etag)
     assert (second.status_code, second.json()["items"][0]["notes"]) == (200, 1)
-    await ada.post(f"{DESK_ENTRIES}/{draft['id']}/submit", json={})
+    await ada.post(f"{DESK_ENTRIES}/{draft['id']}/submit", json={}, headers={"If-Match": '"1"'})
     assert (await viewer.get(board, headers={"If-None-Match": second.headers["etag"]})).status_code == 200
     one = await viewer.get(board, params={"limit": 1})
     assert 'rel="next"' in one.headers["link"]
     assert (await site.reader.get(board)).status_code == 401
+
+
+async def test_searches_hold_up_nobody_who_reads(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is under way at a time, whoever asks; boards without a search, and readers, don't wait for it."""
+    await site.publish()
+    ada, bob = await at_desk(site, "Ada"), await at_desk(site, "Bob")
+    boards, began, over = site.parts.store.board, [], asyncio.Event()
+    page = boards.page
+
+    async def slow(slug: str, which: BoardFilter, **rest: Any) -> BoardPage:
+        if which.text is not None:
+            began.append(which.text)
+            await over.wait()
+        return await page(slug, which, **rest)
+
+    monkeypatch.setattr(boards, "page", slow)
+    searches = [
+        asyncio.create_task(client.get(f"{DESK}/board", params={"q": text}))
+        for client, text in ((ada, "mer"), (bob, "vent"))
+    ]
+
+    async def waits() -> bool:
+        return site.parts.search_queue.waiting == 1
+
+    await settled(waits)
+    assert (await bob.get(f"{DESK}/board")).status_code == 200
+    assert (await site.reader.get(ENTRIES, params={"limit": 7})).status_code == 200
+    assert len(began) == 1
+    over.set()
+    assert [answer.status_code for answer in await asyncio.gather(*searches)] == [200] * 2
 
 
 @pytest.mark.parametrize(

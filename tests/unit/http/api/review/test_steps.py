@@ -32,7 +32,7 @@ async def test_a_review_at_the_desk(site: Site) -> None:
     entry = await drafted(reporter)
     address = f"{DESK_ENTRIES}/{entry['id']}"
     assert entry["review"] is None
-    waiting = (await reporter.post(f"{address}/submit", json={})).json()
+    waiting = (await reporter.post(f"{address}/submit", json={}, headers={"If-Match": '"1"'})).json()
     assert (waiting["status"], waiting["review"]["name"], waiting["review"]["action"]) == ("review", "Ada", "publish")
     problem(await reporter.post(f"{address}/approve", headers={"If-Match": '"2"'}), 403)
     returned = (await editor.post(f"{address}/return", json={"reason": "Qui le dit ?"})).json()
@@ -40,7 +40,11 @@ async def test_a_review_at_the_desk(site: Site) -> None:
     assert "Qui le dit" in (await reporter.get(address)).text
     assert (await site.reader.get(f"{ENTRIES}/{entry['id']}")).status_code == 404
     later = (now() + timedelta(hours=1)).isoformat()
-    waiting = (await reporter.post(f"{address}/submit", json={"publish_at": later})).json()
+    problem(await reporter.post(f"{address}/submit", json={}), 428)
+    assert "If-Match" in bad_fields(await reporter.post(f"{address}/submit", json={}, headers={"If-Match": "*"}))
+    problem(await reporter.post(f"{address}/submit", json={}, headers={"If-Match": '"2"'}), 412)
+    waiting = await reporter.post(f"{address}/submit", json={"publish_at": later}, headers={"If-Match": '"3"'})
+    waiting = waiting.json()
     approved = await editor.post(f"{address}/approve", headers={"If-Match": f'"{waiting["version"]}"'})
     assert (approved.json()["status"], approved.json()["review"]) == ("scheduled", None)
     assert (await site.position()).endswith("-0")
@@ -50,7 +54,7 @@ async def test_a_review_by_a_key(site: Site) -> None:
     """The very version that was read is published; another is 412, with the current entry."""
     entry = await drafted(site.editor, ENTRIES)
     address = f"{ENTRIES}/{entry['id']}"
-    await site.editor.post(f"{address}/submit", json={})
+    await site.editor.post(f"{address}/submit", json={}, headers={"If-Match": '"1"'})
     problem(await site.editor.post(f"{address}/approve"), 428)
     assert "If-Match" in bad_fields(await site.editor.post(f"{address}/approve", headers={"If-Match": "*"}))
     edited = await site.editor.patch(address, json={"body": "<p>Autre.</p>"}, headers={"If-Match": '"2"'})
@@ -67,7 +71,7 @@ async def test_a_review_by_a_key(site: Site) -> None:
 async def test_what_waits_is_listed_for_editors_alone(site: Site) -> None:
     """Among their lists, by its status; readers have neither."""
     entry = await drafted(site.editor, ENTRIES)
-    await site.editor.post(f"{ENTRIES}/{entry['id']}/submit", json={})
+    await site.editor.post(f"{ENTRIES}/{entry['id']}/submit", json={}, headers={"If-Match": '"1"'})
     for params in ({}, {"status": "review"}):
         items = (await site.editor.get(ENTRIES, params=params)).json()["items"]
         assert [item["status"] for item in items] == ["review"]
@@ -108,7 +112,7 @@ async def test_a_draft_may_be_empty(site: Site) -> None:
     entry = (await site.editor.post(ENTRIES, json={"status": "draft"})).json()
     address = f"{ENTRIES}/{entry['id']}"
     assert entry["body"] == ""
-    assert "/body" in bad_fields(await site.editor.post(f"{address}/submit", json={}))
+    assert "/body" in bad_fields(await site.editor.post(f"{address}/submit", json={}, headers={"If-Match": '"1"'}))
     for body in ({}, {"body": " "}, {"body": "<p> </p>"}, {"heading": "Flash", "body": "<script>x</script>"}):
         assert "/body" in bad_fields(await site.editor.post(ENTRIES, json=body))
     published = {"status": "published"}
@@ -143,9 +147,24 @@ async def test_two_persons_for_breaking_news(site: Site) -> None:
     assert "submit the entry" in refused["detail"]
     entry = await drafted(ada, breaking=True)
     address = f"{DESK_ENTRIES}/{entry['id']}"
-    await ada.post(f"{address}/submit", json={})
+    await ada.post(f"{address}/submit", json={}, headers={"If-Match": '"1"'})
     problem(await ada.post(f"{address}/approve", headers={"If-Match": '"2"'}), 409)
     problem(await site.editor.post(f"{ENTRIES}/{entry['id']}/approve", headers={"If-Match": '"2"'}), 409)
     assert (await bob.post(f"{address}/approve", headers={"If-Match": '"2"'})).json()["status"] == "published"
     unknown = await site.editor.patch(LIVEBLOG, json={"two_persons": ["lunch"]}, headers={"If-Match": "*"})
     assert "/two_persons/0" in bad_fields(unknown)
+
+
+async def test_a_rule_for_two_persons_is_taken_away_by_a_confirmed_owner_alone(site: Site) -> None:
+    """No key; an editor is refused as such. Other fields, and further rules, need no proof."""
+    late = await at_desk(site, "Late", Role.OWNER, confirmed=False)
+    ada, bob = await at_desk(site, "Ada", Role.OWNER), await at_desk(site, "Bob")
+    any_version = {"If-Match": "*"}
+    assert (await late.patch(DESK, json={"two_persons": ["takedowns"]}, headers=any_version)).status_code == 200
+    problem(await site.editor.patch(LIVEBLOG, json={"two_persons": []}, headers=any_version), 403)
+    refused = problem(await late.patch(DESK, json={"two_persons": ["breaking"]}, headers=any_version), 403)
+    assert refused["type"] == "urn:liveserver:problem:not-confirmed"
+    problem(await bob.patch(DESK, json={"two_persons": []}, headers=any_version), 403)
+    same = {"two_persons": ["takedowns"], "title": "Marées"}
+    assert (await late.patch(DESK, json=same, headers=any_version)).status_code == 200
+    assert (await ada.patch(DESK, json={"two_persons": []}, headers=any_version)).json()["two_persons"] == []
