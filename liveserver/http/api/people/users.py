@@ -19,7 +19,7 @@ from liveserver.http.api.requests.request_body import body_of
 from liveserver.http.container import services
 from liveserver.http.responses.entity_tags import version_tag
 from liveserver.http.route_params import USER_ID
-from liveserver.protocol.json_encoding import timestamp
+from liveserver.protocol.json_encoding import dumps, timestamp
 from liveserver.protocol.people import user_object
 from liveserver.store.repositories.people.users import NewUser, UserChange
 from liveserver.utils import audit_log
@@ -100,7 +100,9 @@ def _logged(event: str, user: User, **fields: object) -> None:
 
 
 def _user_answer(request: Request, user: User) -> Response:
-    return answer(request, user_object(user), etag=version_tag(user.entity_version), public=False)
+    # Memberships and the state can change while the version stays the same.
+    body = dumps(user_object(user))
+    return answer(request, body, etag=version_tag(user.entity_version, body), public=False)
 
 
 def _link_answer(
@@ -130,9 +132,10 @@ OPERATIONS = (
         endpoint=read,
         tag="People",
         summary="Read a user",
-        answers={200: ("The user; `ETag` is the version", schemas.UserObject)},
+        answers={200: ("The user; `ETag` is the version, and changes with the memberships", schemas.UserObject)},
         problems=(401, 403, 404, 503),
         verb=Verb.ADMINISTER,
+        headers=("If-None-Match",),
     ),
     Operation(
         method="PATCH",

@@ -58,6 +58,24 @@ async def test_bad_invitations_name_every_bad_field(site: Site) -> None:
     problem(await olive.post(f"{DESK}/invitations", json={"name": "Ada", "role": "viewer", "liveblog": "non"}), 404)
 
 
+async def test_the_tag_of_a_user_changes_with_the_memberships(site: Site) -> None:
+    """Which give no new version; the tag is good for an edit, too."""
+    _, olive = await seat(site, "Olive")
+    ada, _ = await seat(site, "Ada", Role.REPORTER)
+    path = f"{DESK}/users/{ada.id}"
+    tag = (await olive.get(path)).headers["etag"]
+    assert (await olive.get(path, headers={"If-None-Match": tag})).status_code == 304
+    await olive.put(f"{MEMBERS}/{ada.id}", json={"role": "editor"})
+    now_member = await olive.get(path, headers={"If-None-Match": tag})
+    assert now_member.status_code == 200
+    assert now_member.json()["memberships"] == [{"liveblog": SLUG, "role": "editor"}]
+    changed = await olive.patch(path, json={"name": "Ada L."}, headers={"If-Match": now_member.headers["etag"]})
+    assert changed.status_code == 200
+    described = (await olive.get("/openapi.json")).json()["paths"]
+    [operation] = [item["get"] for key, item in described.items() if key.endswith("/users/{user_id}")]
+    assert "304" in operation["responses"]
+
+
 @pytest.mark.parametrize(
     "name",
     [
