@@ -22,7 +22,7 @@ from uvicorn.server import ServerState
 from liveserver.server import connection_capacity, process, uvicorn_server
 from liveserver.server.connection_capacity import UNLIMITED
 from liveserver.utils import heap
-from liveserver.utils.limits.refusals import Reason, refusals
+from liveserver.utils.limits.refusals import LogInterval, Reason, refusals
 from tests.support.viewers import PATIENCE
 from tests.support.websocket_peer import Transport
 
@@ -113,7 +113,7 @@ async def test_what_can_not_be_accepted_is_a_line_in_a_while(
     number: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As the event loops tell of it, again and again."""
-    monkeypatch.setattr(refusals, "_silences", {})
+    monkeypatch.setattr(refusals, "_lines", {reason: LogInterval() for reason in Reason})
     before = refusals.counts[Reason.TOO_MANY_CONNECTIONS]
     context = {"message": "socket.accept() out of system resource", "exception": OSError(number, os.strerror(number))}
     with capture_logs() as lines:

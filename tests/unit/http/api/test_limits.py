@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from liveserver.access.request_limits import ASKED, REFUSALS, REFUSALS_AT_ONCE, WRITTEN
 from liveserver.domain.errors import StoreUnavailable
 from liveserver.realtime.transport.scope_extension import EXTENSION
-from liveserver.utils.limits.refusals import Reason, refusals
+from liveserver.utils.limits.refusals import LogInterval, Reason, refusals
 from tests.support.api.site import ENTRIES, LIVEBLOG, SLUG, problem, started
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def since() -> Callable[[Reason], int]:
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """The lines that are logged; every refusal is."""
     monkeypatch.setattr("liveserver.utils.limits.refusals.INTERVAL", 0.0)
-    monkeypatch.setattr(refusals, "_silences", {})
+    monkeypatch.setattr(refusals, "_lines", {reason: LogInterval() for reason in Reason})
     with capture_logs() as logged:
         yield logged
 
