@@ -207,7 +207,7 @@ class SignIn:
         """
         principal = actor.actor.principal
         await self._check_password(principal.name, old, client)
-        check_new(new, principal.name)
+        check_new(new, principal.name, present=old)
         hashed = await self.passwords.hash(new)
         await self._store.credentials.change(principal, Credential(password=hashed), now())
 

@@ -127,9 +127,13 @@ class DeskPages:
         """Return the page on which a user proves once more who they are. `error`: why the last try failed."""
         return self._page("confirm.html", language, view=view, user=view.user, error=error)
 
-    def link(self, language: str, *, error: Message | None = None) -> str:
-        """Return the page with the field into which users paste their link for joining."""
-        return self._page("link.html", language, error=error, user=None)
+    def link(self, language: str, *, user: User | None = None, error: Message | None = None) -> str:
+        """Return the page with the field into which users paste their link for joining.
+
+        `user`: the user who is signed in, and sees the ways to the desk and to the account; None for nobody, who sees
+        the way to the page for signing in.
+        """
+        return self._page("link.html", language, error=error, user=user)
 
     def join(self, language: str, kind: LinkKind, joining: User, token: str, *, error: Message | None = None) -> str:
         """Return the page on which the owner of a link sets a password, or chooses another way of signing in.
@@ -181,6 +185,7 @@ class DeskPages:
             assets=self.assets,
             desk=self.pages.urls.desk_path,
             base=self.pages.urls.desk_path.removesuffix("/desk"),
+            host=self.pages.urls.host,
             site_name=self.pages.entries.site_name,
             text_direction=text_direction,
             lengths=self.lengths,
