@@ -50,7 +50,7 @@ async def approve(request: Request) -> Response:
     `If-Match` names the version that was read. The answer is the entry. Raises InvalidInput if `If-Match` is `*`.
     """
     actor = await authorised(request, Verb.PUBLISH)
-    version = version_of(request, required=True)
+    version = version_of(request, required=True, or_any=False)
     if version is None:
         raise InvalidInput([FieldError("If-Match", "must name the version that you approve: * is any")])
     written = await services(request).reviewer.approve(_entry(request, version), actor.principal)
