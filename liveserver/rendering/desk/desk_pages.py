@@ -7,6 +7,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liveserver.content.translations import text_direction, texts_for
+from liveserver.domain.people.rights import VERBS_OF_ROLE, Verb
 from liveserver.rendering.assets import Assets
 from liveserver.rendering.desk.browser_names import browser_name
 
@@ -164,7 +165,14 @@ class DeskPages:
             (liveblog, self.pages.urls.liveblog(liveblog.slug), memberships.get(liveblog.slug))
             for liveblog in view.liveblogs
         ]
-        return self._page("home.html", language, user=view.user, liveblogs=liveblogs, next_cursor=view.next_cursor)
+        return self._page(
+            "home.html",
+            language,
+            user=view.user,
+            liveblogs=liveblogs,
+            opens=view.user.role is not None and Verb.OPEN in VERBS_OF_ROLE[view.user.role],
+            next_cursor=view.next_cursor,
+        )
 
     def refused(self, language: str, name: str) -> str:
         """Return the page for a request that isn't served. `name`: `refused` or `too_large`; it selects the texts."""
