@@ -15,6 +15,7 @@ from liveserver.domain.ids import EntityVersion
 from liveserver.domain.media import Media
 from liveserver.domain.partner import Partner
 from liveserver.domain.people.user import User
+from liveserver.http.api.requests.authorisation import is_at_desk
 from liveserver.http.container import services
 from liveserver.http.rejections import waiting
 from liveserver.http.responses.entity_tags import version_tag
@@ -153,7 +154,8 @@ async def _current(
         return user_object(current), version_tag(current.entity_version)
     liveblog = await parts.store.liveblogs.find(request.path_params["slug"])
     if isinstance(current, Entry):
-        content = parts.presenter.entry(liveblog, current)
+        # As a GET of the entry answers: at the desk, with its review.
+        content = (parts.presenter.work if is_at_desk(request) else parts.presenter.entry)(liveblog, current)
         return content, version_tag(EntityVersion(current.version, liveblog.epoch), json_encoding.dumps(content))
     return parts.presenter.liveblog(liveblog), version_tag(liveblog.entity_version)
 

@@ -28,6 +28,7 @@ from liveserver.domain.liveblog import LiveblogStatus
 from liveserver.store import ApiKey, Idempotency, ReachLink, Store, Written
 from liveserver.store.cursors import SortKey
 from liveserver.store.repositories import entries
+from liveserver.store.repositories.people.acts import ActFilter
 from tests.support.principals import NEWSROOM, key_principal, named
 from tests.support.store_samples import (
     NOON,
@@ -315,13 +316,26 @@ async def test_revisions(store: Store) -> None:
     ).entry
     deleted = (await store.entries.delete("match", created.id, fine, by=named("ada"), at=at(3))).entry
     revisions, _ = await store.entries.revisions("match", created.id)
-    assert [(r.version, r.at, r.actor, r.action) for r in revisions] == [
-        (1, NOON, "ada", "created"),
-        (2, at(1), "bob", "edited"),
-        (3, at(2), "clock", "published"),
-        (4, at(3), "ada", "deleted"),
+    assert [(r.version, r.actor, r.action) for r in revisions] == [
+        (1, "ada", "created"),
+        (2, "bob", "edited"),
+        (3, "clock", "published"),
+        (4, "ada", "deleted"),
     ]
     assert [r.entry for r in revisions] == [created, edited, published, deleted]
+
+
+async def test_the_log_has_the_time_of_the_write(store: Store) -> None:
+    """So does the revision, also of an edit that readers aren't told as one: `updated_at` stays then."""
+    created = (await store.entries.create("match", an_entry(at(1)), by=NEWSROOM)).entry
+    begun = now()
+    edit = store.entries.edit("match", created.id, lambda entry: replace(entry, tags=("goal",)), by=NEWSROOM)
+    assert (await edit).entry.updated_at == at(1)
+    ended = now()
+    [_, revision], _ = await store.entries.revisions("match", created.id)
+    assert begun <= revision.at <= ended
+    [act], _ = await store.acts.page(ActFilter(entry_id=created.id, action="entry.edited", since=begun), limit=9)
+    assert act.at == revision.at
 
 
 async def test_pages_of_revisions(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

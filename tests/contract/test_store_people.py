@@ -162,7 +162,7 @@ async def test_the_roles_on_a_live_blog(store: Store) -> None:
     await store.liveblogs.create(a_liveblog("vote"), NEWSROOM)
     freelance = await joined(store, "Free", None, Membership("match", Role.EDITOR))
     await _write(store, freelance)
-    with pytest.raises(Forbidden, match="has no role here"):
+    with pytest.raises(Forbidden, match="has no role"):
         await store.entries.create("vote", an_entry(), by=freelance)
     with pytest.raises(Forbidden):
         await store.liveblogs.create(a_liveblog("own"), freelance)

@@ -16,6 +16,7 @@ from pwdlib import PasswordHash
 from pwdlib.exceptions import PwdlibError
 from pwdlib.hashers.argon2 import Argon2Hasher
 
+from liveserver.access.people.common_passwords import is_common
 from liveserver.domain.errors import Busy, FieldError, InvalidInput
 from liveserver.domain.people.user import login_of
 from liveserver.utils.limits.refusals import Reason, refusals
@@ -49,13 +50,9 @@ USERS_MAX = 20
 MEMORY = 46 * 1024
 """The memory that hashing takes, in KiB: the first choice in OWASP's Password Storage Cheat Sheet."""
 
-_COMMON = frozenset(
-    {"1234567890", "azertyuiop", "qwertyuiop", "motdepasse", "password12", "passwort12", "liveserver", "0123456789"}
-)
-
 
 class BadPassword(InvalidInput):
-    """The new password is too easy to guess, or too long. `reason` names the rule: `length`, `guessable` or `name`."""
+    """The new password isn't allowed. `reason` names the rule: `length`, `guessable`, `name` or `same`."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__([FieldError("/password", detail)])
@@ -70,12 +67,17 @@ def normalised(password: str) -> str:
     return unicodedata.normalize("NFC", password)
 
 
-def check_new(password: str, name: str) -> None:
-    """Raise BadPassword if a new password is too easy to guess, or too long. `name`: the user's name."""
+def check_new(password: str, name: str, *, present: str | None = None) -> None:
+    """Raise BadPassword if a new password is too easy to guess, or too long, or if it is the present one.
+
+    `name`: the user's name. `present`: the user's present password; None for a user who has none, or has lost it.
+    """
     password = normalised(password)
+    if present is not None and password == normalised(present):
+        raise BadPassword("same", "must not be the present one")
     if not LENGTH_MIN <= len(password) <= LENGTH_MAX:
         raise BadPassword("length", f"must have {LENGTH_MIN} to {LENGTH_MAX} characters: a sentence is a good one")
-    if len(set(password)) < DISTINCT_MIN or password.casefold() in _COMMON:
+    if len(set(password)) < DISTINCT_MIN or is_common(password):
         raise BadPassword("guessable", "is too easy to guess")
     if login_of(name) in login_of(password) and len(password) < 2 * len(name):
         raise BadPassword("name", "must not be the name")

@@ -237,7 +237,7 @@ class SignIn:
         principal = actor.actor.principal
         with self.passwords.place_of_user(principal.id) as place:
             proof = await self._check_own_password(principal, old, client, place)
-            check_new(new, principal.name)
+            check_new(new, principal.name, present=old)
             hashed = await place.hash(new)
         with _outdated_is_wrong():
             await self._store.credentials.change(principal, Credential(password=hashed), now(), proof=proof)

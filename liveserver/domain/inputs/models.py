@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationInfo,
@@ -182,10 +183,17 @@ class ReturnInput(Input):
     reason: Reason = Field(description="Why; the author and the newsroom see it")
 
 
+def _true(value: object) -> object:
+    """Return `value`. Raises ValueError, in JSON's words, if it isn't `true`."""
+    if value is not True:
+        raise ValueError("must be true")
+    return value
+
+
 class EraseInput(Input):
     """An entry is erased: its text is emptied in the database, too."""
 
-    confirm: Literal[True] = Field(description="Nobody can bring the text back")
+    confirm: Annotated[Literal[True], BeforeValidator(_true)] = Field(description="Nobody can bring the text back")
 
 
 class NoteInput(Input):

@@ -177,16 +177,23 @@ class UserRights(NamedTuple):
             return
         if verb is Verb.MANAGE and self.opened and slug is not None and Role.EDITOR in held:
             return
+        where = "on the whole site" if slug is None and not anywhere else "here"
         if not held:
-            raise Forbidden(f"{self.name} has no role here")
+            raise Forbidden(f"{self.name} has no role {where}: {_needed(verb)}")
         role = max(held, key=lambda held_role: held_role.rank)
-        raise Forbidden(f"{self.name} is {_WITH_ARTICLE[role]} here, which doesn't allow this")
+        raise Forbidden(f"{self.name} is {_WITH_ARTICLE[role]} {where}: {_needed(verb)}")
 
     def check_gives(self, role: Role) -> None:
         """Raise Forbidden if the role is above the user's own on the live blog for which the rights were read."""
         own = max((held.rank for held in (self.role, self.membership) if held is not None), default=-1)
         if role.rank > own:
             raise Forbidden(f"nobody gives or takes a role above their own: {role} is above {self.name}'s")
+
+
+def _needed(verb: Verb) -> str:
+    """Return a text that names the verb which an act needs, and the least role that allows the verb."""
+    least = min((role for role in Role if verb in VERBS_OF_ROLE[role]), key=lambda role: role.rank)
+    return f"this needs the verb “{verb}”, which {_WITH_ARTICLE[least]} has"
 
 
 _WITH_ARTICLE = {Role.VIEWER: "a viewer", Role.REPORTER: "a reporter", Role.EDITOR: "an editor", Role.OWNER: "an owner"}

@@ -45,6 +45,7 @@ from liveserver.http.desk.pages.answers import (
 )
 from liveserver.http.desk.pages.destination import ACCOUNT, CONFIRMED, HOME, destination, when_confirmed
 from liveserver.http.desk.pages.form import form_of
+from liveserver.http.desk.pages.routes import form_alone
 from liveserver.http.desk.state_cookie import StateCookie
 from liveserver.http.problems import KINDS
 from liveserver.http.rejections import refused
@@ -174,7 +175,7 @@ def _told(request: Request, error: LiveserverError, back: str) -> Response:
 
 
 PROVIDER_ROUTES = [
-    Route("/desk/signin/provider", depart, methods=["POST"]),
+    form_alone("/desk/signin/provider", depart, SIGN_IN),
     Route(CALLBACK, arrive),
 ]
 """The routes for signing in by the provider."""

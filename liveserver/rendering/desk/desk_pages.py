@@ -7,6 +7,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liveserver.content.translations import text_direction, texts_for
+from liveserver.domain.people.rights import VERBS_OF_ROLE, Verb
 from liveserver.rendering.assets import Assets
 from liveserver.rendering.desk.browser_names import browser_name
 
@@ -127,9 +128,13 @@ class DeskPages:
         """Return the page on which a user proves once more who they are. `error`: why the last try failed."""
         return self._page("confirm.html", language, view=view, user=view.user, error=error)
 
-    def link(self, language: str, *, error: Message | None = None) -> str:
-        """Return the page with the field into which users paste their link for joining."""
-        return self._page("link.html", language, error=error, user=None)
+    def link(self, language: str, *, user: User | None = None, error: Message | None = None) -> str:
+        """Return the page with the field into which users paste their link for joining.
+
+        `user`: the user who is signed in, and sees the ways to the desk and to the account; None for nobody, who sees
+        the way to the page for signing in.
+        """
+        return self._page("link.html", language, error=error, user=user)
 
     def join(self, language: str, kind: LinkKind, joining: User, token: str, *, error: Message | None = None) -> str:
         """Return the page on which the owner of a link sets a password, or chooses another way of signing in.
@@ -160,7 +165,14 @@ class DeskPages:
             (liveblog, self.pages.urls.liveblog(liveblog.slug), memberships.get(liveblog.slug))
             for liveblog in view.liveblogs
         ]
-        return self._page("home.html", language, user=view.user, liveblogs=liveblogs, next_cursor=view.next_cursor)
+        return self._page(
+            "home.html",
+            language,
+            user=view.user,
+            liveblogs=liveblogs,
+            opens=view.user.role is not None and Verb.OPEN in VERBS_OF_ROLE[view.user.role],
+            next_cursor=view.next_cursor,
+        )
 
     def refused(self, language: str, name: str) -> str:
         """Return the page for a request that isn't served. `name`: `refused` or `too_large`; it selects the texts."""
@@ -181,6 +193,7 @@ class DeskPages:
             assets=self.assets,
             desk=self.pages.urls.desk_path,
             base=self.pages.urls.desk_path.removesuffix("/desk"),
+            host=self.pages.urls.host,
             site_name=self.pages.entries.site_name,
             text_direction=text_direction,
             lengths=self.lengths,

@@ -350,11 +350,16 @@ def _record(
     by: Principal,
     action: Action,
 ) -> None:
-    """Insert the entry's new version as a revision, and the act into the audit log."""
+    """Insert the entry's new version as a revision, and the act into the audit log, both with the present time.
+
+    The entry's `updated_at` won't do: readers see it, and an edit of a tag, for example, leaves it as it is. In a copy
+    of a source's entry, it is the source's.
+    """
+    moment = now()
     revision = {
         "entry_id": entry.id,
         "version": entry.version,
-        "at": entry.updated_at,
+        "at": moment,
         "actor": by.name,
         "principal": by.ref,
         "action": action,
@@ -365,7 +370,7 @@ def _record(
         connection,
         by,
         f"entry.{action}",
-        entry.updated_at,
+        moment,
         liveblog=slug,
         entry_id=entry.id,
         version=entry.version,

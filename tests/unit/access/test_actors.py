@@ -42,9 +42,11 @@ def test_the_role_of_a_user() -> None:
     """The role on the site, or by a membership of the live blog; the refusal says which it is."""
     actor = actor_with(UserRights("Ada", Role.VIEWER, membership=Role.EDITOR, highest=Role.EDITOR))
     assert may(actor, Verb.PUBLISH, "match")
-    with pytest.raises(Forbidden, match="Ada is a viewer here"):
+    with pytest.raises(
+        Forbidden, match="a viewer on the whole site: this needs the verb “publish”, which an editor has"
+    ):
         require(actor, Verb.PUBLISH, None)
-    with pytest.raises(Forbidden, match="Ada is an editor here"):
+    with pytest.raises(Forbidden, match="Ada is an editor here: this needs the verb “manage”, which an owner has"):
         require(actor, Verb.MANAGE, "match")
-    with pytest.raises(Forbidden, match="Ada has no role here"):
+    with pytest.raises(Forbidden, match="Ada has no role here: this needs the verb “see”, which a viewer has"):
         require(actor_with(UserRights("Ada", None)), Verb.SEE, "match")

@@ -1,6 +1,7 @@
 /**
  * Passkeys on the desk's pages. A page has `<button type="button" data-passkey="…" hidden>` for what it offers: `sign-in`, `join`,
- * `add` or `confirm`. The buttons are shown if the browser can do that. On the page for signing in, the browser also offers passkeys
+ * `add` or `confirm`, with the host for which passkeys are made in `data-host`. The buttons are shown if the browser can do that, at
+ * this host. On the page for signing in, the browser also offers passkeys
  * where the name is typed (conditional UI).
  */
 
@@ -26,7 +27,12 @@ export function startPasskeys(): void {
   }
   const waiting = new Waiting();
   for (const button of document.querySelectorAll<HTMLButtonElement>("button[data-passkey]")) {
-    const purpose = button.dataset.passkey as Purpose;
+    const { passkey, host = location.hostname } = button.dataset;
+    if (host !== location.hostname) {
+      // Browsers refuse the site's passkeys at any other name than the public one.
+      continue;
+    }
+    const purpose = passkey as Purpose;
     button.hidden = false;
     button.addEventListener("click", () => {
       waiting.stop();
@@ -72,14 +78,32 @@ class Waiting {
           location.assign(await send("sign-in", credential));
         });
         if (!isAccepted) {
-          // Another one may be chosen.
-          void this.start(button);
+          this.#startWhenAsked(button);
         }
       }
     } catch {
       // Nobody has asked for anything yet: the button and the password are there all the same.
     } finally {
       clearTimeout(renewal);
+    }
+  }
+
+  /**
+   * Another passkey may be chosen once the person turns to the field of the name again, and not before: an authenticator that
+   * answers by itself would try the refused one without end.
+   */
+  #startWhenAsked(button: HTMLButtonElement): void {
+    const field = document.querySelector('input[autocomplete~="webauthn"]');
+    const asked = new AbortController();
+    for (const act of ["pointerdown", "keydown"]) {
+      field?.addEventListener(
+        act,
+        () => {
+          asked.abort();
+          void this.start(button);
+        },
+        { signal: asked.signal },
+      );
     }
   }
 

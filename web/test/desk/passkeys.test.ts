@@ -85,6 +85,17 @@ describe("a browser that can't", () => {
   });
 });
 
+describe("a page at another host than the public one", () => {
+  it.each([
+    ["live.test", true],
+    [location.hostname, false],
+  ])("shows no button: %s", (host, hidden) => {
+    document.body.innerHTML = `<button type="button" data-passkey="join" data-host="${host}" hidden>x</button>`;
+    startPasskeys();
+    expect(button().hidden).toBe(hidden);
+  });
+});
+
 describe("a passkey", () => {
   it("signs in: the options are decoded, and the answer goes with the page that was asked for", async () => {
     answers = {
@@ -248,10 +259,26 @@ describe("the browser's own offer, where the name is typed,", () => {
     expect(document.querySelector('[role="alert"]')).toBeNull();
   });
 
-  it("comes again after a passkey that isn't accepted", async () => {
-    answers["sign-in"] = [401, { next: "/desk" }];
-    page("sign-in");
-    expect(await gone()).toBe("/desk");
-    expect(credentials.get).toHaveBeenCalledTimes(2);
-  });
+  it.each(["pointerdown", "keydown"])(
+    "comes again after a refused passkey with the next %s in the field",
+    async (act) => {
+      answers["sign-in"] = [401, 401, { next: "/desk" }];
+      page("sign-in", '<input autocomplete="username webauthn">');
+      const field = document.querySelector("input");
+      for (const tries of [1, 2]) {
+        await vi.waitFor(() => {
+          expect(button().disabled).toBe(false);
+          expect(credentials.get).toHaveBeenCalledTimes(tries);
+          expect(document.querySelector('[role="alert"]')?.textContent).toBe(problemText("refused", "en"));
+        });
+        // Time for a try that nobody has asked for.
+        await new Promise((resolve) => setTimeout(resolve));
+        expect(credentials.get).toHaveBeenCalledTimes(tries);
+        field?.dispatchEvent(new Event(act));
+        field?.dispatchEvent(new Event(act));
+      }
+      expect(await gone()).toBe("/desk");
+      expect(credentials.get).toHaveBeenCalledTimes(3);
+    },
+  );
 });

@@ -62,7 +62,11 @@ def _moment(text: str | None, option: str) -> datetime | None:
     try:
         moment: datetime = TypeAdapter[Any](Moment).validate_python(text if "T" in text else f"{text}T00:00:00Z")
     except ValidationError:
-        fail(f"{option} must be a time, such as 2026-11-22T09:30:00+01:00, or a day, such as 2026-11-22", 2)
+        fail(
+            f"{option} must be a day, such as 2026-11-22, or a time with its offset from UTC, such as "
+            "2026-11-22T09:30:00+01:00 or 2026-11-22T08:30:00Z",
+            2,
+        )
     return moment
 
 
@@ -70,6 +74,7 @@ async def _show(settings: Settings, which: ActFilter, limit: int, *, as_json: bo
     async with existing_store(settings) as store:
         if which.principal_id is not None:
             which = which._replace(principal_id=await _id_of(store, which.principal_id))
+        await _check(store, which)
         acts = _acts(store, which, limit)
         if as_json:
             from liveserver.protocol.people import act_object
@@ -80,6 +85,24 @@ async def _show(settings: Settings, which: ActFilter, limit: int, *, as_json: bo
         rows: list[tuple[str, ...]] = [("AT", "BY", "ACTION", "LIVE BLOG", "ENTRY", "DETAILS")]
         rows += [_row(act) async for act in acts]
         print_table(rows)
+
+
+async def _check(store: Store, which: ActFilter) -> None:
+    """End the command with an error that names the person or live blog, if there is none, and no act of it either.
+
+    An API key that was revoked, or a live blog that was deleted, still has acts.
+    """
+    everything = type(which)()
+    for option, value, only in (
+        ("--person", which.principal_id, everything._replace(principal_id=which.principal_id)),
+        ("--liveblog", which.liveblog, everything._replace(liveblog=which.liveblog)),
+    ):
+        if value is None or (await store.acts.page(only, limit=1))[0]:
+            continue
+        try:
+            await (store.users.find if option == "--person" else store.liveblogs.find)(value)
+        except NotFound as error:
+            fail(f"{option}: {error}, and no act of it", 2)
 
 
 async def _acts(store: Store, which: ActFilter, limit: int) -> AsyncIterator[Act]:

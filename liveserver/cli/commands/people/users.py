@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 
 ROLES = ", ".join(role.value for role in reversed(Role))
+NO_OWNER = "nobody who can sign in is an owner of the whole site now: liveserver users role NAME owner"
 OPTION_OF = {"/name": "the name", "/role": "--role", "/liveblog": "--liveblog"}
 """The names of an invitation's fields on the command line, by the field's JSON pointer in the API."""
 
@@ -68,7 +69,7 @@ def users_invite(
     site_role = invited.role if liveblog is None else None
     user = User(new_user_id(), invited.name, site_role, UserState.INVITED, at, at, 1, memberships)
     token, link = new_link(user.id, LinkKind.JOIN, at)
-    on_store(settings, lambda store: store.users.invite(NewUser(user, token.digest, link), COMMAND), new=True)
+    on_store(settings, lambda store: store.users.invite(NewUser(user, token.digest, link), COMMAND))
     _print_link(settings, token.token, f"A link for {user.name} to join")
 
 
@@ -108,18 +109,21 @@ def users_role(
 
     chosen = None if role == "none" else _role(role)
 
-    async def change(store: Store, user: User) -> User:
+    async def change(store: Store, user: User) -> tuple[User, bool]:
         if liveblog is not None:
-            return await store.users.set_membership(liveblog, user.id, chosen, COMMAND, now())
+            return await store.users.set_membership(liveblog, user.id, chosen, COMMAND, now()), False
         wanted = UserChange(role=chosen, no_role=chosen is None)
-        return (await store.users.edit(user.id, wanted, COMMAND, now()))[0]
+        changed = (await store.users.edit(user.id, wanted, COMMAND, now()))[0]
+        return changed, user.role is Role.OWNER and not await _has_owner(store)
 
-    user = _on_user(settings, name, change)
+    user, was_last = _on_user(settings, name, change)
     where = "on the whole site" if liveblog is None else f"on {liveblog}"
     typer.echo(f"{user.name} is {chosen.value} {where}" if chosen else f"{user.name} has no role {where}")
     if liveblog is None and user.memberships:
         remaining = ", ".join(f"{slug} ({each.value})" for slug, each in user.memberships)
         tell(f"{user.name} still has roles on single live blogs: {remaining}. Change them with --liveblog SLUG.")
+    if was_last:
+        tell(NO_OWNER)
 
 
 @app.command("disable")
@@ -128,12 +132,14 @@ def users_disable(settings: Settings, name: Name) -> None:
     """Sign somebody out everywhere, and let them sign in no more. What they wrote stays."""
     from liveserver.store.repositories.people.users import UserChange
 
-    async def disable(store: Store, user: User) -> tuple[str, int]:
+    async def disable(store: Store, user: User) -> tuple[str, int, bool]:
         user, ended = await store.users.edit(user.id, UserChange(disabled=True), COMMAND, now())
-        return user.name, len(ended)
+        return user.name, len(ended), user.role is Role.OWNER and not await _has_owner(store)
 
-    name, ended = _on_user(settings, name, disable)
+    name, ended, was_last = _on_user(settings, name, disable)
     typer.echo(f"{name} is disabled{_sessions(ended)}")
+    if was_last:
+        tell(NO_OWNER)
 
 
 @app.command("enable")
@@ -171,9 +177,14 @@ def users_reset(settings: Settings, name: Name) -> None:
     _print_link(settings, token, "A link for new ones")
 
 
+async def _has_owner(store: Store) -> bool:
+    """Return True if somebody who can sign in is an owner of the whole site."""
+    return any(user.role is Role.OWNER and user.state is UserState.ACTIVE for user in await store.users.all())
+
+
 def _role(text: str) -> Role:
     if text not in set(Role):
-        fail(f"unknown role {text}: there are {ROLES}", 2)
+        fail(f"unknown role {text}: there are {ROLES}, and none", 2)
     return Role(text)
 
 

@@ -13,6 +13,7 @@ from liveserver.http.api.openapi.schemas import (
     Reason,
     Shape,
 )
+from liveserver.http.api.openapi.work_schemas import WorkObject
 
 
 class BadField(Shape):
@@ -32,6 +33,6 @@ class Problem(Shape):
     instance: str | None = Field(None, description="The path; not where it was too long to be looked at (414)")
     errors: list[BadField] | None = Field(None, description="422: every bad field")
     reason: Reason | None = Field(None, description="403 of a partner, or of a page on another site")
-    current: EntryObject | LiveblogObject | MediaObject | PartnerObject | UserObject | None = Field(
+    current: WorkObject | EntryObject | LiveblogObject | MediaObject | PartnerObject | UserObject | None = Field(
         None, description="412: the current state"
     )

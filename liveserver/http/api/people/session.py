@@ -51,6 +51,7 @@ async def read(request: Request) -> Response:
     store = services(request).store
     user = await store.users.find(actor.principal.id)
     rights = await store.permissions.rights_on(user.id, query.liveblog)
+    existing = {liveblog.slug for liveblog in await store.liveblogs.named(query.liveblog)}
     content = {
         "user": {"id": user.id, "name": user.name, "role": user.role},
         "session": {
@@ -62,7 +63,9 @@ async def read(request: Request) -> Response:
         },
         "verbs": _verbs(actor.rights, None),
         "memberships": membership_objects(user),
-        "liveblogs": [{"slug": slug, "verbs": _verbs(rights[slug], slug)} for slug in query.liveblog],
+        "liveblogs": [
+            {"slug": slug, "verbs": _verbs(rights[slug], slug) if slug in existing else []} for slug in query.liveblog
+        ],
     }
     return answer(request, content, public=False)
 

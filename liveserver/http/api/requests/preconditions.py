@@ -18,16 +18,18 @@ if TYPE_CHECKING:
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 
 
-def version_of(request: Request, *, required: bool) -> EntityVersion | None:
+def version_of(request: Request, *, required: bool, or_any: bool = True) -> EntityVersion | None:
     """Return the version that the `If-Match` header names; None if the header is `*`, or if there is no header.
 
-    `required`: True if the request must have the header. Raises PreconditionRequired if a required header is missing.
+    `required`: True if the request must have the header. `or_any`: False if the caller accepts no `*`, so that the
+    problem of a missing header mustn't propose it. Raises PreconditionRequired if a required header is missing.
     Raises InvalidInput unless the value is `*`, one entity tag of a version, or a version's number in quotation marks.
     """
     header = request.headers.get("if-match")
     if header is None:
         if required:
-            raise PreconditionRequired("send If-Match with the ETag you read, or * to overwrite whatever is there")
+            alternative = ", or * to overwrite whatever is there" if or_any else ""
+            raise PreconditionRequired(f"send If-Match with the ETag you read{alternative}")
         return None
     if header.strip() == "*":
         return None

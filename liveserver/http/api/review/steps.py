@@ -110,7 +110,7 @@ async def erase(request: Request) -> Response:
 
 def _version_read(request: Request, doing: str) -> EntityVersion:
     """Return the version in `If-Match`. Raises PreconditionRequired without one, and InvalidInput if it is `*`."""
-    version = version_of(request, required=True)
+    version = version_of(request, required=True, or_any=False)
     if version is None:
         raise InvalidInput([FieldError("If-Match", f"must name the version that you {doing}: * is any")])
     return version

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     Endpoint = Callable[[Request], Awaitable[Response]]
 
+ENDED = "ended=1"
+"""The query with which the page for signing in says that the session had ended, and a form has changed nothing."""
 HEADERS = {**security_headers.DESK, "Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 
 
@@ -114,8 +116,12 @@ def path_below(request: Request, path: str) -> str:
 
 
 def to_sign_in(request: Request) -> Response:
-    """Return a redirect to the page for signing in. After signing in, the person gets the page in `page_of`."""
-    return redirect(request, f"/desk/signin?next={quote(page_of(request), safe='/')}")
+    """Return a redirect to the page for signing in. After signing in, the person gets the page in `page_of`.
+
+    If the request was a form, the page says that nothing was changed.
+    """
+    ended = "" if request.method in SAFE else f"&{ENDED}"
+    return redirect(request, f"/desk/signin?next={quote(page_of(request), safe='/')}{ended}")
 
 
 def page_of(request: Request) -> str:

@@ -13,7 +13,7 @@ from liveserver.access.people.passwords import LENGTH_MAX, LENGTH_MIN, BadPasswo
 from liveserver.domain.errors import Busy, TooManyRequests, Unauthorized
 from liveserver.domain.people.user import LinkKind
 from liveserver.http.container import services
-from liveserver.http.desk.pages.answers import client_of, desk_page, enter, language_of, page, too_many
+from liveserver.http.desk.pages.answers import client_of, desk_actor, desk_page, enter, language_of, page, too_many
 from liveserver.http.desk.pages.form import form_of
 from liveserver.rendering.desk.desk_pages import Message
 from liveserver.utils.tokens import digest_of
@@ -31,7 +31,7 @@ BAD_LINK = Message("join.bad_link")
 @desk_page
 async def link_page(request: Request) -> Response:
     """Answer with the page that asks for the link. Its script takes the link out of the page's own address."""
-    return page(services(request).desk_pages.link(language_of(request)))
+    return await _link_page(request)
 
 
 @desk_page
@@ -44,7 +44,7 @@ async def join(request: Request) -> Response:
     form = await form_of(request)
     token, password = _token_in(form.get("link", "")), form.get("password")
     if token is None:
-        return page(parts.desk_pages.link(language, error=BAD_LINK), 401)
+        return await _link_page(request, error=BAD_LINK, status=401)
     try:
         if password is not None:
             return await enter(request, await parts.sign_in.join_with_password(token, password, client), "/desk")
@@ -53,19 +53,28 @@ async def join(request: Request) -> Response:
             return await enter(request, await parts.sign_in.join(token, user, None, client), "/desk")
         return page(parts.desk_pages.join(language, link.kind, user, token))
     except Unauthorized:
-        return page(parts.desk_pages.link(language, error=BAD_LINK), 401)
+        return await _link_page(request, error=BAD_LINK, status=401)
     except BadPassword as bad:
         error, status, headers = why(bad), 422, dict[str, str]()
     except (TooManyRequests, Busy) as refusal:
         error, status, headers = too_many(request, refusal)
         if password is None:
-            return page(parts.desk_pages.link(language, error=error), status, headers)
+            return await _link_page(request, error=error, status=status, headers=headers)
     # The try was counted already, or was refused as too many passwords wait, so it isn't counted (again) now.
     try:
         link, user = await _found(request, token)
     except Unauthorized:
-        return page(parts.desk_pages.link(language, error=BAD_LINK), 401)
+        return await _link_page(request, error=BAD_LINK, status=401)
     return page(parts.desk_pages.join(language, link.kind, user, token, error=error), status, headers)
+
+
+async def _link_page(
+    request: Request, *, error: Message | None = None, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """Return the page that asks for the link. A person who is signed in already finds the way to the desk there."""
+    parts, actor = services(request), await desk_actor(request)
+    user = None if actor is None else await parts.store.users.find(actor.actor.principal.id)
+    return page(parts.desk_pages.link(language_of(request), user=user, error=error), status, headers)
 
 
 def why(bad: BadPassword) -> Message:

@@ -15,6 +15,7 @@ from liveserver.http.desk.pages.account import (
 )
 from liveserver.http.desk.pages.answers import redirect
 from liveserver.http.desk.pages.confirm import confirm, confirm_page
+from liveserver.http.desk.pages.destination import ACCOUNT, HOME
 from liveserver.http.desk.pages.home import home_page
 from liveserver.http.desk.pages.join import join, link_page
 from liveserver.http.desk.pages.sign_in import sign_in, sign_in_page, sign_out
@@ -35,6 +36,18 @@ def _page_with_form(path: str, page: Endpoint, form: Endpoint) -> Route:
     return Route(path, endpoint, methods=["GET", "POST"])
 
 
+def form_alone(path: str, form: Endpoint, back: str) -> Route:
+    """Return one route for a POST of a form, and a GET that leads to the page with the form, which has the path `back`.
+
+    After a form that was refused, the browser's address is the form's. A person may load that again.
+    """
+
+    async def lead_back(request: Request) -> Response:
+        return redirect(request, back)
+
+    return _page_with_form(path, lead_back, form)
+
+
 async def without_slash(request: Request) -> Response:
     """Redirect `/desk/` to the desk's first page."""
     return redirect(request, "/desk")
@@ -44,12 +57,12 @@ DESK_PAGE_ROUTES = [
     Route("/desk", home_page),
     Route("/desk/", without_slash),
     _page_with_form("/desk/signin", sign_in_page, sign_in),
-    Route("/desk/signout", sign_out, methods=["POST"]),
+    form_alone("/desk/signout", sign_out, HOME),
     _page_with_form("/desk/join", link_page, join),
     _page_with_form("/desk/confirm", confirm_page, confirm),
     Route("/desk/account", account_page),
-    Route("/desk/account/password", change_password, methods=["POST"]),
-    Route("/desk/account/sessions", end_sessions, methods=["POST"]),
-    Route("/desk/account/passkeys", remove_passkey, methods=["POST"]),
-    Route("/desk/account/identities", remove_identity, methods=["POST"]),
+    form_alone("/desk/account/password", change_password, ACCOUNT),
+    form_alone("/desk/account/sessions", end_sessions, ACCOUNT),
+    form_alone("/desk/account/passkeys", remove_passkey, ACCOUNT),
+    form_alone("/desk/account/identities", remove_identity, ACCOUNT),
 ]

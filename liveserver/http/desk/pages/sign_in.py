@@ -36,7 +36,10 @@ async def sign_in_page(request: Request) -> Response:
     wanted = destination(request.query_params.get("next"))
     if await desk_actor(request) is not None:
         return redirect(request, wanted)
-    return page(services(request).desk_pages.sign_in(language_of(request), destination=wanted))
+    # Only the desk's own pages may say so: a link from elsewhere could say it falsely.
+    ended = "ended" in request.query_params and request.headers.get("sec-fetch-site") == "same-origin"
+    error = Message("sign_in.ended") if ended else None
+    return page(services(request).desk_pages.sign_in(language_of(request), destination=wanted, error=error))
 
 
 @desk_page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -118,6 +119,8 @@ def insert_user(connection: Connection, user: User, *, joined_at: datetime | Non
 
     Raises Conflict if there is a user of this name already, or if there are USERS_MAX users.
     """
+    with suppress(NotFound):
+        raise _taken(find_by_name(connection, user.name))
     if connection.execute(select(func.count()).select_from(_t)).scalar_one() >= USERS_MAX:
         raise Conflict(f"there are {USERS_MAX} users, as many as there may be")
     try:
@@ -135,6 +138,15 @@ def insert_user(connection: Connection, user: User, *, joined_at: datetime | Non
         )
     except IntegrityError as error:
         raise Conflict(f"there is already a user {user.name!r}") from error
+
+
+def _taken(user: User) -> Conflict:
+    """Return the error that says that a name is taken, and what may help the person who has it."""
+    hint = {
+        UserState.INVITED: ", who is invited: reset them for a new link",
+        UserState.DISABLED: ", who is disabled: enable them",
+    }
+    return Conflict(f"there is already a user {user.name!r}{hint.get(user.state, '')}")
 
 
 def put_link(connection: Connection, digest: str, link: JoinLink) -> None:

@@ -12,7 +12,7 @@ from liveserver.cli.app import app
 from liveserver.domain.errors import Conflict, InvalidInput, NotFound, Unauthorized
 from liveserver.domain.people.rights import Role
 from liveserver.domain.people.user import LinkKind, Membership, UserState
-from liveserver.store import Store
+from liveserver.store import Store, migrate
 from liveserver.store.repositories.people.acts import ActFilter
 from liveserver.store.repositories.people.credentials import Credential
 from liveserver.utils.tokens import digest_of
@@ -73,7 +73,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.chdir(tmp_path)
     for name in ("LIVESERVER_URL", "LIVESERVER_PUBLIC_URL", "LIVESERVER_PORT"):
         monkeypatch.delenv(name, raising=False)
-    return Desk(tmp_path)
+    desk = Desk(tmp_path)
+    asyncio.run(migrate(desk.url))
+    return desk
 
 
 def test_an_invitation(desk: Desk) -> None:
@@ -146,9 +148,35 @@ def test_roles(desk: Desk) -> None:
     assert lowered.stdout == "Ada is viewer on the whole site\n"
     assert "Ada still has roles on single live blogs: match (owner)." in lowered.stderr
     assert desk.run("role", "Ada", "none", "--liveblog", "match").stderr == ""
-    assert desk.run("role", "Ada", "boss").exit_code == 2
+    unknown = desk.run("role", "Ada", "boss")
+    assert unknown.exit_code == 2
+    assert "and none" in unknown.stderr
     with pytest.raises(NotFound):
         desk.run("role", "Eve", "editor")
+
+
+def test_a_site_without_an_owner_is_told(desk: Desk) -> None:
+    """The operator may take the last owner's role, or disable the last owner, and hears of it."""
+    desk.joined("Ada", "owner")
+    desk.joined("Bob", "owner")
+    desk.link("invite", "Eve", "--role", "owner")
+    told = "nobody who can sign in is an owner"
+    assert told not in desk.run("role", "Ada", "editor").stderr
+    assert told in desk.run("role", "Bob", "editor").stderr
+    assert told not in desk.run("role", "Bob", "reporter").stderr
+    assert told not in desk.run("role", "Ada", "owner").stderr
+    assert told in desk.run("disable", "Ada").stderr
+
+
+def test_a_name_that_is_taken(desk: Desk) -> None:
+    """The refusal says what may help instead."""
+    desk.link("invite", "Bob", "--role", "viewer")
+    desk.joined("Ada")
+    desk.joined("Eve")
+    desk.run("disable", "Eve")
+    for name, why in (("bob", "'Bob', who is invited: reset"), ("ADA", "'Ada'$"), ("eve", "'Eve', who is disabled")):
+        with pytest.raises(Conflict, match=why):
+            desk.run("invite", name, "--role", "viewer")
 
 
 def test_somebody_who_leaves(desk: Desk) -> None:
@@ -185,9 +213,9 @@ def test_a_reset(desk: Desk) -> None:
 
 
 def test_no_database_is_made_by_mistake(desk: Desk, tmp_path: Path) -> None:
-    """But by an invitation, which says so."""
-    for arguments in (("list",), ("role", "A", "none"), ("disable", "A"), ("enable", "A"), ("reset", "A")):
+    desk.url = desk.url.replace("live.db", "other.db")
+    invitation = ("invite", "Ada", "--role", "owner")
+    for arguments in (("list",), invitation, ("role", "A", "none"), ("disable", "A"), ("enable", "A"), ("reset", "A")):
         with pytest.raises(Exception, match="there is no database"):
             desk.run(*arguments)
-    assert not (tmp_path / "live.db").exists()
-    assert "made a new one" in desk.run("invite", "Ada", "--role", "owner").stderr
+    assert not (tmp_path / "other.db").exists()

@@ -22,14 +22,15 @@ async def test_a_page_learns_who_is_there_and_what_they_may_do(site: Site) -> No
     """On the whole site, and on each live blog that it asks for."""
     await site.open_liveblog("autre")
     ada, client = await seat(site, "Ada", Role.REPORTER, Membership(SLUG, Role.OWNER))
-    answer = await client.get(f"{DESK}/session?liveblog={SLUG}&liveblog=autre")
+    answer = await client.get(f"{DESK}/session?liveblog={SLUG}&liveblog=autre&liveblog=nulle-part")
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
     found = answer.json()
     assert found["user"] == {"id": ada.id, "name": "Ada", "role": "reporter"}
     assert found["verbs"] == ["see", "figures", "write"]
     assert found["memberships"] == [{"liveblog": SLUG, "role": "owner"}]
-    assert [each["slug"] for each in found["liveblogs"]] == [SLUG, "autre"]
+    assert [each["slug"] for each in found["liveblogs"]] == [SLUG, "autre", "nulle-part"]
+    assert found["liveblogs"][2]["verbs"] == [], "there is no such live blog"
     assert found["liveblogs"][0]["verbs"] == ["see", "figures", "write", "publish", "manage"]
     assert found["liveblogs"][1]["verbs"] == found["verbs"]
     assert datetime.fromisoformat(found["session"]["confirmed_until"]) > now()

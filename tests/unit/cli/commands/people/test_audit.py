@@ -81,7 +81,6 @@ def test_acts_are_printed_as_json_lines_by_what_is_asked_for(database: str, ada:
     assert lines(database, "--since", later) == []
     assert lines(database, "--until", "2026-01-01") == []
     assert lines(database, "--since", "2026-01-01", "--until", later, "--action", "entry") == drafts
-    assert lines(database, "--person", "Nemo") == []
 
 
 def test_only_so_many_are_read_at_once_and_shown(
@@ -108,4 +107,21 @@ def test_people_get_a_table(database: str, ada: Principal) -> None:
 def test_a_bad_time_is_told(database: str) -> None:
     result = run(database, "--since", "yesterday")
     assert result.exit_code == 2
-    assert "--since must be a time" in result.output
+    assert "--since must be a day" in result.output
+    result = run(database, "--since", "2026-11-30 17:09")
+    assert result.exit_code == 2
+    assert "with its offset from UTC" in result.output
+
+
+@pytest.mark.parametrize(("option", "value"), [("--person", "Nobody"), ("--person", "u_x"), ("--liveblog", "nope")])
+def test_somebody_and_something_unknown_is_told(database: str, ada: Principal, option: str, value: str) -> None:
+    """A table without acts would say that there was nothing to tell."""
+    result = run(database, option, value)
+    assert result.exit_code == 2
+    assert f"{option}: " in result.stderr
+    assert repr(value) in result.stderr
+    assert result.stdout == ""
+
+
+def test_who_has_done_nothing_has_no_acts(database: str, ada: Principal) -> None:
+    assert lines(database, "--person", ada.id, "--until", "2020-01-01") == []

@@ -31,6 +31,8 @@ async def test_an_erasure(site: Site) -> None:
     problem(await reporter.post(f"{address}/erase", json=sure), 403)
     for body in ({}, {"confirm": False}):
         assert "/confirm" in bad_fields(await bob.post(f"{address}/erase", json=body))
+    refused = problem(await bob.post(f"{address}/erase", json={"confirm": False}), 422)
+    assert refused["errors"] == [{"pointer": "/confirm", "detail": "must be true"}]
     assert (await site.editor.post(f"{ENTRIES}/{entry['id']}/erase", json=sure)).status_code == 404, "no key"
     await bob.post(f"{address}/notes", json={"text": "Zanzibar"})
     await site.delete(entry)

@@ -50,7 +50,20 @@ async def test_forms_need_a_session(site: Site) -> None:
     browser = await visitor(site)
     for path in ("password", "sessions", "passkeys", "identities"):
         answer = await browser.post(f"/desk/account/{path}", data={"end": "others"})
-        assert leads_to(answer) == "/desk/signin?next=/desk/account"
+        assert leads_to(answer) == "/desk/signin?next=/desk/account&ended=1"
+    ended = "Your session has ended, so nothing was changed. Sign in, and do it again."
+    assert told(await browser.get(leads_to(answer))) == ended
+    elsewhere = await browser.get(leads_to(answer), headers={"Sec-Fetch-Site": "cross-site"})
+    assert ended not in elsewhere.text
+
+
+async def test_reloading_by_the_address_after_a_form_leads_back(site: Site) -> None:
+    """The address is the form's then, where no page is."""
+    browser = await member(site, "Ada")
+    for path in ("password", "sessions", "passkeys", "identities"):
+        assert leads_to(await browser.get(f"/desk/account/{path}")) == "/desk/account"
+    assert leads_to(await browser.get("/desk/signout")) == "/desk"
+    assert await has_session(browser)
 
 
 async def test_a_new_password(site: Site) -> None:
@@ -72,6 +85,7 @@ async def test_a_new_password(site: Site) -> None:
         (PASSWORD, "short", 422, "The password must have 10 to 200 characters.", "new"),
         (PASSWORD, "", 422, "The password must have 10 to 200 characters.", "new"),
         ("", "", 403, "The current password is wrong.", "old"),
+        (PASSWORD, PASSWORD, 422, "The new password must not be the current one.", "new"),
     ],
 )
 async def test_a_password_that_is_not_changed(

@@ -80,7 +80,10 @@ async def test_nobody_confirms_without_a_session(site: Site) -> None:
     browser = await visitor(site)
     answer = await browser.get("/desk/confirm?next=/desk/x%3Fy%3D1")
     assert leads_to(answer) == "/desk/signin?next=/desk/x%3Fy%3D1"
-    assert leads_to(await browser.post("/desk/confirm", data={"password": "x"})) == "/desk/signin?next=/desk/account"
+    assert (
+        leads_to(await browser.post("/desk/confirm", data={"password": "x"}))
+        == "/desk/signin?next=/desk/account&ended=1"
+    )
     browser.headers["Sec-Fetch-Site"] = "cross-site"
     assert (await browser.post("/desk/confirm", data={"password": "x"})).status_code == 403
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from liveserver.access.request_limits import BURST_SECONDS
 from liveserver.domain.people.rights import Role
 from liveserver.domain.people.user import Membership
 from liveserver.http.desk.pages import home
 from liveserver.http.responses import security_headers
+from liveserver.store import tables
 from tests.support.api.site import SLUG, database_away, started
 from tests.support.desk_visitor import leads_to, member, visitor
 from tests.support.documents import Document
 
 if TYPE_CHECKING:
-    import pytest
-
     from liveserver.settings import Settings
     from tests.support.api.site import Site
 
@@ -52,6 +53,16 @@ async def test_a_role_on_the_whole_site_shows_every_live_blog(site: Site, monkey
     older = Document(first.text).one("a", **{"class": "button"})["href"]
     assert listed((await browser.get(older or "")).text) == ["Les marées"]
     assert leads_to(await browser.get("/desk?cursor=nonsense")) == "/desk"
+
+
+@pytest.mark.parametrize(("role", "told"), [(Role.OWNER, True), (Role.EDITOR, True), (Role.REPORTER, False)])
+async def test_who_may_open_a_live_blog_reads_how(site: Site, role: Role, told: bool) -> None:
+    """While there is none: with a link to the API."""
+    browser = await member(site, "Ada", role)
+    assert "/docs" not in (await browser.get("/desk")).text
+    await site.parts.store._database.write(lambda connection: connection.execute(tables.liveblogs.delete()))
+    page = Document((await browser.get("/desk")).text)
+    assert len(page.all("a", href="/docs")) == told
 
 
 async def test_members_see_their_live_blogs_only(site: Site) -> None:

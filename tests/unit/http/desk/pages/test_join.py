@@ -51,6 +51,17 @@ async def test_a_link_is_good_once(site: Site) -> None:
         assert (answer.status_code, told(answer)) == (401, BAD)
 
 
+async def test_the_link_page_is_no_dead_end(site: Site) -> None:
+    """It leads to the page for signing in; a person who is signed in already, to the desk."""
+    link = {"link": "A" * 43}
+    signed_in = await member(site, "Ada")
+    for browser, way in ((await visitor(site), "/desk/signin"), (signed_in, "/desk")):
+        for answer in (await browser.get("/desk/join"), await browser.post("/desk/join", data=link)):
+            ways = {anchor["href"] for anchor in Document(answer.text).all("a")}
+            assert way in ways
+            assert ("/desk/signin" in ways) is (way == "/desk/signin")
+
+
 LINKS = ("", "x", "A" * 43, "http://live.test/desk/join#", "é" * 43, "A" * 43 + "\x00", "#" * 900)
 
 
