@@ -15,9 +15,9 @@ from liveserver.domain.ids import EntityVersion
 from liveserver.domain.media import Media
 from liveserver.domain.partner import Partner
 from liveserver.domain.people.user import User
-from liveserver.http.api.requests.authorisation import is_at_desk
 from liveserver.http.container import services
 from liveserver.http.rejections import waiting
+from liveserver.http.requesters import is_at_desk
 from liveserver.http.responses.entity_tags import version_tag
 from liveserver.protocol import json_encoding, resources
 from liveserver.protocol.people import user_object

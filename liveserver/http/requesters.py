@@ -1,4 +1,7 @@
-"""Requesters for the fair queue (`http/fair_queue.py`), and reads of the store that wait for their turn in it."""
+"""The sender of a request: the requester for the fair queue, and whether the request came to the desk's API.
+
+Here are also reads of the store that wait for their turn in the queue (`http/fair_queue.py`).
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,21 @@ from liveserver.realtime.transport.scope_extension import EXTENSION
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from starlette.requests import Request
     from starlette.types import Scope
 
     from liveserver.domain.entry import Entry
     from liveserver.domain.liveblog import Liveblog
     from liveserver.http.container import Container
+
+
+DESK = "liveserver.desk"
+"""The key of the `DeskActor` in a request's scope. Only the scopes of requests to the desk's API have this key."""
+
+
+def is_at_desk(request: Request) -> bool:
+    """Return True if the request came to the desk's API."""
+    return DESK in request.scope
 
 
 def requester_of(scope: Scope, otherwise: Hashable = None) -> Requester:

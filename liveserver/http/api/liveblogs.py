@@ -11,13 +11,13 @@ from liveserver.domain.people.rights import Verb
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer, page_headers
-from liveserver.http.api.requests.authorisation import api_root, authorised, desk_actor_of, is_at_desk
+from liveserver.http.api.requests.authorisation import api_root, authorised, desk_actor_of
 from liveserver.http.api.requests.preconditions import version_of
 from liveserver.http.api.requests.queries import PageQuery, query_of
 from liveserver.http.api.requests.request_body import body_of
 from liveserver.http.cached_answers import admitted_alone
 from liveserver.http.container import services
-from liveserver.http.requesters import liveblog_of, requester_of
+from liveserver.http.requesters import is_at_desk, liveblog_of, requester_of
 from liveserver.http.responses.entity_tags import version_tag
 from liveserver.http.route_params import SLUG
 

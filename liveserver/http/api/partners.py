@@ -12,12 +12,12 @@ from liveserver.domain.people.rights import Verb
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer, page_headers
-from liveserver.http.api.requests.authorisation import api_root, authorised, is_at_desk, signed_in
+from liveserver.http.api.requests.authorisation import api_root, authorised, signed_in
 from liveserver.http.api.requests.preconditions import version_of
 from liveserver.http.api.requests.queries import PageQuery, PartnerQuery, query_of
 from liveserver.http.api.requests.request_body import body_of
 from liveserver.http.container import services
-from liveserver.http.requesters import liveblog_of
+from liveserver.http.requesters import is_at_desk, liveblog_of
 from liveserver.http.responses.entity_tags import version_tag
 from liveserver.http.route_params import PARTNER_ID, SLUG
 from liveserver.protocol import json_encoding, resources

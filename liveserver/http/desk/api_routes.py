@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from liveserver.domain.errors import Unauthorized
 from liveserver.http.api.openapi.catalogue import DESK_OPERATIONS, OPERATIONS
-from liveserver.http.api.requests.authorisation import DESK
 from liveserver.http.container import services
 from liveserver.http.desk.same_site import SAFE, check_origin
+from liveserver.http.requesters import DESK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

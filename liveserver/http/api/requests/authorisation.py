@@ -12,7 +12,7 @@ from liveserver.access.actors import Actor, require
 from liveserver.access.people.sign_in import check_confirmed
 from liveserver.domain.errors import Forbidden, Unauthorized
 from liveserver.http.container import services
-from liveserver.http.requesters import claim_connection
+from liveserver.http.requesters import DESK, claim_connection, is_at_desk
 from liveserver.utils import audit_log
 
 if TYPE_CHECKING:
@@ -21,19 +21,11 @@ if TYPE_CHECKING:
     from liveserver.access.people.desk_sessions import DeskActor
     from liveserver.domain.people.rights import Verb
 
-DESK = "liveserver.desk"
-"""The key of the `DeskActor` in a request's scope. Only the scopes of requests to the desk's API have this key."""
-
 
 def desk_actor_of(request: Request) -> DeskActor:
     """Return the user and the session from which a request came. The request must have come to the desk's API."""
     found: DeskActor = request.scope[DESK]
     return found
-
-
-def is_at_desk(request: Request) -> bool:
-    """Return True if the request came to the desk's API."""
-    return DESK in request.scope
 
 
 def api_root(request: Request) -> str:
