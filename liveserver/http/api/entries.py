@@ -20,7 +20,6 @@ from liveserver.http.api.requests.authorisation import (
     actor_of,
     api_root,
     authorised,
-    is_at_desk,
     provisionally_authorised,
 )
 from liveserver.http.api.requests.preconditions import idempotency_key_of, version_of
@@ -28,7 +27,7 @@ from liveserver.http.api.requests.queries import DeleteQuery, EntriesQuery, Page
 from liveserver.http.api.requests.request_body import body_of
 from liveserver.http.cached_answers import admitted_alone, cached_answer_for, headers_for, public_representation
 from liveserver.http.container import services
-from liveserver.http.requesters import published_of, requester_with
+from liveserver.http.requesters import is_at_desk, published_of, requester_with
 from liveserver.http.responses.entity_tags import version_tag
 from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, respond
