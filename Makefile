@@ -27,7 +27,8 @@ dev: $(VENV)/developed web/node_modules/.installed ## Run the demo, started agai
 
 test: services check ## Install what the tests need, and run all of them
 	@$(BIN)/python hatch_build.py npm --silent test
-	@PATH="$$PATH:/usr/sbin" $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	@# One process more than processors: many of the tests wait, for servers and browsers that they have started.
+	@PATH="$$PATH:/usr/sbin" $(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 unit: $(VENV)/developed ## Run the quick tests: those without services, browsers and processes of their own
 	@# One process more than processors: some of the time tests wait, for threads and for the disk.
