@@ -69,7 +69,9 @@ async def test_complete_without_javascript(site: Site, browser: Browser) -> None
             older = page.locator("a[data-older]")
             if not await older.is_visible():
                 break
-            await older.click()
+            # The link is at the page's end: only once all of that is loaded, its absence says that there are no more.
+            async with page.expect_navigation():
+                await older.click()
         assert found == ids
         assert sizes == [PAGE_SIZE, PAGE_SIZE, COUNT - 2 * PAGE_SIZE]
 

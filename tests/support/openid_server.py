@@ -197,4 +197,7 @@ async def openid_server() -> AsyncIterator[OpenIdServer]:
             yield provider
         finally:
             provider.gate.set()
+            # The server knows a connection that was just accepted only some turns of the event loop later.
+            for _ in range(10):
+                await asyncio.sleep(0)
             await server.shutdown([listener])
