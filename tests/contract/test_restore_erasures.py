@@ -1,4 +1,4 @@
-"""What was erased is in no later backup, and an earlier one doesn't bring it back; on both databases."""
+"""Erased texts are in no later backup, and an earlier one doesn't bring them back; on both databases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens when people change while others, or they themselves, are acting; on both databases.
+"""Changes of people while others, or they themselves, are acting; on both databases.
 
 Each race is forced: the first transaction is held up in its midst, and goes on once the second one waits for it.
 """
@@ -189,7 +189,7 @@ async def test_a_password_is_replaced_only_by_those_who_have_given_it(store: Sto
 
 @pytest.mark.parametrize("shut_out", [disable, reset])
 async def test_a_session_that_begins_meanwhile_ends(race: Race, shut_out: Callable[..., Any]) -> None:
-    """Whoever signs in while they are disabled, or reset, has no session afterwards, nor once they are enabled."""
+    """A user who signs in while they are disabled, or reset, has no session afterwards, nor once they are enabled."""
     user = await joined(race.first, "Ada", Role.EDITOR)
     race.hold(proofs, "check")
     results = await race.run(

@@ -1,4 +1,4 @@
-"""Whoever has lost the session or the role writes nothing; on both databases.
+"""Writes are refused to a user who has lost the session or the role; on both databases.
 
 `WRITES` has one line for each write of the store that is done for a principal. The store's groups are compared with it,
 so a new write needs a line.

@@ -1,4 +1,4 @@
-"""What is read of a user's rights, and that nobody changes them before the transaction's end; on both databases."""
+"""Reads of a user's rights, and that nobody changes them before the transaction's end; on both databases."""
 
 from __future__ import annotations
 

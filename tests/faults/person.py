@@ -56,7 +56,7 @@ class Standing:
         return self._past[-1]
 
     def moment(self) -> int:
-        """A name for now."""
+        """The present moment, to be given to `since` later."""
         return len(self._past) - 1
 
     def since(self, moment: int) -> frozenset[Any]:

@@ -132,7 +132,7 @@ class DeskRooms:
             raise TooManyRequests(detail, quota, STREAMS_AGAIN)
         return DeskStream(self._hub, self, slug, by)
 
-    # What desk streams do
+    # Calls of desk streams
 
     def enter(self, stream: DeskStream) -> None:
         """Add a stream to its live blog's room, and its editor to the list of people."""
@@ -186,7 +186,7 @@ class DeskRooms:
             raise NotFound(f"there is no live blog {slug!r}")
         return tag
 
-    # What desk streams are told
+    # Messages to desk streams
 
     def tell(self, slug: str, message: bytes) -> None:
         """Send a message to the desk streams of a live blog, on all nodes. If the bus loses it, the others miss it."""

@@ -80,9 +80,7 @@ class Credential(NamedTuple):
     @property
     def way(self) -> str:
         """The way of signing in that this credential allows, for the audit log."""
-        if self.password is not None:
-            return "password"
-        return "passkey" if self.passkey is not None else "provider"
+        return proofs.way_of(self.password, self.passkey)
 
 
 def password_of(connection: Connection, name: str) -> tuple[str, str] | None:

@@ -34,6 +34,13 @@ class ProofOutdated(Unauthorized):
         super().__init__("the password, passkey or identity was changed or removed meanwhile: try again")
 
 
+def way_of(password: object, passkey: object) -> str:
+    """Return the way of signing in by a password or passkey, whichever isn't None; otherwise `provider`."""
+    if password is not None:
+        return "password"
+    return "passkey" if passkey is not None else "provider"
+
+
 class Proof(NamedTuple):
     """A credential of a user that was verified: a password, a passkey, or an identity.
 
@@ -50,9 +57,7 @@ class Proof(NamedTuple):
     @property
     def way(self) -> str:
         """The way of signing in that this credential allows, for the audit log."""
-        if self.password is not None:
-            return "password"
-        return "passkey" if self.passkey is not None else "provider"
+        return way_of(self.password, self.passkey)
 
 
 def check(connection: Connection, user_id: str, proof: Proof) -> None:
